@@ -1,0 +1,63 @@
+"""Who writes which path of one job's output: two tasks with one path, or a file where another has a directory, collide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Claims:
+    """Paths taken so far in this job, over the paths that bindings kept from the base own already.
+
+    `owner(path)` names the kept binding that wrote a path, `below(directory)` a path it has below a directory.
+    """
+
+    owner: Callable[[str], str | None]
+    below: Callable[[str], tuple[str, str] | None]
+    files: dict[str, str] = field(default_factory=dict)
+    directories: dict[str, str] = field(default_factory=dict)  #: directory -> one binding that has a file below
+
+    def take(self, binding: str, paths: Iterable[str]) -> tuple[str, str] | None:
+        """Claim all of `paths` for a binding; or change nothing and return (path, the other binding)."""
+        paths = list(paths)
+        for path in paths:
+            other = self._other(path)
+            if other is not None and other != binding:
+                return path, other
+        for path in paths:
+            self.files[path] = binding
+            for directory in parents(path):
+                self.directories.setdefault(directory, binding)
+        return None
+
+    def _other(self, path: str) -> str | None:
+        taken = self.files.get(path) or self.directories.get(path) or self.owner(path)
+        if taken is not None:
+            return taken
+        kept = self.below(path)
+        if kept is not None:
+            return kept[1]
+        for directory in parents(path):
+            taken = self.files.get(directory) or self.owner(directory)
+            if taken is not None:
+                return taken
+        return None
+
+
+def parents(path: str) -> list[str]:
+    """The directories a path lies in, outermost first.
+
+    >>> parents("a/b/c")
+    ['a', 'a/b']
+    """
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def collision_message(path: str, first: str, second: str) -> str:
+    """One line that names both bindings and the path."""
+    return (
+        f"{path}: written by task {second or '/'} and by task {first or '/'}; "
+        "give each task its own file name, or let one step gather them"
+    )

@@ -1,0 +1,105 @@
+"""The project's graph across pipelines: who publishes what, who reads it, and which steps a wave reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from penstock.model.spec import Pipeline, Step
+
+#: (pipeline, step)
+Node = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """`node` waits for `upstream`: for its success, or only for its end."""
+
+    node: Node
+    upstream: Node
+    needs: str
+
+
+def arrows(pipelines: Iterable[Pipeline]) -> list[Arrow]:
+    """Every edge: by `after` inside a pipeline, by repos across all. An edge by repo always needs success."""
+    pipelines = list(pipelines)
+    publishers = {step.output: (pipe.name, step.name) for pipe in pipelines for step in pipe.steps if step.publishes}
+    found: dict[tuple[Node, Node], Arrow] = {}
+    for pipeline in pipelines:
+        for step in pipeline.steps:
+            node = (pipeline.name, step.name)
+            for after in step.after:
+                upstream = (pipeline.name, after.step)
+                found[node, upstream] = Arrow(node, upstream, after.needs)
+            for repo in read_by(step):
+                source = publishers.get(repo)
+                if source is not None:
+                    found[node, source] = Arrow(node, source, "success")
+    return list(found.values())
+
+
+def read_by(step: Step) -> set[str]:
+    """The repos a step reads."""
+    return {leaf.repo for leaf in step.input.leaves()} if step.input else set()
+
+
+def readers(pipelines: Iterable[Pipeline], heads: Collection[tuple[str, str]]) -> set[Node]:
+    """The steps that read one of these (repo, branch) heads."""
+    return {
+        (pipeline.name, step.name)
+        for pipeline in pipelines
+        for step in pipeline.steps
+        if step.input and any((leaf.repo, leaf.branch) in heads for leaf in step.input.leaves())
+    }
+
+
+def wave(seeds: Collection[Node], edges: Iterable[Arrow]) -> list[Node]:
+    """Everything downstream of `seeds`, themselves included, each after what it waits for."""
+    down: dict[Node, list[Node]] = {}
+    up: dict[Node, list[Node]] = {}
+    for edge in edges:
+        down.setdefault(edge.upstream, []).append(edge.node)
+        up.setdefault(edge.node, []).append(edge.upstream)
+    reached: set[Node] = set()
+    todo = list(seeds)
+    while todo:
+        node = todo.pop()
+        if node not in reached:
+            reached.add(node)
+            todo += down.get(node, ())
+    waits = {node: sum(source in reached for source in up.get(node, ())) for node in reached}
+    ready = sorted((node for node, count in waits.items() if count == 0), reverse=True)
+    order: list[Node] = []
+    while ready:
+        node = ready.pop()
+        order.append(node)
+        for reader in sorted(down.get(node, ()), reverse=True):
+            waits[reader] -= 1
+            if waits[reader] == 0:
+                ready.append(reader)
+    return order
+
+
+def cycle(edges: Mapping[Node, Collection[Node]]) -> list[Node]:
+    """One cycle of a graph (node -> what it waits for), its first node again at the end; empty when there is none."""
+    state: dict[Node, int] = {}
+    for start in edges:
+        if state.get(start):
+            continue
+        path: list[Node] = []
+        stack: list[tuple[Node, bool]] = [(start, False)]
+        while stack:
+            node, leaving = stack.pop()
+            if leaving:
+                state[node] = 2
+                path.pop()
+                continue
+            if state.get(node) == 1:
+                return [*path[path.index(node) :], node]
+            if state.get(node) == 2:
+                continue
+            state[node] = 1
+            path.append(node)
+            stack.append((node, True))
+            stack += [(source, False) for source in edges.get(node, ())]
+    return []

@@ -1,0 +1,88 @@
+"""What can happen: the facts drivers report and `engine.react` answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.model.run import Attempt, Branch, Commit, JobInput, Success, Task
+from penstock.model.wire import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The rows were read afresh: whatever they allow or ask for may happen now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The bindings of a job are known. `tasks` are those that must run; the rest stands in the ledger."""
+
+    job: int
+    inputs: tuple[JobInput, ...]
+    recipe: bytes
+    parts: dict[str, Any]
+    base: int | None
+    ledger: bytes
+    owners: bytes
+    tree: bytes
+    reused: int
+    tasks: tuple[Task, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A job's inputs or its step cannot be used; `reason` is a value of `moves.Reason`."""
+
+    job: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Tasks were given to a worker, each with a new attempt."""
+
+    job: int
+    placed: tuple[tuple[Task, Attempt], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """Ready tasks whose work has meanwhile succeeded elsewhere."""
+
+    job: int
+    found: tuple[tuple[Task, Success], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Attempts ended, as their worker says: (task, result)."""
+
+    results: tuple[tuple[int, Result], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Attempts will not end by themselves: given back unstarted, or their worker is gone (`lost`)."""
+
+    tasks: tuple[int, ...]
+    lost: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A job's ledger and tree are durable. `commit` is what it publishes, `branch` the head it moves on success."""
+
+    job: int
+    ledger: bytes
+    owners: bytes
+    tree: bytes
+    files: int
+    size: int
+    commit: Commit | None
+    branch: Branch | None
+
+
+Fact = Loaded | Expanded | Unreadable | Placed | Reused | Reported | Returned | Closed

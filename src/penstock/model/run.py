@@ -1,0 +1,224 @@
+"""The rows of execution: Run ⊃ Job ⊃ Task ⊃ Attempt, and those of data: Repo, Branch, Commit.
+
+Frozen: a change is a new row made with `dataclasses.replace`. Times are UTC microseconds. `seq` is given by the store,
+0 before that; it orders rows of one kind by age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.model.data import EMPTY
+from penstock.model.moves import AttemptState, JobState, RunState, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    seq: int
+    project: str
+    owner: str
+    name: str
+    path: str | None  #: linked directory, relative to the project
+    default_branch: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    repo: str
+    name: str
+    head: str | None  #: commit id
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One immutable tree of one repo. `error` says why it must not be used; such a commit is never a head."""
+
+    seq: int
+    id: str
+    repo: str
+    branch: str
+    parent: str | None
+    run: str | None  #: the run it opened or was made by
+    origin: str  #: put, link, job or copy
+    root: bytes
+    files: int
+    size: int
+    created: int
+    message: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A pipeline as it was applied: the canonical spec, the project's code and the environment, frozen."""
+
+    pipeline: str
+    number: int
+    spec: str  #: canonical JSON
+    code: bytes  #: root of the code tree
+    environment: str
+    salt: str
+    file: str  #: the pipeline file, relative to the project
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    seq: int
+    id: str
+    project: str
+    owner: str
+    pipeline: str | None  #: None when a commit opened it
+    version: int | None
+    params: dict[str, Any]
+    origin: str  #: run, put or retry
+    created: int
+    state: str = RunState.ACTIVE
+    outcome: str | None = None
+    reason: str | None = None
+    stop: str | None = None  #: the reason somebody asked it to end for
+    hold: str | None = None
+    left: int = 0  #: jobs not done
+    started: int | None = None
+    finished: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """Which commit one glob of a step's input reads. `commit` None: the branch is empty, or still to be decided."""
+
+    repo: str
+    branch: str
+    commit: str | None
+    open: bool = False  #: an earlier run is still publishing there: the head is taken when the job begins
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    seq: int
+    run: str
+    pipeline: str
+    version: int
+    step: str
+    repo: str | None  #: where it publishes
+    created: int
+    state: str = JobState.WAITING
+    outcome: str | None = None
+    reason: str | None = None
+    message: str = ""
+    hold: str | None = None
+    stop: str | None = None
+    waits: int = 0  #: edges not satisfied yet
+    failed_upstream: str | None = None  #: the job whose end cancels this one
+    reached: str | None = None
+    inputs: tuple[JobInput, ...] = ()
+    base: int | None = None  #: the job whose ledger this one started from
+    recipe: bytes = b""
+    parts: dict[str, Any] = field(default_factory=dict)  #: what the recipe was made of, for `explain`
+    ledger: bytes = EMPTY
+    owners: bytes = EMPTY
+    tree: bytes = EMPTY
+    expanded: bool = False
+    total: int = 0
+    processed: int = 0
+    reused: int = 0
+    recovered: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    left: int = 0
+    files: int = 0
+    size: int = 0
+    download_bytes: int = 0
+    upload_bytes: int = 0
+    process_seconds: float = 0.0
+    started: int | None = None
+    finished: int | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.step}@{self.run}"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`job` waits for `upstream`: for its success, or only for its end."""
+
+    job: int
+    upstream: int
+    needs: str  #: success or end
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    seq: int
+    job: int
+    id: str
+    key: tuple[str, ...]  #: the binding
+    fingerprint: bytes
+    params: dict[str, Any]
+    inputs: bytes  #: encoded `wire.Input`s
+    reuse: bool
+    created: int
+    state: str = TaskState.READY
+    outcome: str | None = None
+    reason: str | None = None
+    message: str = ""
+    reused: bool = False
+    tries: int = 0  #: attempts that count against `retry.tries`
+    attempts: int = 0  #: all of them, lost ones too
+    output: bytes = EMPTY
+    files: int = 0
+    finished: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    task: int
+    number: int  #: from 1
+    token: int  #: fences: only a report that carries it counts
+    worker: str
+    state: str = AttemptState.STAGING
+    outcome: str | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    message: str = ""
+    created: int = 0
+    started: int | None = None
+    ended: int | None = None
+    log_file: str | None = None
+    log_offset: int = 0
+    log_length: int = 0
+    download_bytes: int = 0
+    upload_bytes: int = 0
+    download_seconds: float = 0.0
+    process_seconds: float = 0.0
+    upload_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The memory of reuse: this fingerprint gave this output."""
+
+    fingerprint: bytes
+    output: bytes
+    files: int
+    task: str
+    job: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact, written in the transaction that made it true."""
+
+    at: int
+    kind: str
+    run: str | None
+    subject: str
+    data: dict[str, Any]
+    seq: int = 0

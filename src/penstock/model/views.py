@@ -1,0 +1,203 @@
+"""What answers look like: the shapes of `--json`, the same for every face. Times are RFC 3339 with `Z`."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def show_time(micros: int | None) -> str | None:
+    """UTC microseconds as RFC 3339.
+
+    >>> show_time(1_700_000_000_123_456)
+    '2023-11-14T22:13:20.123456Z'
+    """
+    if micros is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(micros // 1_000_000, datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros % 1_000_000:06d}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`total` is the sum of the others."""
+
+    total: int = 0
+    processed: int = 0
+    reused: int = 0
+    recovered: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobStats:
+    download_bytes: int = 0
+    upload_bytes: int = 0
+    process_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    job: str
+    pipeline: str
+    step: str
+    state: str  #: Penstock's word
+    reason: str | None
+    message: str
+    tasks: Counts
+    output: str | None  #: `repo@commit`; None for steps that do not publish
+    created: str | None
+    started: str | None
+    finished: str | None
+    stats: JobStats
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    run: str
+    state: str
+    reason: str | None
+    pipeline: str | None
+    version: int | None
+    origin: str
+    params: dict[str, Any]
+    created: str | None
+    started: str | None
+    finished: str | None
+    jobs: tuple[JobView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    attempt: int
+    state: str
+    reason: str | None
+    exit_code: int | None
+    message: str
+    worker: str
+    started: str | None
+    ended: str | None
+    stats: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    task: str
+    job: str
+    binding: tuple[str, ...]
+    state: str
+    outcome: str | None
+    reason: str | None
+    message: str
+    reused: bool
+    inputs: tuple[dict[str, Any], ...]
+    params: dict[str, Any]
+    output: tuple[str, ...]  #: the paths it wrote
+    attempts: tuple[AttemptView, ...]
+    fingerprint: str
+    stats: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitView:
+    commit: str
+    repo: str
+    branch: str
+    parent: str | None
+    run: str | None
+    origin: str
+    tree: str
+    size: int
+    files: int
+    created: str | None
+    message: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepoView:
+    repo: str
+    path: str | None
+    default_branch: str
+    head: str | None
+    files: int
+    size: int
+    created: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BranchView:
+    branch: str
+    repo: str
+    head: str | None
+    created: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineView:
+    pipeline: str
+    version: int
+    file: str
+    steps: tuple[str, ...]
+    created: str | None
+    updated: str | None
+    last_run: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """What one step would do. `tasks` is None where it depends on what a step upstream will give."""
+
+    pipeline: str
+    step: str
+    total: int | None
+    tasks: int | None  #: would run
+    reused: int | None
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What `run` would do. `commits` are the linked repos that changed, with how many files each way."""
+
+    pipeline: str
+    version: int
+    new_version: bool
+    commits: tuple[dict[str, Any], ...]
+    steps: tuple[PlannedStep, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The project at a glance. `engine` says who drives it, None when nobody does."""
+
+    project: str
+    engine: str | None
+    pipelines: tuple[PipelineView, ...]
+    repos: tuple[RepoView, ...]
+    runs: tuple[RunView, ...]  #: those not done with their jobs, else the newest
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    """Where a file comes from: the task that wrote it, and everything that task was made of."""
+
+    file: str
+    commit: str
+    origin: str
+    run: str | None
+    job: str | None = None
+    task: str | None = None
+    made_by: str | None = None  #: the job whose attempt really ran; another than `job` when the result was reused
+    pipeline: str | None = None
+    version: int | None = None
+    command: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    inputs: tuple[TraceView, ...] = ()

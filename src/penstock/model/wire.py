@@ -1,0 +1,133 @@
+"""What travels between the engine and a worker: a batch of attempts out, reports of how they ended back.
+
+Plain frozen data; the transports (pipe, shared directory, array element) only move them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What all attempts of a batch share."""
+
+    run: str
+    job: str  #: `step@run`
+    pipeline: str
+    step: str
+    argv: tuple[str, ...]
+    code: bytes  #: root of the frozen code to lay out read-only, EMPTY for none
+    workdir: str | None  #: live directory to run in instead of the frozen code
+    vars: dict[str, str]  #: `env.vars`
+    inherit: bool  #: whether the worker's own environment is passed on
+    cpus: int
+    timeout: float | None  #: seconds one try may take
+    grace: float  #: seconds between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One thing laid out below `PENSTOCK_IN/<name>/`."""
+
+    name: str
+    path: str  #: path in the repo, "" for its root
+    content: bytes  #: the encoded entry of a file, or the root of a directory's key range
+    directory: bool
+    root: bytes  #: root of the whole tree it comes from
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One attempt to execute. `token` fences: a report with another token than the row's is ignored."""
+
+    task: str
+    attempt: str
+    token: int
+    params: dict[str, Any]
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Attempts of one job, handed over together. Those not yet started can be recalled."""
+
+    id: int
+    recipe: Recipe
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What one attempt cost. Times in seconds, sizes in bytes."""
+
+    download_bytes: int = 0
+    upload_bytes: int = 0
+    download_seconds: float = 0.0
+    process_seconds: float = 0.0
+    upload_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpan:
+    """Where an attempt's output lies: bytes [offset, offset+length) of a file below `.penstock/logs`."""
+
+    file: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one attempt ended. `outcome` and `reason` are values of `model.moves`."""
+
+    task: str
+    attempt: str
+    token: int
+    outcome: str
+    reason: str | None
+    exit_code: int | None  #: negative: killed by that signal
+    message: str  #: one line for people, "" on success
+    output: bytes  #: root of what it wrote, EMPTY for nothing
+    files: int  #: how many files that root holds
+    started: int  #: UTC microseconds
+    ended: int
+    log: LogSpan | None
+    stats: Stats = field(default_factory=Stats)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Some results of one batch. Everything they name is durable before the report is sent."""
+
+    batch: int
+    results: tuple[Result, ...]
+    packs: tuple[str, ...] = ()  #: packs written since the last report, for the blob index
+    recalled: tuple[str, ...] = ()  #: attempts given back unstarted
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Engine to worker: give back what has not started of a batch. The answer is a report, even with nothing to give."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Engine to worker: end these attempts, running or not, as cancelled by the user; None means all there are."""
+
+    kill: bool  #: SIGKILL at once; else SIGTERM, and SIGKILL after the recipe's grace
+    attempts: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Worker to engine, once, first: it can take batches."""
+
+    name: str
+    pid: int
+    slots: int

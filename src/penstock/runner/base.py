@@ -1,0 +1,50 @@
+"""What every runner can do: start one, tell what ended (many at once), stop one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One command to start. The three descriptors stay the caller's; the command gets copies."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str | None  #: absolute; None to stay where the owner of the runner is
+    stdin: int
+    stdout: int
+    stderr: int
+    cpus: int = 1  #: how many it may keep busy
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One command that is over, with every process it started that the runner can know of."""
+
+    handle: int
+    exit_code: int  #: negative: killed by that signal
+    cpu_seconds: float = 0.0  #: user and system, of the command and the children it waited for
+    peak_memory: int = 0  #: bytes, of its largest process; at least what the process of the runner itself uses
+    survivors: int = 0  #: processes that outlived the command and had to be killed
+
+
+class Runner(Protocol):
+    """Starts commands. One thread owns a runner; a handle means nothing once its command was told to have ended."""
+
+    def start(self, launch: Launch) -> int:
+        """Start a command and return its handle; raise BadCommand, saying why, if it cannot be started."""
+
+    def poll(self, timeout: float | None, watch: Collection[int] = ()) -> tuple[list[Ended], list[int]]:
+        """Wait until a command ended or a descriptor in `watch` (pipe, socket) can be read, at most `timeout` seconds.
+
+        Returns all that ended, each once, and the descriptors that can be read. `None` waits for ever, 0 not at all.
+        """
+
+    def stop(self, handle: int, kill: bool) -> None:
+        """Ask a command and all it started to end (SIGTERM), or end it (SIGKILL). It is still told by `poll`."""
+
+    def close(self) -> None:
+        """End everything that still runs and give back what the runner holds. May be called twice."""

@@ -1,0 +1,239 @@
+"""Local processes: one posix_spawn each, one epoll for all of them, nobody left behind.
+
+A command is the leader of its own process group. Its pidfd becomes readable when it ends; until it is waited for, its
+number cannot be given to another process, so the group is killed at that moment and never somebody else's.
+
+A *reaper* (a process that exists to run commands: a worker) also becomes the parent of what its commands orphan. Then
+whatever outlives a command must show up among our own children: one read of the kernel's list of them, a microsecond
+when there is nothing, tells whether a command left anything, even in another group or session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from penstock.model.errors import BadCommand
+from penstock.runner.base import Ended, Launch
+from penstock.runner.command import find, refusal
+
+if TYPE_CHECKING:
+    import resource
+
+#: Signals that Python or a worker ignores; ignoring is inherited, so a command gets the default back.
+_DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
+#: Seconds to wait for a killed process to be gone. One that stays longer hangs in the kernel.
+_STUBBORN = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Processes:
+    """A `Runner` of local processes. A reaper takes in orphans: one per process, in its main thread.
+
+    A launch with a `cwd` changes the current directory of this process, so its owner must be single-threaded; one
+    without leaves it alone.
+    """
+
+    def __init__(self, reaper: bool = False) -> None:
+        self._live: dict[int, tuple[int, str]] = {}  # handle (pid) -> pidfd, PENSTOCK_ATTEMPT
+        self._leaders: dict[int, int] = {}  # pidfd -> handle
+        self._events = select.epoll()
+        self._watched: Collection[int] = ()
+        self._waiting = select.poll()
+        self._children = -1
+        self._owners: dict[int, frozenset[int]] = {}  # orphan -> launches it may belong to
+        self._stuck: set[int] = set()  # killed, and not gone in time
+        if reaper:
+            _become_reaper(True)
+            self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+    def start(self, launch: Launch) -> int:
+        """See `Runner.start`. Costs microseconds beside the spawn itself."""
+        pid = self._spawn(launch)
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError as error:  # out of descriptors: it must not run unwatched
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise BadCommand(f"command {launch.argv[0]!r} cannot be watched: {error.strerror}") from error
+        self._live[pid] = descriptor, launch.env.get("PENSTOCK_ATTEMPT", "")
+        self._leaders[descriptor] = pid
+        self._events.register(descriptor, select.EPOLLIN)
+        return pid
+
+    def _spawn(self, launch: Launch) -> int:
+        actions = [
+            (os.POSIX_SPAWN_DUP2, launch.stdin, 0),
+            (os.POSIX_SPAWN_DUP2, launch.stdout, 1),
+            (os.POSIX_SPAWN_DUP2, launch.stderr, 2),
+        ]
+        try:
+            if launch.cwd is not None:
+                os.chdir(launch.cwd)
+            program = find(launch.argv[0], launch.env) if launch.argv else None
+            if program is None:
+                raise refusal(launch, None)
+            return os.posix_spawn(
+                program,
+                launch.argv,
+                launch.env,
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=_DEFAULTS,
+            )
+        except (OSError, ValueError) as error:
+            raise refusal(launch, error) from error
+
+    def poll(self, timeout: float | None, watch: Collection[int] = ()) -> tuple[list[Ended], list[int]]:
+        """See `Runner.poll`."""
+        readable = self._wait_for_any(timeout, watch) if watch else []
+        over = [self._leaders[descriptor] for descriptor, _ in self._events.poll(0 if watch else timeout)]
+        waited = [(handle, *self._wait(handle)) for handle in over]
+        survivors = self._end_orphans() if self._children >= 0 else 0
+        return [
+            Ended(
+                handle,
+                os.waitstatus_to_exitcode(status),
+                cpu_seconds=usage.ru_utime + usage.ru_stime,
+                peak_memory=usage.ru_maxrss << 10,
+                survivors=survivors,
+            )
+            for handle, status, usage in waited
+        ], readable
+
+    def _wait_for_any(self, timeout: float | None, watch: Collection[int]) -> list[int]:
+        """Wait for a command or a watched descriptor. These are not put into the epoll set, which would keep thinking
+        of a descriptor that its owner closed and the system gave out again.
+        """
+        own = self._events.fileno()
+        if watch != self._watched:
+            self._watched, self._waiting = watch, select.poll()
+            for descriptor in (own, *watch):
+                self._waiting.register(descriptor, select.POLLIN)
+        ready = self._waiting.poll(None if timeout is None else timeout * 1000)
+        return [descriptor for descriptor, _ in ready if descriptor != own]
+
+    def _wait(self, handle: int) -> tuple[int, resource.struct_rusage]:
+        """Kill what is left of the group of a leader that ended, and take the leader's exit status."""
+        _signal_group(handle, signal.SIGKILL)
+        _, status, usage = os.wait4(handle, 0)
+        descriptor, _ = self._live.pop(handle)
+        del self._leaders[descriptor]
+        # Closing is not enough to leave the set: a command just started has a copy until its program is loaded.
+        self._events.unregister(descriptor)
+        os.close(descriptor)
+        return status, usage
+
+    def stop(self, handle: int, kill: bool) -> None:
+        """See `Runner.stop`. Signals the whole process group."""
+        if handle in self._live:
+            _signal_group(handle, signal.SIGKILL if kill else signal.SIGTERM)
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        if self._events.closed:
+            return
+        for handle in self._live:
+            _signal_group(handle, signal.SIGKILL)
+        deadline = time.monotonic() + _STUBBORN
+        while self._live and time.monotonic() < deadline:
+            self.poll(deadline - time.monotonic())
+        self._events.close()
+        for descriptor in self._leaders:
+            os.close(descriptor)
+        self._live.clear()
+        self._leaders.clear()
+        if self._children >= 0:
+            self._end_orphans()
+            os.close(self._children)
+            _become_reaper(False)
+
+    # orphans -----------------------------------------------------------------------------------------------------
+
+    def _end_orphans(self) -> int:
+        """Kill every child that no living launch can claim, wait until they are gone, return how many there were."""
+        count = 0
+        while (data := self._read_children()).count(b" ") != len(self._live):
+            strays = [pid for pid in map(int, data.split()) if pid not in self._live and not self._reaped(pid)]
+            doomed = [pid for pid in strays if not self._claimed(pid)]
+            if not doomed:
+                break
+            count += len(doomed)
+            _kill_and_wait(doomed)
+            # Their own children are ours now, so look again; what did not go is not looked at again.
+            self._stuck.update(pid for pid in doomed if not self._reaped(pid))
+        return count
+
+    def _read_children(self) -> bytes:
+        """The process number of every child of ours, each followed by a space."""
+        data = chunk = os.pread(self._children, 65536, 0)
+        while len(chunk) > 4000:  # the kernel answers in pages; a short one was the last
+            chunk = os.pread(self._children, 65536, len(data))
+            data += chunk
+        return data
+
+    def _reaped(self, pid: int) -> bool:
+        """Whether this orphan is dead; if so it is forgotten."""
+        if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            return False
+        self._owners.pop(pid, None)
+        self._stuck.discard(pid)
+        return True
+
+    def _claimed(self, pid: int) -> bool:
+        """Whether an orphan belongs, or may belong, to a command that still runs (or cannot be killed)."""
+        if pid not in self._owners:
+            attempt = _attempt_of(pid)
+            owners = frozenset(handle for handle, (_, name) in self._live.items() if name == attempt)
+            # Without a readable name it may be any that runs now, so it lives until all of these are over.
+            self._owners[pid] = owners if attempt else frozenset(self._live)
+        return pid in self._stuck or not self._owners[pid].isdisjoint(self._live)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends."""
+    with contextlib.suppress(PermissionError):
+        os.killpg(group, number)
+
+
+def _kill_and_wait(pids: list[int]) -> None:
+    """Kill children of ours and wait, not for ever, until they have ended (they stay to be reaped)."""
+    waiting, left = select.poll(), set()
+    descriptors = [os.pidfd_open(pid) for pid in pids]
+    for descriptor in descriptors:
+        with contextlib.suppress(PermissionError):  # another user's by now: it will count as stuck
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            waiting.register(descriptor, select.POLLIN)
+            left.add(descriptor)
+    deadline = time.monotonic() + _STUBBORN
+    while left and (rest := deadline - time.monotonic()) > 0:
+        for descriptor, _ in waiting.poll(rest * 1000):
+            waiting.unregister(descriptor)
+            left.discard(descriptor)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _attempt_of(pid: int) -> str:
+    """PENSTOCK_ATTEMPT in the environment a process was started with, "" if it has none or may not be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return ""
+    return next((word[17:].decode() for word in words if word.startswith(b"PENSTOCK_ATTEMPT=")), "")
+
+
+def _become_reaper(on: bool) -> None:
+    """Have the orphans of our descendants become our children (or no longer)."""
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot become the parent of orphans: {os.strerror(code)}")

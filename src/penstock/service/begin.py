@@ -1,0 +1,157 @@
+"""`run`: apply the pipeline file, commit what changed in linked directories, and open a run; or continue one.
+
+All rows of it are one transaction. The engine is not needed for any of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.engine.graph import arrows, cycle, readers
+from penstock.model.errors import BadSpec, NotFound, UsageError
+from penstock.model.moves import Reason
+from penstock.model.run import Commit, Repo, Run, Version
+from penstock.model.spec import Pipeline
+from penstock.service.freeze import INHERITED, Frozen, freeze, link_drafts
+from penstock.service.launch import InForce, Opening, ensure_repos, open_run
+from penstock.service.parts import Parts
+from penstock.service.resolve import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What `run` opened: the run, whether it is an unfinished one gone on with, and what was committed for it."""
+
+    run: Run
+    continued: bool
+    commits: tuple[Commit, ...]
+    applied: bool  #: whether a new pipeline version was made
+    warnings: tuple[str, ...]
+
+
+def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
+    """Raises BadSpec, NotFound, UsageError; then nothing is written."""
+    frozen = freeze(parts, named)
+    check_params(frozen.pipeline, params)
+    drafts = link_drafts(parts, frozen.pipeline.repos)
+    store = parts.store
+    with store.transaction(durable=True):
+        version = apply(parts, frozen)
+        unfinished = [run for run in store.load(Run, "active_runs") if run.pipeline == frozen.pipeline.name]
+        for run in unfinished:
+            same = run.version == version.number
+            if same and run.params == dict(params) and not drafts and run is unfinished[-1] and run.stop is None:
+                return Begun(run, True, (), False, frozen.warnings)
+            if not same:
+                store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
+        in_force = parts.pipelines()
+        seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
+        seeds |= readers((spec for _, spec in in_force.values()), {(draft.repo, draft.branch) for draft in drafts})
+        opening = Opening("run", frozen.pipeline.name, version.number, params)
+        commits, opened = open_run(parts, drafts, seeds, in_force, opening, parts.new_id())
+        assert opened is not None  # a pipeline has steps
+    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings)
+
+
+def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:
+    """Every `-p` must name a parameter of the pipeline or of one of its steps."""
+    known = set(pipeline.params).union(*(step.params for step in pipeline.steps))
+    for name in params:
+        if name not in known:
+            raise UsageError(f"pipeline {pipeline.name!r} has no parameter {name!r}{suggestion(name, known)}")
+
+
+def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version:
+    """Put a frozen pipeline in force, as a new version if it differs; call inside a transaction.
+
+    `reprocess` is a new salt: everything runs again, and old bytes do not return.
+    """
+    if frozen.version is not None and reprocess is None:
+        return frozen.version
+    store, now, name = parts.store, parts.now(), frozen.pipeline.name
+    _check_project(parts, frozen)
+    before = store.load(Version, "versions", pipeline=name)
+    version = Version(
+        pipeline=name,
+        number=before[0].number + 1 if before else 1,
+        spec=frozen.spec,
+        code=frozen.code,
+        environment=INHERITED,
+        salt=reprocess or (before[0].salt if before else ""),
+        file=frozen.file,
+        created=now,
+    )
+    store.execute(
+        "set_pipeline", name=name, project=parts.project, owner=parts.owner, version=version.number, created=now
+    )
+    store.insert([version])
+    store.execute("delete_publishers", pipeline=name)
+    for step in frozen.pipeline.steps:
+        if step.output is not None:
+            store.execute("set_publisher", repo=step.output, pipeline=name, step=step.name, place=step.where)
+    ensure_repos(parts, [repo.name for repo in frozen.pipeline.repos], now)
+    for repo in frozen.pipeline.repos:
+        store.execute("link_repo", name=repo.name, path=repo.path)
+    ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
+    return version
+
+
+def _check_project(parts: Parts, frozen: Frozen) -> None:
+    """What one file cannot know: other pipelines, and repos that exist already."""
+    name = frozen.pipeline.name
+    publishers = {row["repo"]: row for row in parts.store.fetch("publishers") if row["pipeline"] != name}
+    linked = {repo.name: repo.path for repo in parts.store.load(Repo, "repos") if repo.path is not None}
+    for step in frozen.pipeline.steps:
+        other = publishers.get(step.output or "")
+        if other is not None:
+            raise BadSpec(
+                f"step {step.name!r} publishes to {step.output!r}, as step {other['step']!r} does ({other['place']}); "
+                "give one of them another `output`",
+                step.where,
+            )
+        if step.output in linked and step.output not in {repo.name for repo in frozen.pipeline.repos}:
+            raise BadSpec(f"step {step.name!r} publishes to {step.output!r}, which is linked to {linked[step.output]}/", step.where)
+    for repo in frozen.pipeline.repos:
+        other = publishers.get(repo.name)
+        if other is not None and repo.path is not None:
+            raise BadSpec(f"repo {repo.name!r} is written by step {other['step']!r} ({other['place']})", repo.where)
+    loop = cycle(_graph(parts, frozen.pipeline))
+    if loop:
+        raise BadSpec(f"a cycle across pipelines: {' -> '.join(f'{pipe}.{step}' for pipe, step in loop)}", frozen.file)
+
+
+def _graph(parts: Parts, pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    others = [spec for _, spec in parts.pipelines().values() if spec.name != pipeline.name]
+    graph: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for arrow in arrows([*others, pipeline]):
+        graph.setdefault(arrow.node, []).append(arrow.upstream)
+    return graph
+
+
+def with_this(in_force: InForce, frozen: Frozen) -> dict[str, tuple[int, Pipeline]]:
+    """The pipelines as they would be in force with this one applied."""
+    number = frozen.version.number if frozen.version else in_force.get(frozen.pipeline.name, (0, None))[0] + 1
+    return {**in_force, frozen.pipeline.name: (number, frozen.pipeline)}
+
+
+def create(parts: Parts, named: Path | None, reprocess: bool = False) -> tuple[Version, bool]:
+    """Apply a pipeline file without running it; whether that made a new version."""
+    frozen = freeze(parts, named)
+    with parts.store.transaction(durable=True):
+        version = apply(parts, frozen, parts.new_id() if reprocess else None)
+    return version, reprocess or frozen.version is None
+
+
+def delete(parts: Parts, name: str) -> None:
+    """Take a pipeline out of force: nothing triggers it any more; what it made stays readable."""
+    if name not in parts.pipelines():
+        raise NotFound(f"there is no pipeline {name!r}{suggestion(name, parts.pipelines())}")
+    with parts.store.transaction(durable=True):
+        for run in parts.store.load(Run, "active_runs"):
+            if run.pipeline == name:
+                parts.store.execute("stop_run", id=run.id, reason=Reason.USER)
+        parts.store.execute("delete_publishers", pipeline=name)
+        parts.store.execute("delete_pipeline", name=name, now=parts.now())

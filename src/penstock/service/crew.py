@@ -1,0 +1,155 @@
+"""The local workers of an engine: started when there is work, given batches, heard, and ended with the engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Stop
+from penstock.runner.base import Launch
+from penstock.runner.pipe import Pipe
+from penstock.runner.process import Processes
+from penstock.service.layout import Layout
+
+#: Cores one worker process drives.
+CORES_PER_WORKER = 4
+#: How much work a worker holds at most, in seconds.
+AHEAD = 0.5
+#: How many tasks a worker holds at most.
+MOST = 2000
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One worker process, and what it holds: attempt -> task."""
+
+    name: str
+    slots: int
+    handle: int
+    pipe: Pipe
+    holds: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came in, by task: results, what was given back unstarted, and what workers that are gone had."""
+
+    ended: tuple[tuple[int, Result], ...] = ()
+    packs: tuple[str, ...] = ()
+    lost: tuple[int, ...] = ()
+    gone: tuple[str, ...] = ()  #: names of workers
+
+
+class Crew:
+    """Worker processes of one engine on this host."""
+
+    def __init__(self, layout: Layout, cpus: int) -> None:
+        self.layout = layout
+        self.cpus = cpus
+        self._processes = Processes()
+        self._workers: list[Worker] = []
+        self._batches = 0
+        self._started = 0
+
+    def workers(self) -> Sequence[Worker]:
+        """The workers, started now if they were not."""
+        if not self._workers:
+            count = max(1, self.cpus // CORES_PER_WORKER)
+            share, rest = divmod(self.cpus, count)
+            self._workers = [self._start(share + (place < rest)) for place in range(count)]
+        return self._workers
+
+    @property
+    def idle(self) -> bool:
+        return not any(worker.holds for worker in self._workers)
+
+    def _start(self, slots: int) -> Worker:
+        self._started += 1
+        # Unique over the life of the project: logs and slots of an earlier engine are never mixed with ours.
+        name = f"{time.time_ns() // 1_000_000:x}-{os.getpid()}-{self._started}"
+        theirs_in, ours_out = os.pipe2(os.O_CLOEXEC)
+        ours_in, theirs_out = os.pipe2(os.O_CLOEXEC)
+        complaints = os.open(
+            self.layout.logs / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, str(slots))
+        # Marked, so that an engine that takes over finds what this one left behind.
+        env = {**os.environ, "PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
+        try:
+            handle = self._processes.start(Launch(argv, env, None, theirs_in, theirs_out, complaints))
+        finally:
+            for descriptor in (theirs_in, theirs_out, complaints):
+                os.close(descriptor)
+        return Worker(name, slots, handle, Pipe(ours_in, ours_out))
+
+    def give(self, worker: Worker, recipe: Recipe, given: Sequence[tuple[int, Assignment]]) -> None:
+        """Hand over attempts, as (task, assignment). A worker that is gone is noticed by `hear`."""
+        self._batches += 1
+        worker.holds.update((assignment.attempt, task) for task, assignment in given)
+        try:
+            worker.pipe.send(Batch(self._batches, recipe, tuple(assignment for _, assignment in given)))
+        except BrokenPipeError:
+            return
+
+    def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
+        """End attempts of these tasks (None: of all); they are reported as cancelled."""
+        wanted = None if tasks is None else set(tasks)
+        for worker in self._workers:
+            named = tuple(attempt for attempt, task in worker.holds.items() if wanted is None or task in wanted)
+            if named:
+                try:
+                    worker.pipe.send(Stop(kill, named))
+                except BrokenPipeError:
+                    continue
+
+    def hear(self, timeout: float) -> Heard:
+        """Wait at most `timeout` seconds for reports. A worker whose pipe ends or that misspeaks is gone."""
+        if not self._workers:
+            if timeout:
+                time.sleep(timeout)
+            return Heard()
+        by_source = {worker.pipe.source: worker for worker in self._workers}
+        waiting = [worker for worker in self._workers if worker.pipe.waiting]
+        _, readable = self._processes.poll(0 if waiting else timeout, list(by_source))
+        ended: list[tuple[int, Result]] = []
+        packs: list[str] = []
+        lost: list[int] = []
+        gone: list[Worker] = []
+        for worker in dict.fromkeys([*waiting, *(by_source[source] for source in readable)]):
+            try:
+                for message in worker.pipe.receive():
+                    if isinstance(message, Report):
+                        packs += message.packs
+                        ended += (
+                            (worker.holds.pop(result.attempt), result)
+                            for result in message.results
+                            if result.attempt in worker.holds
+                        )
+                    elif not isinstance(message, Hello):
+                        raise EOFError(f"worker {worker.name} sent a {type(message).__name__}")
+            except EOFError:
+                gone.append(worker)
+        for worker in gone:
+            lost += worker.holds.values()
+            self._end(worker)
+        return Heard(tuple(ended), tuple(packs), tuple(lost), tuple(worker.name for worker in gone))
+
+    def _end(self, worker: Worker) -> None:
+        self._processes.stop(worker.handle, kill=True)
+        worker.pipe.close()
+        self._workers.remove(worker)
+
+    def close(self) -> None:
+        """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves."""
+        for worker in self._workers:
+            worker.pipe.close()
+        deadline = time.monotonic() + 5.0
+        left = {worker.handle for worker in self._workers}
+        while left and time.monotonic() < deadline:
+            ended, _ = self._processes.poll(deadline - time.monotonic())
+            left -= {item.handle for item in ended}
+        self._workers = []
+        self._processes.close()

@@ -1,0 +1,50 @@
+"""`closing`: add what a job's tasks gave to its ledger and tree, and make the commit it publishes."""
+
+from __future__ import annotations
+
+from penstock.model.data import EMPTY
+from penstock.model.facts import Closed
+from penstock.model.run import Commit, Job, Repo, Task
+from penstock.objects.blobs import Pages
+from penstock.service import resolve
+from penstock.service.ledger import Done, Ledger, totals
+from penstock.service.parts import Parts
+
+
+def close(parts: Parts, job: Job) -> Closed:
+    """Everything the answer names is durable: the commit row may be written.
+
+    A job that failed closes too: its good bindings stay in the ledger, its commit carries the error and moves no head.
+    """
+    with parts.objects.writer() as writer:
+        pages = Pages(parts.objects.blobs, writer)
+        before = Ledger(job.ledger, job.owners, job.tree)
+        tasks = parts.store.load(Task, "succeeded_tasks", job=job.seq)
+        done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
+        ledger = before.including(pages, done, before.claims(pages))
+        parent = resolve.head(parts, job.repo) if job.repo is not None else None
+        files, size = totals(
+            pages,
+            parent.root if parent else EMPTY,
+            ledger.tree,
+            parent.files if parent else 0,
+            parent.size if parent else 0,
+        )
+        commit, branch = None, None
+        if job.repo is not None:
+            name = parts.store.load(Repo, "repo", name=job.repo)[0].default_branch
+            branch = resolve.branch(parts, job.repo, name)
+            commit = Commit(
+                seq=0,
+                id=job.run,
+                repo=job.repo,
+                branch=name,
+                parent=parent.id if parent else None,
+                run=job.run,
+                origin="job",
+                root=ledger.tree,
+                files=files,
+                size=size,
+                created=parts.now(),
+            )
+    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch)

@@ -1,0 +1,151 @@
+"""`ready`: give tasks to workers, in batches that grow with how quickly they end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from penstock.engine.world import World
+from penstock.model.facts import Fact, Placed, Reused
+from penstock.model.moves import JobState
+from penstock.model.run import Attempt, Job, Success, Task
+from penstock.model.wire import Assignment, Recipe, Result
+from penstock.service.crew import AHEAD, MOST, Crew, Worker
+from penstock.service.parts import Parts
+from penstock.service.work import decode_inputs
+
+#: Weight of the newest report in the running mean of how long a task takes.
+NEWEST = 0.5
+DEFAULT_GRACE = 5.0
+
+
+@dataclass(slots=True)
+class Handover:
+    """What a worker gets once the rows that say so are stored."""
+
+    worker: Worker
+    recipe: Recipe
+    given: list[tuple[int, Assignment]]
+
+
+@dataclass(slots=True)
+class Placer:
+    """Remembers, per job, how long its tasks take and whether others may do the same work at the same time."""
+
+    parts: Parts
+    crew: Crew
+    token: int  #: the last fencing token given
+    seconds: dict[int, float] = field(default_factory=dict)
+    shared: set[int] = field(default_factory=set)
+
+    def learn(self, job: int, results: Sequence[Result]) -> None:
+        """Take a report into the mean time of a job's tasks."""
+        mean = sum(result.ended - result.started for result in results) / len(results) / 1e6
+        self.seconds[job] = mean if job not in self.seconds else mean * NEWEST + self.seconds[job] * (1 - NEWEST)
+
+    def place(self, world: World, now: int) -> tuple[list[Fact], list[Handover]]:
+        """Placements for every worker with room, oldest jobs first."""
+        facts: list[Fact] = []
+        handovers: list[Handover] = []
+        open_jobs = [job for job in world.in_state(JobState.OPEN) if self._may_run(world, job)]
+        reusing = [job.seq for job in open_jobs if world.step(job).reuse]
+        if len(reusing) > 1:
+            self.shared.update(reusing)
+        room: dict[str, int] = {}
+        for job in open_jobs:
+            ready = job.left - world.flying.get(job.seq, 0)
+            if ready <= 0:
+                continue
+            wanted = self._wanted(job, room)
+            if not wanted:
+                continue
+            tasks = self._tasks(job, min(ready, sum(wanted.values())), facts)
+            for worker in self.crew.workers():
+                mine = [task for _, task in zip(range(wanted.get(worker.name, 0)), tasks, strict=False)]
+                if not mine:
+                    continue
+                room[worker.name] = room.get(worker.name, 0) + len(mine)
+                placed, handover = self._hand(world, job, worker, mine, now)
+                facts.append(placed)
+                handovers.append(handover)
+        return facts, handovers
+
+    @staticmethod
+    def _may_run(world: World, job: Job) -> bool:
+        run = world.runs[job.run]
+        return not (job.hold or job.stop or run.hold or run.stop)
+
+    def _wanted(self, job: Job, room: dict[str, int]) -> dict[str, int]:
+        """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
+        wanted = {}
+        for worker in self.crew.workers():
+            pace = self.seconds.get(job.seq)
+            enough = worker.slots if pace is None else int(worker.slots * max(1.0, AHEAD / max(pace, 1e-6)))
+            enough = min(enough, MOST)
+            holds = len(worker.holds) + room.get(worker.name, 0)
+            if holds <= enough // 2 or holds < worker.slots:
+                wanted[worker.name] = enough - holds
+        return wanted
+
+    def _tasks(self, job: Job, count: int, facts: list[Fact]) -> Iterator[Task]:
+        """Ready tasks, oldest first. What has meanwhile succeeded elsewhere is reused; what is in flight there waits."""
+        tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=0, limit=count)
+        if job.seq not in self.shared:
+            return iter(tasks)
+        mine: list[Task] = []
+        reused: list[tuple[Task, Success]] = []
+        after = 0
+        while tasks:
+            for task in tasks:
+                known = self.parts.store.load(Success, "success", fingerprint=task.fingerprint)
+                if known:
+                    reused.append((task, known[0]))
+                elif not self.parts.store.load(Task, "twin", fingerprint=task.fingerprint):
+                    mine.append(task)
+            after = tasks[-1].seq
+            if len(mine) >= count:
+                break
+            tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=after, limit=count)
+        if reused:
+            facts.append(Reused(job.seq, tuple(reused)))
+        return iter(mine[:count])
+
+    def _hand(
+        self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int
+    ) -> tuple[Placed, Handover]:
+        recipe = self.recipe(world, job)
+        placed, given = [], []
+        for task in tasks:
+            self.token += 1
+            number = task.attempts + 1
+            attempt = f"{task.id}-{number}"
+            placed.append((task, Attempt(task.seq, number, self.token, worker.name, created=now)))
+            inputs = decode_inputs(task.inputs) if task.inputs != NO_INPUTS else ()
+            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs)))
+        return Placed(job.seq, tuple(placed)), Handover(worker, recipe, given)
+
+    def recipe(self, world: World, job: Job) -> Recipe:
+        """What all attempts of a job share."""
+        step = world.step(job)
+        version = self.parts.version(job.pipeline, job.version)
+        root = self.parts.layout.root
+        frozen = step.publishes and step.workdir is None
+        return Recipe(
+            run=job.run,
+            job=job.id,
+            pipeline=job.pipeline,
+            step=job.step,
+            argv=step.run,
+            code=version.code if frozen else b"",
+            workdir=None if frozen else os.path.join(root, step.workdir or ""),
+            vars=step.env.vars,
+            inherit=step.env.inherit,
+            cpus=step.resources.cpus,
+            timeout=step.retry.timeout,
+            grace=DEFAULT_GRACE,
+        )
+
+
+#: The encoding of no inputs at all, which most plain commands have.
+NO_INPUTS = b"\x90"

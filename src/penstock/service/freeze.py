@@ -1,0 +1,153 @@
+"""What `run` applies: the pipeline file and the project's code as one frozen version, and the linked directories.
+
+Nothing is stored twice: scans know by size and times what is unchanged, trees share pages with the ones before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.model.errors import BadSpec, NotFound
+from penstock.model.run import Commit, Repo, Version
+from penstock.model.spec import Pipeline, RepoSpec
+from penstock.objects.scan import Scan, scan
+from penstock.service import resolve
+from penstock.service.ignore import LARGEST, Skip, skipper
+from penstock.service.launch import Draft
+from penstock.service.ledger import totals
+from penstock.service.layout import PIPELINE_FILES
+from penstock.service.parts import Parts
+
+#: The environment of steps that inherit the caller's: it does not count.
+INHERITED = "inherit"
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A pipeline as it stands in the project now. `version` is the one in force if it says the same, else None."""
+
+    pipeline: Pipeline
+    spec: str
+    code: bytes
+    file: str
+    version: Version | None
+    warnings: tuple[str, ...]
+
+
+def pipeline_file(root: Path, named: Path | None) -> Path:
+    """The file to read: the one named, else the first of `pipeline.yaml` and its kin in the project's root."""
+    if named is not None:
+        if not named.is_file():
+            raise NotFound(f"{named}: no such pipeline file")
+        return named.resolve()
+    for name in PIPELINE_FILES:
+        if (root / name).is_file():
+            return root / name
+    raise NotFound(f"{root}: there is no pipeline.yaml here; write one, or name the file: `penstock run FILE`")
+
+
+def freeze(parts: Parts, named: Path | None) -> Frozen:
+    """Read the pipeline file and scan the code. Raises BadSpec with file:line:column."""
+    root = parts.layout.root
+    path = pipeline_file(root, named)
+    inside = path.is_relative_to(root)
+    file = str(path.relative_to(root)) if inside else str(path)
+    known = _in_force(parts, file)
+    if known is not None and inside:
+        version, pipeline = known
+        code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
+        # The pipeline file is part of the code: the same code tree says the same thing.
+        if code == version.code:
+            return Frozen(pipeline, version.spec, code, file, version, warnings)
+    pipeline, spec = _read(parts, path, file)
+    code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
+    same = _same(parts, pipeline.name, spec, code)
+    return Frozen(pipeline, spec, code, file, same, warnings)
+
+
+def _read(parts: Parts, path: Path, file: str) -> tuple[Pipeline, str]:
+    from penstock.text.pipeline import pipeline_to_json, read_pipeline
+
+    root = parts.layout.root
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BadSpec(f"cannot be read: {error.strerror}", file) from error
+    pipeline = read_pipeline(
+        text,
+        file,
+        known_repos=[repo.name for repo in parts.store.load(Repo, "repos")],
+        has_file=lambda name: (root / name).is_file(),
+        default_name=root.name,
+    )
+    return pipeline, pipeline_to_json(pipeline)
+
+
+def _in_force(parts: Parts, file: str) -> tuple[Version, Pipeline] | None:
+    for row in parts.store.fetch("pipelines"):
+        if row["file"] == file:
+            version = parts.version(row["name"], row["version"])
+            return version, parts.pipeline(version.pipeline, version.number)
+    return None
+
+
+def _same(parts: Parts, name: str, spec: str, code: bytes) -> Version | None:
+    for row in parts.store.fetch("pipelines"):
+        if row["name"] == name:
+            version = parts.version(name, row["version"])
+            if version.spec == spec and version.code == code:
+                return version
+    return None
+
+
+def _code(parts: Parts, linked: Collection[str]) -> tuple[bytes, tuple[str, ...]]:
+    """The root of the code tree, and warnings about files too large to be code."""
+    root = parts.layout.root
+    warnings: list[str] = []
+    skip = _without_large(root, skipper(root, linked), warnings)
+    return _commit(parts, scan(root, parts.layout.scans / "code", skip)), tuple(warnings)
+
+
+def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
+    def skipped(path: str, directory: bool) -> bool:
+        if skip(path, directory):
+            return True
+        if directory:
+            return False
+        size = (root / path).lstat().st_size
+        if size > LARGEST:
+            warnings.append(f"{path}: {size:,} bytes, too large to be code; put it into a repo or an ignore file")
+        return size > LARGEST
+
+    return skipped
+
+
+def _commit(parts: Parts, found: Scan) -> bytes:
+    return found.commit(parts.objects.blobs)
+
+
+# Linked directories.
+
+
+def link_drafts(parts: Parts, repos: Collection[RepoSpec]) -> list[Draft]:
+    """What changed in the linked directories since their heads, as commits to be made."""
+    drafts = []
+    for spec in repos:
+        if spec.path is None:
+            continue
+        directory = parts.layout.root / spec.path
+        if not directory.is_dir():
+            raise BadSpec(f"repo {spec.name!r}: there is no directory {spec.path!r} in the project", spec.where)
+        root = _commit(parts, scan(directory, parts.layout.scans / spec.name, lambda path, directory: False))
+        found = parts.store.load(Repo, "repo", name=spec.name)
+        branch = found[0].default_branch if found else "main"
+        head = resolve.head(parts, spec.name, branch)
+        if head is not None and head.root == root:
+            continue
+        files, size = totals(
+            parts.objects.pages, head.root if head else b"", root, head.files if head else 0, head.size if head else 0
+        )
+        drafts.append(Draft(spec.name, branch, head.id if head else None, root, files, size, "link"))
+    return drafts

@@ -1,0 +1,171 @@
+"""Commits, and the run they open: one transaction, no engine needed (an acknowledged commit and its run are durable)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.engine.graph import Arrow, Node, arrows, readers, wave
+from penstock.model.run import Branch, Commit, Edge, Event, Job, JobInput, Repo, Run
+from penstock.model.spec import DEFAULT_BRANCH, Pipeline
+from penstock.service import resolve
+from penstock.service.parts import Parts
+
+#: The pipelines in force: name -> (version, spec).
+InForce = Mapping[str, tuple[int, Pipeline]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit before it has an id. `files` and `size` are those of the whole tree; `parent` is the head it follows."""
+
+    repo: str
+    branch: str
+    parent: str | None
+    root: bytes
+    files: int
+    size: int
+    origin: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a run shall be: which pipeline was asked for (None: a commit opened it) and with which parameters."""
+
+    origin: str
+    pipeline: str | None = None
+    version: int | None = None
+    params: Mapping[str, Any] | None = None
+
+
+def commit(parts: Parts, drafts: Sequence[Draft], new_id: str) -> tuple[list[Commit], Run | None]:
+    """Write commits under one id, move their branches, and open a run over everything downstream, if there is any.
+
+    Call inside a durable transaction.
+    """
+    in_force = parts.pipelines()
+    heads = {(draft.repo, draft.branch) for draft in drafts}
+    seeds = readers((spec for _, spec in in_force.values()), heads)
+    return open_run(parts, drafts, seeds, in_force, Opening("put"), new_id)
+
+
+def open_run(
+    parts: Parts, drafts: Sequence[Draft], seeds: Collection[Node], in_force: InForce, opening: Opening, new_id: str
+) -> tuple[list[Commit], Run | None]:
+    """The same for given seeds: all jobs of the wave are there at once, waiting."""
+    store, now = parts.store, parts.now()
+    edges = arrows(spec for _, spec in in_force.values())
+    order = wave(seeds, edges)
+    run_id = new_id if order else None
+    commits = [_row(draft, new_id, run_id, now) for draft in drafts]
+    store.insert(commits)
+    for draft in drafts:
+        store.execute("set_head", repo=draft.repo, name=draft.branch, head=new_id, created=now)
+    if not order:
+        return commits, None
+    ensure_repos(parts, (in_force[pipe][1].step(step).output for pipe, step in order), now)
+    run = Run(
+        seq=store.reserve(Run, 1),
+        id=new_id,
+        project=parts.project,
+        owner=parts.owner,
+        pipeline=opening.pipeline,
+        version=opening.version,
+        params=dict(opening.params or {}),
+        origin=opening.origin,
+        created=now,
+        left=len(order),
+    )
+    store.insert([run])
+    jobs, job_edges = _jobs(parts, order, edges, in_force, run, {(draft.repo, draft.branch) for draft in drafts})
+    store.insert(jobs)
+    store.insert(job_edges)
+    store.insert([Event(now, "run.active", run.id, run.id, {"origin": run.origin, "jobs": len(jobs)})])
+    return commits, run
+
+
+def _jobs(
+    parts: Parts,
+    order: Sequence[Node],
+    edges: Iterable[Arrow],
+    in_force: InForce,
+    run: Run,
+    committed: Collection[tuple[str, str]],
+) -> tuple[list[Job], list[Edge]]:
+    first = parts.store.reserve(Job, len(order))
+    numbers = {node: first + place for place, node in enumerate(order)}
+    made_here = set(committed)
+    for pipe, name in order:
+        output = in_force[pipe][1].step(name).output
+        if output is not None:
+            made_here.add((output, _default_branch(parts, output)))
+    waiting: dict[Node, dict[int, str]] = {node: {} for node in order}
+    for edge in edges:
+        if edge.node in numbers and edge.upstream in numbers:
+            waiting[edge.node][numbers[edge.upstream]] = edge.needs
+    jobs = []
+    for node in order:
+        version, spec = in_force[node[0]]
+        step = spec.step(node[1])
+        inputs = []
+        for leaf in step.input.leaves() if step.input else ():
+            if (leaf.repo, leaf.branch) in made_here:
+                inputs.append(JobInput(leaf.repo, leaf.branch, run.id))
+                continue
+            unfinished = parts.store.load(Job, "unfinished_publisher", repo=leaf.repo)
+            if unfinished and leaf.branch == _default_branch(parts, leaf.repo):
+                # An earlier run is still publishing there: its end decides which head this job reads.
+                waiting[node][unfinished[0].seq] = "end"
+                inputs.append(JobInput(leaf.repo, leaf.branch, None, open=True))
+                continue
+            head = resolve.branch(parts, leaf.repo, leaf.branch)
+            inputs.append(JobInput(leaf.repo, leaf.branch, head.head if head else None))
+        jobs.append(
+            Job(
+                seq=numbers[node],
+                run=run.id,
+                pipeline=node[0],
+                version=version,
+                step=node[1],
+                repo=step.output,
+                created=run.created,
+                waits=len(waiting[node]),
+                inputs=tuple(inputs),
+            )
+        )
+    return jobs, [Edge(numbers[node], up, needs) for node in order for up, needs in waiting[node].items()]
+
+
+def _row(draft: Draft, new_id: str, run_id: str | None, now: int) -> Commit:
+    return Commit(
+        seq=0,
+        id=new_id,
+        repo=draft.repo,
+        branch=draft.branch,
+        parent=draft.parent,
+        run=run_id,
+        origin=draft.origin,
+        root=draft.root,
+        files=draft.files,
+        size=draft.size,
+        created=now,
+        message=draft.message,
+    )
+
+
+def _default_branch(parts: Parts, repo: str) -> str:
+    found = parts.store.load(Repo, "repo", name=repo)
+    return found[0].default_branch if found else DEFAULT_BRANCH
+
+
+def ensure_repos(parts: Parts, names: Iterable[str | None], now: int) -> list[Repo]:
+    """Make the repos that are missing, with their default branch; call inside a transaction."""
+    have = {repo.name for repo in parts.store.load(Repo, "repos")}
+    made = []
+    for name in dict.fromkeys(name for name in names if name is not None):
+        if name not in have:
+            made.append(Repo(0, parts.project, parts.owner, name, None, DEFAULT_BRANCH, now))
+            parts.store.insert([made[-1], Branch(name, DEFAULT_BRANCH, None, now)])
+    return made

@@ -1,0 +1,197 @@
+"""The engine: read what others wrote, let each driver do what a state asks for, answer the facts, store the rows.
+
+One turn is one transaction. Whoever holds the engine role turns this wheel; nobody else moves rows on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from penstock.engine.claims import Claims, collision_message
+from penstock.engine.react import react
+from penstock.engine.world import World
+from penstock.model.data import EMPTY
+from penstock.model.errors import Conflict
+from penstock.model.facts import Fact, Loaded, Reported, Returned
+from penstock.model.moves import JobState, Outcome, Reason
+from penstock.model.run import Attempt, Edge, Job, Run, Task
+from penstock.model.wire import Result
+from penstock.objects import map as pages_map
+from penstock.runner.leftovers import end_leftovers
+from penstock.service.crew import Crew
+from penstock.service.drivers.closing import close
+from penstock.service.drivers.expanding import expand
+from penstock.service.drivers.placing import Placer
+from penstock.service.ledger import Ledger
+from penstock.service.parts import Parts
+
+#: How long a turn waits for reports, in seconds, before it looks for rows written by others.
+PATIENCE = 0.05
+
+
+class Engine:
+    """Drives a project's active runs. Make it only while holding the engine role."""
+
+    def __init__(self, parts: Parts, cpus: int | None = None) -> None:
+        self.parts = parts
+        self.cpus = cpus or len(os.sched_getaffinity(0))
+        self.crew = Crew(parts.layout, self.cpus)
+        self._claims: dict[int, Claims] = {}
+        self._stopping: set[int] = set()
+        self._take_over()
+        self.world = self._load()
+        token = parts.store.fetch("last_token")[0]["token"]
+        self.placer = Placer(parts, self.crew, token)
+        self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
+        self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
+
+    def _take_over(self) -> None:
+        """Processes of an engine that died must be gone before what they did is done again."""
+        if self.parts.store.load(Attempt, "live_attempts"):
+            end_leftovers(self.parts.layout.id)
+
+    def _load(self) -> World:
+        store = self.parts.store
+        store.changed()
+        attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
+        return World.of(
+            self.parts.step,
+            store.load(Run, "active_runs"),
+            store.load(Job, "active_jobs"),
+            store.load(Edge, "active_edges"),
+            [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
+        )
+
+    def refresh(self) -> None:
+        """Take in what others wrote: new runs, stops, holds."""
+        self.world = self._load()
+        self._apply([Loaded()])
+
+    def turn(self) -> None:
+        """One turn of the wheel; waits a little when nothing else is to be done."""
+        if self.parts.store.changed():
+            self.refresh()
+        self._stop_attempts()
+        facts: list[Fact] = []
+        for job in self.world.in_state(JobState.EXPANDING):
+            facts.append(expand(self.parts, self.world.runs[job.run], job, self.cpus))
+        for job in self.world.in_state(JobState.CLOSING):
+            facts.append(close(self.parts, job))
+        placed, handovers = self.placer.place(self.world, self.parts.now())
+        facts += placed
+        if facts:
+            self._apply(facts)
+            for handover in handovers:
+                self.crew.give(handover.worker, handover.recipe, handover.given)
+        self._hear(0.0 if facts and not handovers else PATIENCE)
+
+    def _hear(self, timeout: float) -> None:
+        heard = self.crew.hear(timeout)
+        if heard.packs:
+            self.parts.objects.blobs.learn(heard.packs)
+        facts: list[Fact] = []
+        if heard.ended:
+            results = tuple((task, self._checked(task, result)) for task, result in heard.ended)
+            facts.append(Reported(results))
+            self._learn_pace(results)
+        if heard.lost:
+            for worker in heard.gone:
+                end_leftovers(self.parts.layout.id, worker=worker)
+            message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
+            facts.append(Returned(heard.lost, True, message))
+        if facts:
+            self._apply(facts)
+
+    def _learn_pace(self, results: Sequence[tuple[int, Result]]) -> None:
+        by_job: dict[int, list[Result]] = {}
+        for task, result in results:
+            if task in self.world.tasks:
+                by_job.setdefault(self.world.tasks[task].job, []).append(result)
+        for job, mine in by_job.items():
+            self.placer.learn(job, mine)
+
+    def _checked(self, seq: int, result: Result) -> Result:
+        """A result as it counts: success only if no sibling wrote one of its paths."""
+        task = self.world.tasks.get(seq)
+        if task is None or result.outcome != Outcome.SUCCEEDED or result.output == EMPTY:
+            return result
+        key = "\n".join(task.key)
+        paths = [path.decode() for path, _ in pages_map.scan(self.parts.objects.pages, result.output)]
+        taken = self._claims_of(task.job).take(key, paths)
+        if taken is None:
+            return result
+        message = collision_message(taken[0], _shown(taken[1]), _shown(key))
+        return replace(
+            result, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, output=EMPTY, files=0
+        )
+
+    def _claims_of(self, seq: int) -> Claims:
+        if seq not in self._claims:
+            job = self.world.jobs[seq]
+            pages = self.parts.objects.pages
+            claims = Ledger(job.ledger, job.owners, job.tree).claims(pages)
+            for task in self.parts.store.load(Task, "succeeded_tasks", job=seq):
+                claims.take("\n".join(task.key), (path.decode() for path, _ in pages_map.scan(pages, task.output)))
+            self._claims[seq] = claims
+        return self._claims[seq]
+
+    def _stop_attempts(self) -> None:
+        """End what is in flight of jobs somebody stopped, once."""
+        for job in self.world.in_state(JobState.OPEN):
+            asked = job.stop or self.world.runs[job.run].stop
+            if asked and job.seq not in self._stopping:
+                self._stopping.add(job.seq)
+                self.crew.stop([task.seq for task in self.world.tasks.values() if task.job == job.seq], kill=False)
+
+    def _apply(self, facts: Sequence[Fact]) -> None:
+        now = self.parts.now()
+        reaction = react(self.world, facts, now)
+        store = self.parts.store
+        if not (reaction.changes or reaction.cancel_ready):
+            return
+        with store.transaction(durable=reaction.durable):
+            store.insert(new for old, new in reaction.changes if old is None)
+            store.update(change for change in reaction.changes if change[0] is not None)
+            for job, reason in reaction.cancel_ready:
+                store.execute("cancel_ready", job=job, reason=reason, now=now)
+            store.insert(reaction.events)
+        self.world.absorb(reaction.changes)
+        for _, row in reaction.changes:
+            if isinstance(row, Job) and row.state == JobState.DONE:
+                self._claims.pop(row.seq, None)
+
+    def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
+        """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""
+        while not until(self.world):
+            try:
+                self.turn()
+            except Conflict:
+                # Somebody wrote between our reading and our writing: nothing of ours was stored.
+                self.refresh()
+            if seen is not None:
+                seen(self.world)
+
+    def interrupt(self) -> None:
+        """End everything in flight and give it back, so that the next engine goes on from here."""
+        self.crew.stop(None, kill=False)
+        quiet = 0
+        while not self.crew.idle and quiet < GRACE_TURNS:
+            before = sum(len(worker.holds) for worker in self.crew.workers())
+            self._hear(PATIENCE)
+            quiet = quiet + 1 if sum(len(worker.holds) for worker in self.crew.workers()) == before else 0
+        self.close()
+        self._apply([Returned(tuple(self.world.tasks), False, "interrupted")])
+
+    def close(self) -> None:
+        """End the workers."""
+        self.crew.close()
+
+
+#: How many quiet turns an interrupted engine waits for its workers before it leaves them to be killed.
+GRACE_TURNS = 200
+
+
+def _shown(key: str) -> str:
+    return " × ".join(part or "/" for part in key.split("\n"))

@@ -1,0 +1,85 @@
+"""The parts of an open project, as every verb and driver receives them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from penstock.model.ids import uuid7
+from penstock.model.run import Job, Run, Version
+from penstock.model.spec import Pipeline, Step
+from penstock.service.layout import Layout
+from penstock.store.base import Store
+from penstock.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from penstock.objects.store import Objects
+
+
+def utc_now() -> int:
+    """UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+@dataclass
+class Parts:
+    """Store, objects, clock and ids of one project. Objects open at first use: questions about rows need none."""
+
+    layout: Layout
+    store: Store
+    now: Callable[[], int] = utc_now
+    owner: str = field(default_factory=getpass.getuser)
+    project: str = "default"
+    _pipelines: dict[tuple[str, int], Pipeline] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, layout: Layout) -> Parts:
+        return cls(layout, SqliteStore(layout.database))
+
+    @cached_property
+    def objects(self) -> Objects:
+        from penstock.objects.store import Objects
+
+        return Objects.create(self.layout.objects)
+
+    def new_id(self) -> str:
+        return uuid7(self.now(), os.urandom(8))
+
+    def version(self, pipeline: str, number: int) -> Version:
+        return self.store.load(Version, "version", pipeline=pipeline, number=number)[0]
+
+    def pipeline(self, name: str, number: int) -> Pipeline:
+        """The spec of one version of a pipeline; versions never change, so it is read once."""
+        key = (name, number)
+        if key not in self._pipelines:
+            from penstock.text.pipeline import pipeline_from_json
+
+            self._pipelines[key] = pipeline_from_json(self.version(name, number).spec)
+        return self._pipelines[key]
+
+    def step(self, job: Job) -> Step:
+        """The definition a job runs."""
+        return self.pipeline(job.pipeline, job.version).step(job.step)
+
+    def pipelines(self) -> dict[str, tuple[int, Pipeline]]:
+        """The pipelines in force: name -> (version, spec)."""
+        rows = self.store.fetch("pipelines")
+        return {row["name"]: (row["version"], self.pipeline(row["name"], row["version"])) for row in rows}
+
+    def params(self, run: Run, job: Job) -> dict[str, object]:
+        """The parameters every task of a job sees: the pipeline's, the step's, then what the run was given."""
+        pipeline = self.pipeline(job.pipeline, job.version)
+        params = {**pipeline.params, **pipeline.step(job.step).params}
+        if run.pipeline in (None, job.pipeline):
+            params.update({name: value for name, value in run.params.items() if name in params})
+        return params
+
+    def close(self) -> None:
+        if "objects" in self.__dict__:
+            self.objects.close()
+        self.store.close()

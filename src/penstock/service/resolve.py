@@ -1,0 +1,161 @@
+"""From what people type to rows: repos, branches, commits, runs, jobs and tasks, by name, id or the start of an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from penstock.model.errors import BadReference, NotFound
+from penstock.model.ids import ID, Reference, split_ancestry
+from penstock.model.run import Branch, Commit, Job, Repo, Run, Task
+from penstock.service.parts import Parts
+
+#: How many leading hex digits name a run, commit or task.
+SHORTEST = 6
+_START_OF_ID = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or what there is, or nothing."""
+    from difflib import get_close_matches
+
+    known = sorted(known)
+    near = get_close_matches(name, known, 1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are {', '.join(known[:8])}" if known else ""
+
+
+def repo(parts: Parts, name: str) -> Repo:
+    found = parts.store.load(Repo, "repo", name=name)
+    if not found:
+        known = (item.name for item in parts.store.load(Repo, "repos"))
+        raise NotFound(f"there is no repo {name!r}{suggestion(name, known)}")
+    return found[0]
+
+
+def branch(parts: Parts, repo_name: str, name: str) -> Branch | None:
+    found = parts.store.load(Branch, "branch", repo=repo_name, name=name)
+    return found[0] if found else None
+
+
+def commit_by_id(parts: Parts, repo_name: str, commit_id: str) -> Commit | None:
+    found = parts.store.load(Commit, "commit", repo=repo_name, id=commit_id)
+    return found[0] if found else None
+
+
+def head(parts: Parts, repo_name: str, name: str | None = None) -> Commit | None:
+    """The commit a branch (None: the default one) points to; None where there is no repo, branch or commit yet."""
+    there = parts.store.load(Repo, "repo", name=repo_name)
+    if not there:
+        return None
+    found = branch(parts, repo_name, name or there[0].default_branch)
+    return commit_by_id(parts, repo_name, found.head) if found and found.head else None
+
+
+def commit(parts: Parts, reference: Reference) -> Commit:
+    """The commit a reference names. A run's id names the run's commit there, else the one it used."""
+    there = repo(parts, reference.repo)
+    name, back = split_ancestry(reference.ref or there.default_branch)
+    found = _start(parts, there, name)
+    for step in range(back):
+        parent = found.parent and commit_by_id(parts, there.name, found.parent)
+        if not parent:
+            raise NotFound(f"{there.name}@{name} has only {step} ancestors, {back} were asked for")
+        found = parent
+    return found
+
+
+def _start(parts: Parts, there: Repo, name: str) -> Commit:
+    named = branch(parts, there.name, name)
+    if named is not None:
+        found = named.head and commit_by_id(parts, there.name, named.head)
+        if not found:
+            raise NotFound(f"{there.name}@{name} has no commit yet; put something there first")
+        return found
+    if _START_OF_ID.fullmatch(name):
+        candidates = parts.store.load(Commit, "commits_like", repo=there.name, pattern=f"{name}*")
+        if len(candidates) > 1:
+            raise BadReference(f"{there.name}@{name} fits several commits; give more digits")
+        if candidates:
+            return candidates[0]
+        used = _used_by_run(parts, there.name, name)
+        if used is not None:
+            return used
+    if not parts.store.load(Branch, "branches", repo=there.name) and name == there.default_branch:
+        raise NotFound(f"repo {there.name!r} is empty; put something there first")
+    known = (item.name for item in parts.store.load(Branch, "branches", repo=there.name))
+    raise NotFound(f"{there.name} has no branch or commit {name!r}{suggestion(name, known)}")
+
+
+def _used_by_run(parts: Parts, repo_name: str, start: str) -> Commit | None:
+    for found in parts.store.load(Run, "runs_like", pattern=f"{start}*"):
+        for job_row in parts.store.load(Job, "jobs_of_run", run=found.id):
+            for item in job_row.inputs:
+                if item.repo == repo_name and item.commit:
+                    return commit_by_id(parts, repo_name, item.commit)
+    return None
+
+
+def tree_root(parts: Parts, reference: Reference) -> bytes:
+    """The root of the tree a reference names: a commit's, or what a job without a repo left."""
+    is_repo = bool(parts.store.load(Repo, "repo", name=reference.repo))
+    if not is_repo and reference.ref:
+        return job(parts, f"{reference.repo}@{reference.ref}").tree
+    return commit(parts, reference).root
+
+
+def run(parts: Parts, text: str) -> Run:
+    """A run by its id or the start of it; `last` is the newest."""
+    if text == "last":
+        found = parts.store.load(Run, "runs", before=1 << 62, limit=1)
+        if not found:
+            raise NotFound("there is no run yet; start one with `penstock run`")
+        return found[0]
+    if not _START_OF_ID.fullmatch(text):
+        raise BadReference(f"{text!r}: expected a run id ({SHORTEST} to 32 hex digits) or `last`")
+    found = parts.store.load(Run, "runs_like", pattern=f"{text}*")
+    if not found:
+        raise NotFound(f"there is no run {text}; see `penstock run list`")
+    if len(found) > 1:
+        raise BadReference(f"{text} fits several runs; give more digits")
+    return found[0]
+
+
+def job(parts: Parts, text: str) -> Job:
+    """A job by `step@run`, or a step's newest job by `step`. `pipeline.step@run` where two pipelines share a name."""
+    pipeline, _, rest = text.rpartition(".")
+    step, _, run_text = rest.partition("@")
+    if run_text:
+        owner = run(parts, run_text)
+        found = parts.store.load(Job, "job_named", run=owner.id, step=step)
+        if not found:
+            known = (item.step for item in parts.store.load(Job, "jobs_of_run", run=owner.id))
+            raise NotFound(f"run {owner.id} has no job {step!r}{suggestion(step, known)}")
+    else:
+        found = parts.store.load(Job, "jobs_of_step", step=step, pipeline=pipeline or None, before=1 << 62, limit=1)
+        if not found:
+            known = (item.name for _, spec in parts.pipelines().values() for item in spec.steps)
+            raise NotFound(f"no job of a step {step!r} yet{suggestion(step, known)}")
+    if pipeline:
+        found = [item for item in found if item.pipeline == pipeline]
+    if len(found) != 1:
+        raise BadReference(f"{text!r} names {len(found)} jobs; write PIPELINE.STEP@RUN")
+    return found[0]
+
+
+def task(parts: Parts, text: str) -> Task:
+    """A task by its id or the start of it; the newest where a binding ran in several jobs."""
+    if not _START_OF_ID.fullmatch(text):
+        raise BadReference(f"{text!r}: expected a task id ({SHORTEST} to 32 hex digits); see `penstock task list JOB`")
+    found = parts.store.load(Task, "task", pattern=f"{text}*")
+    if not found:
+        raise NotFound(f"there is no task {text}; see `penstock task list JOB`")
+    if len({item.id for item in found}) > 1:
+        raise BadReference(f"{text} fits several tasks; give more digits")
+    return found[0]
+
+
+def is_id(text: str) -> bool:
+    """Whether a text could be an id or the start of one."""
+    return bool(_START_OF_ID.fullmatch(text) or ID.fullmatch(text))

@@ -1,0 +1,64 @@
+"""The engine role: one process a project moves its rows on; the others follow it.
+
+The role is a lock on `.penstock/engine.lock`, which the kernel takes back when its holder dies. The file says who that is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that has the role."""
+
+    pid: int
+    host: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid}" if self.host == socket.gethostname() else f"pid {self.pid} on {self.host}"
+
+
+@contextlib.contextmanager
+def engine_role(lock: Path) -> Iterator[bool]:
+    """Hold the role while inside, if it is free; yields whether it was."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        try:
+            yield True
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(lock: Path) -> Holder | None:
+    """Who has the role now; None when nobody has."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None
+        except BlockingIOError:
+            text = os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
+    # The holder has the lock before it has written who it is.
+    return Holder(**json.loads(text)) if text else Holder(0, socket.gethostname())

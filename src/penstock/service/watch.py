@@ -1,0 +1,104 @@
+"""Waiting for runs: drive them while the engine role is free, follow who has it otherwise, and see how they get on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from penstock.engine.world import World
+from penstock.model.errors import WaitTimeout
+from penstock.model.moves import RunState
+from penstock.model.run import Job, Run
+from penstock.service.parts import Parts
+from penstock.service.role import Holder, engine_role, holder
+
+#: How often a follower looks, in seconds.
+LOOK = 0.1
+#: How often progress is told, in seconds.
+TELL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How the jobs of some runs stand. `following` is the engine that drives them, None when this process does."""
+
+    jobs: Sequence[Job]
+    rates: dict[int, float] = field(default_factory=dict)  #: job -> tasks per second of late
+    following: Holder | None = None
+
+
+Tell = Callable[[Progress], None]
+
+
+def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, timeout: float | None) -> None:
+    """Return when all `runs` are done. Raises WaitTimeout; a KeyboardInterrupt gives back what was in flight first."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    meter = _Meter(parts, runs, tell)
+    while not _done(parts, runs):
+        with engine_role(parts.layout.lock) as mine:
+            if mine:
+                _drive(parts, runs, meter, deadline)
+                break
+        meter.show(holder(parts.layout.lock))
+        _check(deadline)
+        time.sleep(LOOK)
+    meter.show(None, last=True)
+
+
+def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None) -> None:
+    from penstock.service.loop import Engine
+
+    engine = Engine(parts)
+
+    def seen(world: World) -> None:
+        meter.see(world)
+        _check(deadline)
+
+    try:
+        engine.drive(lambda world: not any(run in world.runs for run in runs), seen)
+    except BaseException:
+        engine.interrupt()
+        raise
+    finally:
+        engine.close()
+
+
+def _done(parts: Parts, runs: Collection[str]) -> bool:
+    active = {run.id for run in parts.store.load(Run, "active_runs") if run.state != RunState.DONE}
+    return not active.intersection(runs)
+
+
+def _check(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise WaitTimeout("the time to wait is over; the run is not done")
+
+
+class _Meter:
+    """Tells progress a few times a second, with rates over the last seconds."""
+
+    def __init__(self, parts: Parts, runs: Collection[str], tell: Tell | None) -> None:
+        self.parts, self.runs, self.tell = parts, set(runs), tell
+        self.next = 0.0
+        self.before: dict[int, tuple[float, int]] = {}
+        self.rates: dict[int, float] = {}
+
+    def see(self, world: World) -> None:
+        if self.tell is not None and time.monotonic() >= self.next:
+            self._show([job for job in world.jobs.values() if job.run in self.runs], None)
+
+    def show(self, following: Holder | None, last: bool = False) -> None:
+        if self.tell is not None and (last or time.monotonic() >= self.next):
+            jobs = [job for run in self.runs for job in self.parts.store.load(Job, "jobs_of_run", run=run)]
+            self._show(jobs, following)
+
+    def _show(self, jobs: Sequence[Job], following: Holder | None) -> None:
+        assert self.tell is not None
+        now = time.monotonic()
+        self.next = now + TELL
+        for job in jobs:
+            since, done = self.before.setdefault(job.seq, (now, job.processed))
+            if now - since >= 1.0:
+                self.rates[job.seq] = (job.processed - done) / (now - since)
+                self.before[job.seq] = (now, job.processed)
+        self.tell(Progress(sorted(jobs, key=lambda job: job.seq), dict(self.rates), following))

@@ -1,0 +1,117 @@
+"""Row ↔ noun: which columns hold JSON, which may change, and what a row must still be when it is replaced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+from penstock.model import run as nouns
+from penstock.store.base import TABLES
+
+_JSON_EMPTY = "{}"
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else _JSON_EMPTY
+
+
+def _dump_inputs(inputs: tuple[nouns.JobInput, ...]) -> str:
+    return json.dumps([asdict(item) for item in inputs], separators=(",", ":"))
+
+
+def _load_inputs(text: str) -> tuple[nouns.JobInput, ...]:
+    return tuple(nouns.JobInput(**item) for item in json.loads(text))
+
+
+_Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+_JSON: _Codec = (_dump, lambda text: {} if text == _JSON_EMPTY else json.loads(text))
+_KEY: _Codec = ("\n".join, lambda text: tuple(text.split("\n")))
+_FLAG: _Codec = (int, bool)
+
+#: (noun, column) -> how it is written and read; all others are stored as they are.
+CODECS: dict[tuple[type, str], _Codec] = {
+    (nouns.Run, "params"): _JSON,
+    (nouns.Job, "inputs"): (_dump_inputs, _load_inputs),
+    (nouns.Job, "parts"): _JSON,
+    (nouns.Job, "expanded"): _FLAG,
+    (nouns.Task, "key"): _KEY,
+    (nouns.Task, "params"): _JSON,
+    (nouns.Task, "reuse"): _FLAG,
+    (nouns.Task, "reused"): _FLAG,
+    (nouns.Event, "data"): _JSON,
+}
+
+#: Columns that name a row; then what else must still be true when it is replaced.
+IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    nouns.Branch: (("repo", "name"), ("head",)),
+    nouns.Run: (("seq",), ("state",)),
+    nouns.Job: (("seq",), ("state",)),
+    nouns.Task: (("seq",), ("state",)),
+    nouns.Attempt: (("task", "number"), ("state", "token")),
+}
+
+#: Columns that never change after the row was made, or that only the verbs of people write (hold, stop).
+FIXED: dict[type, frozenset[str]] = {
+    nouns.Branch: frozenset({"created"}),
+    nouns.Run: frozenset({"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}),
+    nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
+    nouns.Task: frozenset({"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created"}),
+    nouns.Attempt: frozenset({"token", "worker", "created"}),
+}
+
+
+def columns(noun: type) -> tuple[str, ...]:
+    """The column names of a noun's table, in the order of its fields."""
+    return tuple(field.name for field in fields(noun))
+
+
+def decoder(noun: type) -> Callable[[tuple[Any, ...]], Any]:
+    """A function from a database row (all columns, in order) to the noun."""
+    codecs = [(place, CODECS[noun, name][1]) for place, name in enumerate(columns(noun)) if (noun, name) in CODECS]
+    if not codecs:
+        return lambda row: noun(*row)
+
+    def decode(row: tuple[Any, ...]) -> Any:
+        values = list(row)
+        for place, read in codecs:
+            values[place] = read(values[place])
+        return noun(*values)
+
+    return decode
+
+
+def encoder(noun: type, names: tuple[str, ...]) -> Callable[[Any], list[Any]]:
+    """A function from a noun to the values of the named columns."""
+    codecs = [(place, CODECS[noun, name][0]) for place, name in enumerate(names) if (noun, name) in CODECS]
+
+    def encode(row: Any) -> list[Any]:
+        values = [getattr(row, name) for name in names]
+        for place, write in codecs:
+            values[place] = write(values[place])
+        return values
+
+    return encode
+
+
+def table(noun: type) -> str:
+    """The quoted table name of a noun."""
+    return f'"{TABLES[noun]}"'
+
+
+def insert_sql(noun: type, names: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(names))
+    listed = ", ".join(f'"{name}"' for name in names)
+    verb = "insert or ignore" if noun is nouns.Success else "insert"
+    return f"{verb} into {table(noun)} ({listed}) values ({marks})"
+
+
+def update_sql(noun: type) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The one update statement of a noun, the columns it sets, and the columns of the old row it looks for."""
+    identity, still = IDENTITY[noun]
+    changing = tuple(name for name in columns(noun) if name not in FIXED[noun] and name not in identity)
+    looked_for = identity + still
+    setting = ", ".join(f'"{name}" = ?' for name in changing)
+    finding = " and ".join(f'"{name}" is ?' for name in looked_for)
+    return f"update {table(noun)} set {setting} where {finding}", changing, looked_for

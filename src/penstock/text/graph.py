@@ -1,0 +1,90 @@
+"""What holds between the steps of a pipeline: they name steps and repos that exist, and no circle closes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NoReturn
+
+from penstock.model.errors import BadSpec
+from penstock.model.spec import InputSpec, RepoSpec, Step
+from penstock.text.fields import nearest
+from penstock.text.marked import Node
+from penstock.text.steps import after_places
+
+
+def check_graph(
+    steps: Mapping[str, Step], nodes: Mapping[str, Node], repos: Mapping[str, RepoSpec], known_repos: Collection[str]
+) -> None:
+    """Raise BadSpec at the first name or edge that is wrong; `nodes` are the steps as they stand in the file."""
+    publishers = _publishers(steps, nodes, repos)
+    upstream: dict[str, dict[str, str]] = {}  # step -> step it needs -> where it says so
+    for name, step in steps.items():
+        edges = upstream[name] = {}
+        for other, place in after_places(nodes[name].value["after"]).items() if step.after else ():
+            if other not in steps:
+                place.fail(f'step "{name}": after: there is no step "{other}"{nearest(other, steps)}')
+            edges.setdefault(other, place.where)
+        for leaf in step.input.leaves() if step.input else ():
+            if leaf.repo == step.output:
+                _fail(name, leaf, f'the step publishes "{leaf.repo}" itself; it cannot read what it writes')
+            if leaf.repo in publishers:
+                edges.setdefault(publishers[leaf.repo].name, leaf.where)
+            elif leaf.repo not in repos and leaf.repo not in known_repos:
+                known = {*publishers, *repos, *known_repos} - {step.output or ""}
+                _fail(name, leaf, f'there is no repo "{leaf.repo}"{nearest(leaf.repo, known)}')
+    _check_circles(upstream)
+
+
+def _fail(step: str, leaf: InputSpec, message: str) -> NoReturn:
+    raise BadSpec(f'step "{step}": input: {message}', leaf.where)
+
+
+def _publishers(steps: Mapping[str, Step], nodes: Mapping[str, Node], repos: Mapping[str, RepoSpec]) -> dict[str, Step]:
+    publishers: dict[str, Step] = {}
+    for name, step in steps.items():
+        if step.output is None:
+            continue
+        place = _output_place(step, nodes[name])
+        other = publishers.setdefault(step.output, step)
+        if other is not step:
+            taken = f'step "{other.name}" does at {_output_place(other, nodes[other.name])}'
+            raise BadSpec(f'step "{name}": it publishes to "{step.output}" as {taken}; use another `output`', place)
+        linked = repos.get(step.output)
+        if linked and linked.path is not None:
+            message = f'"{step.output}" is linked to the directory "{linked.path}" at {linked.where}'
+            raise BadSpec(f'step "{name}": {message}, a step cannot publish to it; use another `output`', place)
+    return publishers
+
+
+def _output_place(step: Step, node: Node) -> str:
+    place: Node | None = node.value.get("output")
+    return place.where if place else step.where
+
+
+def _check_circles(upstream: Mapping[str, Mapping[str, str]]) -> None:
+    done: set[str] = set()
+    for first in upstream:
+        path: dict[str, None] = {}
+        todo = [(first, iter(upstream[first]))] if first not in done else []
+        while todo:
+            name, others = todo[-1]
+            path[name] = None
+            other = next(others, None)
+            if other is None:
+                todo.pop()
+                path.pop(name)
+                done.add(name)
+            elif other in path:
+                names = list(path)
+                _fail_circle(names[names.index(other) :], upstream)
+            elif other not in done:
+                todo.append((other, iter(upstream[other])))
+
+
+def _fail_circle(circle: list[str], upstream: Mapping[str, Mapping[str, str]]) -> NoReturn:
+    """Name a circle, each step followed by the one that comes after it, from the step first in the file."""
+    order = {name: place for place, name in enumerate(upstream)}
+    start = circle.index(min(circle, key=order.__getitem__))
+    backwards = [*circle[start:], *circle[: start + 1]]
+    where = upstream[backwards[0]][backwards[1]]
+    raise BadSpec(f"the steps wait for each other in a circle: {' -> '.join(reversed(backwards))}", where)

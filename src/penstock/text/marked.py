@@ -1,0 +1,120 @@
+"""YAML 1.2, JSON and JSON5 as one tree in which every value knows its place.
+
+Whatever is wrong with a file is one BadSpec with `file:line:column`. The limits below keep a small hostile file from
+becoming large work.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from penstock.model.errors import BadSpec
+
+MAX_BYTES = 64 * 2**20
+MAX_DEPTH = 100
+MAX_NODES = 1_000_000
+#: More digits than any number here has; longer ones cost quadratic time to read.
+MAX_DIGITS = 400
+
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_END = re.compile("\r\n|\n|\r")
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value at its place, lines and columns from 1.
+
+    `value` is None, bool, int, float, str, a list of nodes, or a dict from key to node; `text` is a scalar as it was
+    written, `keys` the keys of a mapping as nodes, and None for anything else.
+    """
+
+    value: Any
+    file: str
+    line: int
+    column: int
+    text: str = ""
+    keys: dict[str, Node] | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def fail(self, message: str) -> NoReturn:
+        """Raise BadSpec at this place."""
+        raise BadSpec(message, self.where)
+
+    def plain(self) -> Any:
+        """The value alone, all the way down."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+class Budget:
+    """Counts the nodes of one file, and refuses what is too many or too deep."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+
+    def spend(self, place: Node, depth: int, nodes: int = 1) -> None:
+        """Account for `nodes` more values of which the deepest lies `depth` levels down; raise BadSpec at `place`."""
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            place.fail(f"more than {MAX_NODES:,} values, repeated ones counted; split the file")
+        if depth > MAX_DEPTH:
+            place.fail(f"more than {MAX_DEPTH} levels inside each other")
+
+
+def add_key(keys: dict[str, Node], key: Node) -> None:
+    """Note a key of a mapping; raise BadSpec if it was there."""
+    first = keys.setdefault(key.value, key)
+    if first is not key:
+        key.fail(f'the key "{key.value}" was given before, at {first.line}:{first.column}')
+
+
+def read_marked(text: str | bytes, file: str) -> Node:
+    """Read a file by the suffix of its name: `.json` and `.json5` as JSON5, anything else as YAML 1.2.
+
+    Raises BadSpec, and nothing else, for whatever the text may hold.
+    """
+    source = _decoded(text, file)
+    if file.endswith((".json", ".json5")):
+        from penstock.text.jsontext import read_json
+
+        return read_json(source, file)
+    from penstock.text.yamltext import read_yaml
+
+    return read_yaml(source, file)
+
+
+def _decoded(source: str | bytes, file: str) -> str:
+    if len(source) > MAX_BYTES:
+        raise BadSpec(f"the file has {len(source):,} bytes, at most {MAX_BYTES:,} are read", f"{file}:1:1")
+    try:
+        text = source.decode() if isinstance(source, bytes) else source
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        message = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise BadSpec(message, place_of(before, len(before), file)) from None
+    if text.startswith("\ufeff"):
+        raise BadSpec("the file starts with a byte order mark; save it as UTF-8 without one", f"{file}:1:1")
+    wrong = _NOT_TEXT.search(text)
+    if wrong:
+        message = f"the character U+{ord(wrong[0]):04X} cannot stand in a file of text; write it as an escape"
+        raise BadSpec(message, place_of(text, wrong.start(), file))
+    return text
+
+
+def place_of(text: str, offset: int, file: str) -> str:
+    """`file:line:column` of an offset in characters."""
+    ends = [match.end() for match in _LINE_END.finditer(text, 0, offset)]
+    return f"{file}:{len(ends) + 1}:{offset - (ends[-1] if ends else 0) + 1}"
+
+
+def line_starts(text: str) -> list[int]:
+    """The offset at which each line begins."""
+    return [0, *(match.end() for match in _LINE_END.finditer(text))]

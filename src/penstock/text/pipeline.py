@@ -1,0 +1,169 @@
+"""The pipeline file: reading what people write, and keeping it as canonical JSON.
+
+Its parts: `fields` (types and keys), `inputs`, `steps`, and `graph` (what holds between steps). Whatever is wrong is
+one BadSpec at the place to change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NoReturn
+
+from penstock.model.errors import BadSpec, Corrupt, UsageError
+from penstock.model.spec import After, Env, InputSpec, Pipeline, RepoSpec, Resources, Retry, Step
+from penstock.text import fields
+from penstock.text.graph import check_graph
+from penstock.text.marked import Node, read_marked
+from penstock.text.steps import read_step
+
+_KEYS = ("pipeline", "description", "params", "repos", "steps")
+_LATER = frozenset(
+    {"params_schema", "resource_sets", "sites", "services", "env", "schedule", "fail", "backlog", "keep"}
+)
+
+
+def read_pipeline(
+    text: str | bytes,
+    file: str,
+    *,
+    known_repos: Collection[str],
+    has_file: Callable[[str], bool],
+    default_name: str,
+) -> Pipeline:
+    """Read a pipeline file; JSON5 if `file` ends in `.json` or `.json5`, else YAML 1.2.
+
+    `known_repos` exist already, `has_file` says whether the project has a file of that relative path, `default_name`
+    names a pipeline that does not name itself. Raises BadSpec, and nothing else, for whatever the text may hold.
+    """
+    root = read_marked(text, file)
+    what = "the pipeline"
+    values = fields.keys_of(root, what, _KEYS, _LATER)
+    if "steps" not in values:
+        root.fail(f"{what}: `steps` is missing; expected a mapping from a step's name to the step")
+    name = fields.name(values["pipeline"], "pipeline") if "pipeline" in values else default_name
+    if not fields.is_name(name):
+        root.fail(f'{what}: "{name}" cannot be its name; give it one, such as pipeline: work')
+    params = fields.params(values["params"], "params") if "params" in values else {}
+    repos = _repos(values["repos"]) if "repos" in values else {}
+    shared = (values["params"].keys or {}) if params else {}
+    nodes = fields.mapping(values["steps"], "steps")
+    if not nodes:
+        values["steps"].fail("steps: expected at least one step")
+    keys = values["steps"].keys or {}
+    steps = {key: read_step(keys[key], node, shared, has_file) for key, node in nodes.items()}
+    check_graph(steps, nodes, repos, known_repos)
+    description = fields.text(values["description"], "description") if "description" in values else ""
+    return Pipeline(name, tuple(steps.values()), description, params, tuple(repos.values()))
+
+
+def _repos(node: Node) -> dict[str, RepoSpec]:
+    repos: dict[str, RepoSpec] = {}
+    linked: dict[str, RepoSpec] = {}
+    values = fields.mapping(node, "repos")
+    for key in (node.keys or {}).values():
+        name = fields.name(key, "repos")
+        repo = repos[name] = RepoSpec(name, _path(values[name], f'repo "{name}"'), key.where)
+        if repo.path is None:
+            continue
+        other = linked.setdefault(repo.path, repo)
+        if other is not repo:
+            message = f'repo "{name}": the directory "{repo.path}" is linked to "{other.name}" at {other.where}'
+            raise BadSpec(message, values[name].value["path"].where)
+    return repos
+
+
+def _path(node: Node, what: str) -> str | None:
+    if node.value is None:
+        return None
+    values = fields.keys_of(node, what, ("path",))
+    if "path" not in values:
+        return None
+    path = fields.directory(values["path"], f"{what}: path")
+    if path == ".":
+        values["path"].fail(f"{what}: path: the project itself cannot be linked; name a directory in it")
+    return path
+
+
+def pipeline_to_json(pipeline: Pipeline) -> str:
+    """Canonical text: sorted, without `where` and without what is as it is by default.
+
+    Equal pipelines give equal text, and a later version's new fields leave the text of older pipelines as it was.
+    """
+    return json.dumps(_without_defaults(pipeline), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_without_defaults(item) for item in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    known = [field for field in dataclasses.fields(value) if field.name != "where"]
+    said = [field.name for field in known if getattr(value, field.name) != _default(field)]
+    return {name: _without_defaults(getattr(value, name)) for name in said}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
+def pipeline_from_json(text: str) -> Pipeline:
+    """The pipeline that `pipeline_to_json` wrote, with every `where` empty; raise Corrupt for anything else."""
+    try:
+        return _pipeline(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Corrupt(f"a stored pipeline cannot be read: {error}; something else changed it") from None
+
+
+def _pipeline(raw: dict[str, Any]) -> Pipeline:
+    steps = tuple(_step(step) for step in raw["steps"])
+    repos = tuple(RepoSpec(**repo) for repo in raw.get("repos", ()))
+    return Pipeline(**{**raw, "steps": steps, "repos": repos})
+
+
+_STEP_PARTS: Mapping[str, Any] = {
+    "run": tuple,
+    "input": lambda raw: _input(raw),
+    "after": lambda raw: tuple(After(**after) for after in raw),
+    "code": tuple,
+    "env": lambda raw: Env(**raw),
+    "resources": lambda raw: Resources(**raw),
+    "retry": lambda raw: Retry(**raw),
+}
+
+
+def _step(raw: dict[str, Any]) -> Step:
+    return Step(**{key: _STEP_PARTS[key](value) if key in _STEP_PARTS else value for key, value in raw.items()})
+
+
+def _input(raw: dict[str, Any]) -> InputSpec:
+    return InputSpec(**{**raw, "parts": tuple(_input(part) for part in raw.get("parts", ()))})
+
+
+def parse_param(text: str) -> tuple[str, Any]:
+    """`K=V` as typed on a command line: V is JSON if it parses, else it is text. Raises UsageError.
+
+    >>> parse_param("threshold=100"), parse_param("name=a b"), parse_param('list=["x", 1.5]')
+    (('threshold', 100), ('name', 'a b'), ('list', ['x', 1.5]))
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not fields.is_variable(name):
+        raise UsageError(f'parameter "{text[:80]}": expected NAME=VALUE, NAME of letters, digits and _')
+    try:
+        value.encode()
+        parsed = json.loads(value, parse_constant=_no_number)
+        json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"parameter {name}: its value is not valid text") from None
+    except RecursionError:
+        raise UsageError(f"parameter {name}: too many levels inside each other") from None
+    except ValueError:
+        return name, value
+    if isinstance(parsed, str) and "\0" in parsed:
+        raise UsageError(f"parameter {name}: a NUL character is not allowed")
+    return name, parsed
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)

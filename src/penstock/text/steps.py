@@ -1,0 +1,197 @@
+"""One step of a pipeline file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from penstock.model.spec import After, Env, Resources, Retry, Step, axis
+from penstock.text import fields
+from penstock.text.inputs import read_input
+from penstock.text.marked import Node
+
+T = TypeVar("T")
+
+MAX_BINDINGS = 10_000_000
+MAX_TRIES = 1000
+MAX_CPUS = 100_000
+
+_KEYS = (
+    *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
+    *("env", "output", "resources", "retry", "reuse"),
+)
+_LATER = frozenset(
+    {"outputs", "inputs_data", "outputs_data", "accept_exit", "stdin", "err_run", "batch", "pfs", "export", "timeout"}
+    | {"priority", "supports_termination", "grace", "fail", "site"}
+)
+#: Suffix of a project file -> what runs it.
+_INTERPRETERS = {".py": "python3", ".sh": "sh"}
+_LATER_SUFFIXES = (".ipynb", ".R", ".r", ".jl", ".js")
+_RANGE = re.compile(r"-?[0-9]{1,18}\.\.-?[0-9]{1,18}(?:\.\.-?[0-9]{1,18})?")
+#: Variables of this prefix tell a task where it is.
+_OWN_VARIABLES = "PENSTOCK_"
+
+
+def read_step(key: Node, node: Node, shared: Mapping[str, Node], has_file: Callable[[str], bool]) -> Step:
+    """The step named by `key`; raise BadSpec. `shared` are the pipeline's own parameters, by name, at their places.
+
+    Which other steps and repos there are is not asked here.
+    """
+    name = fields.name(key, "steps")
+    what = f'step "{name}"'
+    values = fields.keys_of(node, what, _KEYS, _LATER)
+    if "run" not in values:
+        key.fail(f"{what}: `run` is missing; expected a command, such as run: [python3, work.py]")
+
+    def read(field: str, reader: Callable[[Node, str], T], default: T) -> T:
+        return reader(values[field], f"{what}: {field}") if field in values else default
+
+    params = read("params", fields.params, dict[str, Any]())
+    each = read("each", _each, dict[str, Any]())
+    for axis_name in each:
+        own = (values["params"].keys or {}) if params else {}
+        other = own.get(axis_name) or shared.get(axis_name)
+        if other is not None:
+            place = (values["each"].keys or {})[axis_name]
+            place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
+    source = read("input", read_input, None)
+    output = read("output", fields.name, name if source else None)
+    return Step(
+        name=name,
+        run=read_run(values["run"], f"{what}: run", has_file),
+        input=source,
+        after=read("after", _after, ()),
+        on_upstream_failure=cast(Any, read("on_upstream_failure", _on_upstream_failure, "cancel")),
+        params=params,
+        each=each,
+        code=read("code", _code, None),
+        workdir=read("workdir", fields.directory, None),
+        env=read("env", _env, Env()),
+        output=output,
+        resources=read("resources", _resources, Resources()),
+        retry=read("retry", _retry, Retry()),
+        reuse=read("reuse", _reuse, output is not None),
+        where=key.where,
+    )
+
+
+def read_run(node: Node, what: str, has_file: Callable[[str], bool]) -> tuple[str, ...]:
+    """The argv of a command; `has_file` says which project files there are. Raises BadSpec."""
+    if isinstance(node.value, list):
+        argv = tuple(fields.word(part, what) for part in node.value)
+        if not argv or not argv[0]:
+            node.fail(f"{what}: expected the name of a command first")
+        return argv
+    if not isinstance(node.value, str):
+        node.fail(f"{what}: expected a list of words or text, found {fields.found(node)}")
+    command = fields.text(node, what).strip()
+    if not command:
+        node.fail(f"{what}: expected a command, found nothing")
+    if len(command.split()) == 1:
+        if command.endswith(_LATER_SUFFIXES):
+            message = "notebooks and interpreters other than python3 and sh come with a later version; name its command"
+            node.fail(f'{what}: "{command}": {message}, such as run: [Rscript, work.R]')
+        for suffix, interpreter in _INTERPRETERS.items():
+            if command.endswith(suffix):
+                file = command.removeprefix("./")
+                if file.startswith("/") or ".." in file.split("/") or not has_file(file):
+                    node.fail(f'{what}: there is no file "{file}" in the project; write a list to run something else')
+                return interpreter, file
+    return "sh", "-c", command
+
+
+def after_places(node: Node) -> dict[str, Node]:
+    """The steps that a read `after` names, and where it does."""
+    if isinstance(node.value, list):
+        return {item.value: item for item in node.value}
+    return dict(node.keys or {})
+
+
+def _after(node: Node, what: str) -> tuple[After, ...]:
+    if isinstance(node.value, dict):
+        for key in (node.keys or {}).values():
+            fields.name(key, what)
+        needs = ("success", "end")
+        return tuple(
+            After(step, cast(Any, fields.choice(value, f"{what}.{step}", needs))) for step, value in node.value.items()
+        )
+    if not isinstance(node.value, list):
+        node.fail(f"{what}: expected a list of steps, or a mapping such as {{step: end}}, found {fields.found(node)}")
+    seen: dict[str, Node] = {}
+    for item in node.value:
+        step = fields.name(item, what)
+        if step in seen:
+            item.fail(f'{what}: "{step}" stands there twice')
+        seen[step] = item
+    return tuple(After(step) for step in seen)
+
+
+def _on_upstream_failure(node: Node, what: str) -> str:
+    return fields.choice(node, what, ("cancel", "continue"))
+
+
+def _each(node: Node, what: str) -> dict[str, Any]:
+    values = fields.mapping(node, what)
+    bindings = 1
+    for key in (node.keys or {}).values():
+        axis_name = fields.variable(key, what)
+        value = values[axis_name]
+        bindings *= _count(value, f"{what}.{axis_name}")
+        if bindings > MAX_BINDINGS:
+            value.fail(f"{what}: more than {MAX_BINDINGS:,} combinations")
+    return {key: fields.data(value, f"{what}.{key}") for key, value in values.items()}
+
+
+def _count(node: Node, what: str) -> int:
+    """How many values one axis has; at least one."""
+    expected = 'expected a list of values, or a range such as "1..100" or "0..100..5"'
+    if isinstance(node.value, str):
+        if not _RANGE.fullmatch(node.value):
+            node.fail(f'{what}: {expected}, found "{node.value[:80]}"')
+        if node.value.count("..") == 2 and int(node.value.rpartition("..")[2]) == 0:
+            node.fail(f'{what}: the range "{node.value}" has a stride of 0')
+    elif not isinstance(node.value, list):
+        node.fail(f"{what}: {expected}, found {fields.found(node)}")
+    values = axis(node.value)
+    if not values:
+        node.fail(f"{what}: no value in it; {expected}")
+    # A range may hold more than len() can say.
+    return values.index(values[-1]) + 1 if isinstance(values, range) else len(values)
+
+
+def _code(node: Node, what: str) -> tuple[str, ...]:
+    globs = node.value if isinstance(node.value, list) else [node]
+    expected = "a glob or a list of globs"
+    return tuple(fields.pattern(item, what, fields.text(item, what, expected)).text for item in globs)
+
+
+def _env(node: Node, what: str) -> Env:
+    values = fields.keys_of(node, what, ("inherit", "vars"), ("python", "conda", "image"))
+    inherit = fields.boolean(values["inherit"], f"{what}.inherit") if "inherit" in values else True
+    return Env(inherit, _vars(values["vars"], f"{what}.vars") if "vars" in values else {})
+
+
+def _vars(node: Node, what: str) -> dict[str, str]:
+    values = fields.mapping(node, what)
+    for key in (node.keys or {}).values():
+        if fields.variable(key, what).startswith(_OWN_VARIABLES):
+            key.fail(f'{what}: "{key.value}": variables beginning with {_OWN_VARIABLES} are set by Penstock')
+    return {key: fields.word(value, f"{what}.{key}") for key, value in values.items()}
+
+
+def _resources(node: Node, what: str) -> Resources:
+    values = fields.keys_of(node, what, ("cpus",), ("memory", "gpus", "nodes", "time"))
+    return Resources(fields.whole(values["cpus"], f"{what}.cpus", 1, MAX_CPUS) if "cpus" in values else 1)
+
+
+def _retry(node: Node, what: str) -> Retry:
+    values = fields.keys_of(node, what, ("tries", "timeout"), ("on", "memory", "between"))
+    tries = fields.whole(values["tries"], f"{what}.tries", 1, MAX_TRIES) if "tries" in values else 1
+    return Retry(tries, fields.seconds(values["timeout"], f"{what}.timeout") if "timeout" in values else None)
+
+
+def _reuse(node: Node, what: str) -> bool:
+    if isinstance(node.value, dict):
+        fields.keys_of(node, what, (), ("code",))
+    return fields.boolean(node, what)

@@ -1,0 +1,30 @@
+"""`python -m penstock.worker PROJECT_DIR NAME SLOTS`: a worker that talks over its stdin and stdout.
+
+PROJECT_DIR is the project's `.penstock`. PENSTOCK_PROJECT must be in the environment: it marks this process and all its
+tasks as the project's, so that an engine which takes over finds them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from penstock.runner.pipe import Pipe
+from penstock.worker.loop import Worker, leave_on_sigterm
+
+
+def main(arguments: list[str]) -> int:
+    """Work until the engine hangs up; what is printed by accident goes to stderr, not into the conversation."""
+    if len(arguments) != 3 or not arguments[2].isdigit() or "PENSTOCK_PROJECT" not in os.environ:
+        print("usage: PENSTOCK_PROJECT=ID python -m penstock.worker PROJECT_DIR NAME SLOTS", file=sys.stderr)
+        return 2
+    home, name, slots = arguments
+    leave = leave_on_sigterm()
+    pipe = Pipe(os.dup(0), os.dup(1))
+    os.dup2(2, 1)
+    Worker(home, name, int(slots), pipe, os.environ).run(leave)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

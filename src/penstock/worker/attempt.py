@@ -1,0 +1,137 @@
+"""One attempt: what is known of it while it runs, and what its end means."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from dataclasses import dataclass, field, replace
+
+from penstock.model.data import EMPTY
+from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
+from penstock.model.moves import Outcome, Reason
+from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Stats
+from penstock.runner.base import Ended
+from penstock.worker.files import describe
+from penstock.worker.slot import Slot
+
+#: How an attempt ended, why if it did not succeed, and one line for people.
+Verdict = tuple[Outcome, Reason | None, str]
+SUCCESS: Verdict = (Outcome.SUCCEEDED, None, "")
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Unfinished:
+    """A batch that is not done: what of it is known and not yet told."""
+
+    id: int
+    recipe: Recipe
+    environment: dict[str, str]
+    left: int  #: attempts without result
+    results: list[Result] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Flight:
+    """An attempt in a slot. `started` in UTC microseconds, the other times in seconds of the monotonic clock."""
+
+    batch: Unfinished
+    assignment: Assignment
+    slot: Slot
+    started: int
+    began: float
+    folder: str = ""  #: where it runs
+    download_bytes: int = 0
+    spawned: float = 0.0  #: when its command was started
+    alarm: float = math.inf  #: when it has run too long, or had long enough to leave
+    ending: Reason | None = None  #: why we ended it, if we did
+
+
+def now() -> int:
+    """UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+def result(
+    task: Assignment,
+    verdict: Verdict,
+    started: int,
+    exit_code: int | None = None,
+    log: LogSpan | None = None,
+    stats: Stats | None = None,
+    output: tuple[bytes, int] = (EMPTY, 0),
+) -> Result:
+    """The result of an attempt that is over now; `output` is the root of what it wrote and its number of files."""
+    outcome, reason, message = verdict
+    return Result(
+        task.task,
+        task.attempt,
+        task.token,
+        outcome.value,
+        None if reason is None else reason.value,
+        exit_code,
+        message,
+        *output,
+        started,
+        now(),
+        log,
+        stats or Stats(),
+    )
+
+
+def judge(flight: Flight, end: Ended) -> Verdict:
+    """What the end of its command means for an attempt."""
+    recipe = flight.batch.recipe
+    program = recipe.argv[0]
+    if flight.ending == Reason.USER:
+        return Outcome.CANCELLED, Reason.USER, "stopped"
+    if flight.ending == Reason.TIMEOUT:
+        return Outcome.FAILED, Reason.TIMEOUT, f"{program} took longer than {recipe.timeout or 0:g} s"
+    if end.exit_code > 0:
+        return Outcome.FAILED, Reason.EXIT, f"{program} ended with exit code {end.exit_code}"
+    if end.exit_code < 0:
+        return Outcome.FAILED, Reason.SIGNAL, f"{program} was killed by {_signal_name(-end.exit_code)}"
+    return SUCCESS
+
+
+def not_started(error: PenstockError | OSError, place: str) -> Verdict:
+    """Why an attempt could not be started; `place` is its directory."""
+    if isinstance(error, BadCommand):
+        return Outcome.FAILED, Reason.COMMAND, str(error)
+    if isinstance(error, OSError):
+        return Outcome.FAILED, Reason.INPUT, f"its inputs cannot be laid out: {describe(error, place)}"
+    if isinstance(error, Corrupt | NotFound):
+        return Outcome.FAILED, Reason.INPUT, f"its inputs cannot be read: {error}"
+    return Outcome.FAILED, Reason.INPUT, str(error)
+
+
+def not_kept(error: PenstockError | OSError) -> Verdict:
+    """Why what an attempt wrote could not be kept."""
+    if isinstance(error, OSError):
+        return Outcome.FAILED, Reason.OUTPUT, f"its output cannot be stored: {describe(error, '.penstock')}"
+    return Outcome.FAILED, Reason.OUTPUT, str(error)
+
+
+def without_output(told: Result, error: OSError) -> Result:
+    """A result whose output was lost on its way to the disk; one that had none stays as it is."""
+    if told.output == EMPTY:
+        return told
+    outcome, reason, message = not_kept(error)
+    return replace(told, outcome=outcome.value, reason=str(reason), message=message, output=EMPTY, files=0)
+
+
+def few(names: list[str]) -> str:
+    """Some names for one line.
+
+    >>> few(["a", "b", "c", "d", "e"])
+    "'a', 'b', 'c' and 2 more"
+    """
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,69 @@
+"""The environment of a task: a base per batch, a few variables per attempt."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.model.wire import Assignment, Recipe
+from penstock.runner.command import DEFAULT_PATH
+
+#: Characters above which a parameter is only in the parameters' file: the system refuses variables of 128 KiB.
+LONGEST = 30_000
+_PREFIX = "PENSTOCK_"
+
+
+def batch_environment(recipe: Recipe, own: Mapping[str, str], project: str) -> dict[str, str]:
+    """What all attempts of a batch get; `own` is the environment of the worker.
+
+    Nothing of ours is inherited: a token or the attempt around a nested Penstock is not the task's business.
+    """
+    if recipe.inherit:
+        base = {name: value for name, value in own.items() if not name.startswith(_PREFIX)}
+    else:
+        base = {
+            "PATH": own.get("PATH", DEFAULT_PATH),
+            "HOME": own.get("HOME", "/"),
+            "LANG": "C.UTF-8",
+            "TMPDIR": own.get("TMPDIR", "/tmp"),
+        }
+    base |= recipe.vars
+    base |= {
+        "PENSTOCK_PROJECT": project,
+        "PENSTOCK_RUN": recipe.run,
+        "PENSTOCK_JOB": recipe.job,
+        "PENSTOCK_CPUS": str(recipe.cpus),
+    }
+    return base
+
+
+def attempt_environment(base: Mapping[str, str], assignment: Assignment, place: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of one attempt; `place` holds the variables that name its directories."""
+    env = {**base, **place}
+    env["PENSTOCK_TASK"] = assignment.task
+    env["PENSTOCK_ATTEMPT"] = assignment.attempt
+    for name, value in assignment.params.items():
+        text = show(value)
+        if len(text) <= LONGEST:
+            env[variable(name)] = text
+    return env
+
+
+def variable(name: str) -> str:
+    """The variable that carries a parameter.
+
+    >>> variable("learning-rate")
+    'PENSTOCK_PARAM_LEARNING_RATE'
+    """
+    return "PENSTOCK_PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def show(value: Any) -> str:
+    """A parameter as text: strings as they are, everything else as JSON.
+
+    >>> show("a b"), show(0.5), show([1, None])
+    ('a b', '0.5', '[1, null]')
+    """
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

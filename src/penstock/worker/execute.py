@@ -1,0 +1,289 @@
+"""The only place where attempts run: batches in, reports out, as many at once as there are slots.
+
+One thread, one loop: `fill` starts what there is room for, `wait` sleeps until something ends, `reports` tells it. The
+life of an attempt is `_start`, then `_finish`; whatever goes wrong in it ends that attempt with a reason and a
+sentence, never the worker.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from penstock.model.data import EMPTY
+from penstock.model.errors import BadOutput, PenstockError
+from penstock.model.moves import Outcome, Reason
+from penstock.model.wire import Assignment, Batch, Report, Result, Stats, Stop
+from penstock.runner.base import Ended, Launch, Runner
+from penstock.worker.attempt import (
+    SUCCESS,
+    Flight,
+    Unfinished,
+    few,
+    judge,
+    not_kept,
+    not_started,
+    now,
+    result,
+    without_output,
+)
+from penstock.worker.environment import attempt_environment, batch_environment
+from penstock.worker.slot import Slot
+
+if TYPE_CHECKING:
+    from penstock.worker.code import Code
+    from penstock.worker.storage import Storage
+
+#: Seconds that results wait for others before they are told, while there is more to do.
+PATIENCE = 0.1
+
+
+class Executor:
+    """Runs as many attempts at once as there are `slots` but one.
+
+    The spare one lets the next attempt start before what the last one left is looked at, collected and put away, so
+    that processors do not idle meanwhile. `parts` opens the project's bytes and code when the first task needs them.
+    """
+
+    def __init__(
+        self,
+        slots: list[Slot],
+        runner: Runner,
+        parts: Callable[[], tuple[Storage, Code]],
+        project: str,
+        own: Mapping[str, str],
+    ) -> None:
+        self._slots = slots
+        self._free = list(reversed(slots))
+        self._room = len(slots) - 1  # how many more may run
+        self._logs = {slot.log.source: slot for slot in slots}
+        self._runner = runner
+        self._open_parts = parts
+        self._opened: tuple[Storage, Code] | None = None
+        self._project, self._own = project, own
+        self._queue: deque[tuple[Unfinished, Assignment]] = deque()
+        self._batches: dict[int, Unfinished] = {}
+        self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
+        self._flights: dict[int, Flight] = {}
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._tell_at = math.inf  # when results may wait no longer
+        self._next_alarm = math.inf
+
+    # what the engine asks --------------------------------------------------------------------------------------------
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch into the queue."""
+        environment = batch_environment(batch.recipe, self._own, self._project)
+        unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
+        self._batches[batch.id] = unfinished
+        self._queue.extend((unfinished, assignment) for assignment in batch.assignments)
+
+    def recall(self, batch: int) -> None:
+        """Give back what has not started of a batch; a report says what that is, even if it is nothing."""
+        back = [assignment.attempt for owner, assignment in self._queue if owner.id == batch]
+        self._queue = deque(entry for entry in self._queue if entry[0].id != batch)
+        if back:
+            self._batches[batch].left -= len(back)
+        self._recalled.setdefault(batch, []).extend(back)
+
+    def stop(self, request: Stop) -> None:
+        """End attempts as cancelled: those that wait at once, those that run when their processes are gone."""
+        wanted = None if request.attempts is None else set(request.attempts)
+        waiting, self._queue = self._queue, deque()
+        for batch, assignment in waiting:
+            if wanted is None or assignment.attempt in wanted:
+                verdict = Outcome.CANCELLED, Reason.USER, "stopped before it began"
+                self._tell(batch, result(assignment, verdict, now()))
+            else:
+                self._queue.append((batch, assignment))
+        for handle, flight in self._flights.items():
+            if wanted is None or flight.assignment.attempt in wanted:
+                self._end(handle, flight, Reason.USER, request.kill)
+
+    # the loop --------------------------------------------------------------------------------------------------------
+
+    def fill(self) -> None:
+        """Start attempts until there is no room or no attempt left."""
+        while self._queue and self._room and self._free:
+            self._start(*self._queue.popleft())
+
+    def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:
+        """Wait until an attempt ends, something is due, or one of `watch` can be read; returns which of these can."""
+        due = min(self._next_alarm, self._tell_at)
+        if due < math.inf:
+            rest = max(0.0, due - time.monotonic())
+            timeout = rest if timeout is None else min(rest, timeout)
+        ended, ready = self._runner.poll(timeout, (*watch, *self._logs))
+        readable = []
+        for descriptor in ready:
+            if descriptor in self._logs:
+                self._logs[descriptor].log.take()
+            else:
+                readable.append(descriptor)
+        self._room += len(ended)
+        for end in ended:
+            self.fill()
+            self._finish(end)
+        if self._next_alarm < math.inf:
+            self._ring(time.monotonic())
+        return readable
+
+    def reports(self) -> list[Report]:
+        """What is due to be told: what all attempts of a batch came to, or what is old enough, or all when idle."""
+        batches = self._batches.values()
+        done = [batch for batch in batches if not batch.left]
+        # With nothing to tell the time to tell is infinite.
+        due = time.monotonic() >= self._tell_at or (self._tell_at < math.inf and not self._queue)
+        if not (due or done or self._recalled):
+            return []
+        told = [batch for batch in batches if batch.results or not batch.left or batch.id in self._recalled]
+        packs = self._seal(told)
+        self._tell_at = math.inf
+        reports: list[Report] = []
+        for batch in told:
+            back = tuple(self._recalled.pop(batch.id, ()))
+            reports.append(Report(batch.id, tuple(batch.results), () if reports else packs, back))
+            batch.results.clear()
+        for batch in done:
+            del self._batches[batch.id]
+        reports += [Report(batch_id, (), (), tuple(back)) for batch_id, back in self._recalled.items()]
+        self._recalled.clear()
+        return reports
+
+    def close(self) -> None:
+        """End everything that runs, with all its processes, and remove the slots. Nothing is reported any more."""
+        self._runner.close()
+        for slot in self._slots:
+            slot.close()
+        if self._opened is not None:
+            self._opened[0].close()
+        os.close(self._null)
+
+    # a life ----------------------------------------------------------------------------------------------------------
+
+    def _start(self, batch: Unfinished, assignment: Assignment) -> None:
+        slot, recipe = self._free.pop(), batch.recipe
+        flight = Flight(batch, assignment, slot, now(), time.monotonic())
+        try:
+            slot.prepare(assignment.params)
+            if assignment.inputs:
+                flight.download_bytes = self._parts()[0].lay_out_inputs(assignment.inputs, slot.input)
+                slot.seal_input()
+            flight.folder = recipe.workdir or slot.path
+            if recipe.workdir is None and recipe.code != EMPTY:
+                flight.folder = self._parts()[1].place(recipe.code, slot.number)
+            env = attempt_environment(batch.environment, assignment, slot.variables)
+            slot.log.begin()
+            sink = slot.log.sink
+            flight.spawned = time.monotonic()
+            handle = self._runner.start(Launch(recipe.argv, env, flight.folder, self._null, sink, sink, recipe.cpus))
+        except (PenstockError, OSError) as error:
+            verdict = not_started(error, slot.path)
+            self._release(flight, wrote=False, fresh=True)
+            self._tell(batch, result(assignment, verdict, flight.started))
+            return
+        self._room -= 1
+        self._flights[handle] = flight
+        if recipe.timeout is not None:
+            flight.alarm = flight.spawned + recipe.timeout
+            self._next_alarm = min(self._next_alarm, flight.alarm)
+
+    def _finish(self, end: Ended) -> None:
+        flight = self._flights.pop(end.handle)
+        over = time.monotonic()
+        log = flight.slot.log
+        source = log.source
+        span = log.end(renew=end.survivors > 0)
+        if log.source != source:
+            self._logs[log.source] = self._logs.pop(source)
+        verdict = judge(flight, end)
+        root, files, size = EMPTY, 0, 0
+        wrote = False
+        try:
+            strays = self._strays(flight)
+            if verdict is SUCCESS:
+                self._accept(flight, strays)
+                if wrote := flight.slot.wrote():
+                    root, files, size = self._parts()[0].collect(flight.slot.output)
+        except (PenstockError, OSError) as error:
+            verdict = not_kept(error) if verdict is SUCCESS else verdict
+        self._release(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
+        stats = Stats(
+            download_bytes=flight.download_bytes,
+            upload_bytes=size,
+            download_seconds=flight.spawned - flight.began,
+            process_seconds=over - flight.spawned,
+            upload_seconds=time.monotonic() - over,
+            cpu_seconds=end.cpu_seconds,
+            peak_memory=end.peak_memory,
+        )
+        told = result(flight.assignment, verdict, flight.started, end.exit_code, span, stats, (root, files))
+        self._tell(flight.batch, told)
+
+    def _strays(self, flight: Flight) -> list[str]:
+        """What an attempt changed where it must not; frozen code that it changed is gone by then."""
+        found = flight.slot.strays([item.name for item in flight.assignment.inputs])
+        if self._opened is not None:
+            found += self._opened[1].strays(flight.folder)
+        return found
+
+    def _accept(self, flight: Flight, strays: list[str]) -> None:
+        """Raise BadOutput if what a good command left around its output means failure."""
+        if strays:
+            raise BadOutput(f"it changed {few(strays)} outside its output; write into $PENSTOCK_OUT")
+        if flight.slot.log.trouble:
+            raise BadOutput(f"what it printed cannot be kept: {flight.slot.log.trouble}")
+
+    def _release(self, flight: Flight, wrote: bool, fresh: bool) -> None:
+        flight.slot.recycle(bool(flight.assignment.inputs), wrote, fresh)
+        self._free.append(flight.slot)
+
+    def _tell(self, batch: Unfinished, told: Result) -> None:
+        """Note a result for the next report."""
+        batch.left -= 1
+        batch.results.append(told)
+        if self._tell_at == math.inf:
+            self._tell_at = time.monotonic() + PATIENCE
+
+    # ending ----------------------------------------------------------------------------------------------------------
+
+    def _end(self, handle: int, flight: Flight, reason: Reason, kill: bool) -> None:
+        """Ask a command to leave; kill it if told to, or when its grace is over."""
+        self._runner.stop(handle, kill)
+        if kill:
+            flight.alarm = math.inf
+        elif flight.ending is None:
+            flight.alarm = time.monotonic() + flight.batch.recipe.grace
+            self._next_alarm = min(self._next_alarm, flight.alarm)
+        flight.ending = flight.ending or reason
+
+    def _ring(self, time_now: float) -> None:
+        """Act on every attempt whose time has come."""
+        for handle, flight in self._flights.items():
+            if flight.alarm <= time_now:
+                self._end(handle, flight, Reason.TIMEOUT, kill=flight.ending is not None)
+        self._next_alarm = min((flight.alarm for flight in self._flights.values()), default=math.inf)
+
+    # the project's bytes ---------------------------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[Storage, Code]:
+        if self._opened is None:
+            self._opened = self._open_parts()
+        return self._opened
+
+    def _seal(self, batches: list[Unfinished]) -> tuple[str, ...]:
+        """Make the outputs of these batches durable. Those that cannot be are failed results from here on."""
+        if self._opened is None:
+            return ()
+        try:
+            return self._opened[0].seal()
+        except OSError as error:
+            self._opened[0].close()  # what its writer thinks it stored is not there
+            self._opened = None
+            for batch in batches:
+                batch.results = [without_output(told, error) for told in batch.results]
+            return ()

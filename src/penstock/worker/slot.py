@@ -1,0 +1,119 @@
+"""A slot: the directory in which one attempt after the other runs, recycled while nothing went wrong in it.
+
+    <slot>/in/           what the attempt reads
+    <slot>/out/          what it writes
+    <slot>/params.json   its parameters
+
+Directories carry a time stamp of ours, so "did the task leave anything, here or there?" is one stat each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Collection
+from typing import Any
+
+from penstock.worker.files import empty, remove, stamp, untouched
+from penstock.worker.log import Log
+
+_NAMES = {"in", "out", "params.json"}
+
+
+class Slot:
+    """One place to run an attempt, with its log."""
+
+    def __init__(self, number: int, place: str, log: Log) -> None:
+        self.number = number
+        self.log = log
+        self._base = place
+        self._generation = 0
+        self._made = False
+        self._params: dict[str, Any] | None = None
+        self._signature: tuple[int, ...] = ()
+        self._name(place)
+
+    def _name(self, path: str) -> None:
+        self.path = path
+        self.input = os.path.join(path, "in")
+        self.output = os.path.join(path, "out")
+        self._params_path = os.path.join(path, "params.json")
+        self.variables = {
+            "PENSTOCK_IN": self.input,
+            "PENSTOCK_OUT": self.output,
+            "PENSTOCK_PARAMS": self._params_path,
+        }
+
+    def prepare(self, params: dict[str, Any]) -> None:
+        """Make the directories if they are not there, and the file of parameters if it says something else."""
+        if not self._made:
+            os.makedirs(self.input)
+            os.mkdir(self.output)
+            stamp(self.input)
+            stamp(self.output)
+        if params != self._params:
+            text = json.dumps(params, ensure_ascii=False).encode()
+            self._params = None
+            with open(self._params_path, "wb") as file:
+                file.write(text)
+            self._params, self._signature = params, self._look("params.json")
+        if not self._made:
+            stamp(self.path)
+            self._made = True
+
+    def _look(self, name: str) -> tuple[int, ...]:
+        """What changes when one of our names is removed, replaced or written."""
+        try:
+            found = os.lstat(f"{self.path}/{name}")
+        except FileNotFoundError:
+            return (0,)
+        return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def seal_input(self) -> None:
+        """The inputs are laid out: from now on `in/` must stay as it is."""
+        stamp(self.input)
+
+    def strays(self, inputs: Collection[str]) -> list[str]:
+        """The names, in the slot, that the attempt changed outside `out/`; `inputs` were laid out in `in/`."""
+        found = []
+        if not untouched(self.path):
+            found += sorted(set(os.listdir(self.path)) - _NAMES)
+            found += [name for name in ("in", "out") if not stat.S_ISDIR(self._look(name)[0])]
+            stamp(self.path)
+        if self._look("params.json") != self._signature:
+            found.append("params.json")
+        if not found and not untouched(self.input):
+            found += [f"in/{name}" for name in sorted(set(os.listdir(self.input)) - set(inputs))]
+            stamp(self.input)
+        return found
+
+    def wrote(self) -> bool:
+        """Whether there is, or was, something in `out/`."""
+        return not untouched(self.output)
+
+    def recycle(self, inputs: bool, wrote: bool, fresh: bool) -> None:
+        """Make room for the next attempt: `in/` has something, `out/` has something, or nothing may be kept."""
+        try:
+            if fresh:
+                remove(self.path)
+                self._clean()
+                return
+            if inputs:
+                empty(self.input)
+                stamp(self.input)
+            if wrote:
+                empty(self.output)
+                stamp(self.output)
+        except OSError:  # what cannot be emptied is left behind; the next attempt gets another directory
+            self._generation += 1
+            self._clean()
+            self._name(f"{self._base}.{self._generation}")
+
+    def close(self) -> None:
+        """Give back the log; the directory is the worker's to remove."""
+        self.log.close()
+
+    def _clean(self) -> None:
+        self._made = False
+        self._params = None
