@@ -30,7 +30,7 @@ MATCHES = [
     ("/a?c", ["abc"], ["a/c", "ac"]),
     ("/[a-c]x", ["ax", "cx"], ["dx", "x"]),
     ("/[!a-c]x", ["dx"], ["ax", "/x"]),
-    ("/[]a-c-]".replace("]a", "a"), ["a", "-"], ["d"]),
+    ("/[a-c-]", ["a", "-"], ["d"]),
     ("/[\\]\\-]", ["]", "-"], ["\\"]),
     ("/{a,b}.txt", ["a.txt", "b.txt"], ["c.txt", "{a,b}.txt"]),
     ("/{a,b/c}/d", ["a/d", "b/c/d"], ["b/d"]),
@@ -148,10 +148,10 @@ def test_capturing_does_not_explode_either() -> None:
 
 
 def test_what_a_glob_remembers_is_bounded() -> None:
-    glob = Glob("/*a??????????????")  # 2**14 states, were they all kept
-    for number in range(2**14):
-        path = f"{number:014b}".replace("0", "a").replace("1", "b") + "aaab"
-        assert glob.matches(path) is (path[-15] == "a")
+    glob = Glob("/*a????????????")  # 2**12 states, were they all kept
+    for number in range(2**12):
+        path = f"{number:012b}".replace("0", "a").replace("1", "b") + "aaab"
+        assert glob.matches(path) is (path[-13] == "a")
     assert len(glob._states) <= REMEMBERED
 
 

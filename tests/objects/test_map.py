@@ -160,9 +160,8 @@ def test_a_blob_that_is_no_page_is_corrupt() -> None:
         maps.get(shelf, shelf.put(b"\xc1 no page"), b"key")
 
 
-def test_cost_follows_what_changes() -> None:
-    if maps.FANOUT_BITS == 1:
-        pytest.skip("about the real page size")
+def test_cost_follows_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "FANOUT_BITS", 6)
     shelf = Shelf()
     content = {b"dir%02d/%05d" % (number % 50, number): b"%040d" % number for number in range(20_000)}
     root = build(shelf, content)

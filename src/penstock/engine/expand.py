@@ -125,9 +125,7 @@ class _Glob:
             yield (path,), None if match is None else self._binding(match)
 
     def _binding(self, match: Match) -> Binding:
-        return Binding(
-            (match.path,), (Input(self.name, match.path, match.content, match.directory, self.leaf.root),)
-        )
+        return Binding((match.path,), (Input(self.name, match.path, match.content, match.directory, self.leaf.root),))
 
 
 @dataclass(frozen=True, slots=True)

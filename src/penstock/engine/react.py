@@ -279,9 +279,7 @@ class _Turn:
             self.finish(job, outcome, reason, message)
 
     def finish(self, job: Job, outcome: str, reason: str | None, message: str = "") -> None:
-        job = self.set_job(
-            job, state=JobState.DONE, outcome=outcome, reason=reason, message=message, finished=self.now
-        )
+        job = self.set_job(job, state=JobState.DONE, outcome=outcome, reason=reason, message=message, finished=self.now)
         for edge in self.world.down.get(job.seq, ()):
             waiting = self.world.jobs.get(edge.job)
             if waiting is not None and self.job(edge.job).state == JobState.WAITING:
@@ -305,9 +303,7 @@ class _Turn:
     def finish_run(self, run: Run) -> None:
         jobs = [self.job(seq) for seq, job in self.world.jobs.items() if job.run == run.id]
         outcome, reason = _fold_jobs(jobs, run.stop)
-        self.runs[run.id] = replace(
-            run, state=RunState.DONE, outcome=outcome, reason=reason, finished=self.now
-        )
+        self.runs[run.id] = replace(run, state=RunState.DONE, outcome=outcome, reason=reason, finished=self.now)
         check_move("run", run.state, RunState.DONE)
         self.tell("run.done", run.id, run.id, outcome=outcome, reason=reason)
         self.out.durable = True

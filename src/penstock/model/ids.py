@@ -31,7 +31,9 @@ def uuid7(now: int, noise: bytes) -> str:
 def check_name(name: str, what: str) -> str:
     """Return `name` if a repo, branch, pipeline or step may be called so; raise BadReference."""
     if not NAME.fullmatch(name):
-        raise BadReference(f"{what} {name!r}: expected letters, digits, '-' and '_', at most 64, starting with a letter or digit")
+        raise BadReference(
+            f"{what} {name!r}: expected letters, digits, '-' and '_', at most 64, starting with a letter or digit"
+        )
     if ID.fullmatch(name):
         raise BadReference(f"{what} {name!r}: looks like an id; choose another name")
     return name

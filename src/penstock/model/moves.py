@@ -99,7 +99,11 @@ MOVES: dict[str, dict[tuple[str, str], str]] = {
         (AttemptState.PREPARING, AttemptState.RUNNING): "started here",
         (AttemptState.QUEUED, AttemptState.RUNNING): "the scheduler started it",
         (AttemptState.RUNNING, AttemptState.COLLECTING): "its command ended",
-        **{(state, AttemptState.ENDED): "reported, stopped or lost" for state in AttemptState if state != AttemptState.ENDED},
+        **{
+            (state, AttemptState.ENDED): "reported, stopped or lost"
+            for state in AttemptState
+            if state != AttemptState.ENDED
+        },
     },
 }
 

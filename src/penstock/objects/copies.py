@@ -46,7 +46,7 @@ def clone(source: int, target: int) -> bool:
 def copy(source: int, target: int, size: int) -> None:
     """Write the first `size` bytes of `source` to the start of `target`, inside the kernel where it can."""
     done = 0
-    while done < size:
+    while done < size and hasattr(os, "copy_file_range"):  # Linux
         try:
             step = os.copy_file_range(source, target, size - done, done, done)
         except OSError as error:

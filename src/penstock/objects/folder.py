@@ -30,9 +30,9 @@ class Folder:
         try:
             file = os.open(source, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
             try:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(file, rest) :]
+                view, done = memoryview(data), 0
+                while done < len(data):
+                    done += os.write(file, view[done:])
             finally:
                 os.close(file)
             self.adopt(name, source)

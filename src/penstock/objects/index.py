@@ -18,7 +18,12 @@ T = TypeVar("T")
 
 VERSION = 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_DISK = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
+_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
 
 
 def _kind(error: sqlite3.DatabaseError) -> int:
@@ -51,11 +56,9 @@ class Index:
         self._names: dict[int, str] = {}
         self._find = _sql()["find"]
         try:
-            self._db = self._open()
+            self._db = self._open() if path.exists() else self._replace()
         except sqlite3.DatabaseError as error:
-            if _kind(error) not in _DAMAGED:
-                raise
-            self._db = self._replace()
+            self._db = self._recover(error)
 
     def find(self, blob: bytes) -> Place | None:
         """The place of a blob, None if no known pack has it."""
@@ -122,14 +125,19 @@ class Index:
             try:
                 return work(self._db)
             except sqlite3.DatabaseError as error:
-                kind = _kind(error)
-                if kind in _DISK:
-                    raise OSError(_DISK[kind], os.strerror(_DISK[kind]), os.fspath(self._path)) from error
-                if kind not in _DAMAGED:
-                    raise
-                self._db.close()
-                self._db = self._replace()
+                if _kind(error) in _DAMAGED:
+                    self._db.close()
+                self._db = self._recover(error)
                 return work(self._db)
+
+    def _recover(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+        """A new index in place of a damaged one. What the disk refuses is raised as OSError, all else as it is."""
+        kind = _kind(error)
+        if kind in _DAMAGED:
+            return self._replace()
+        if kind in _DISK:
+            raise OSError(_DISK[kind], os.strerror(_DISK[kind]), os.fspath(self._path)) from error
+        raise error
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -151,14 +159,16 @@ class Index:
         return db
 
     def _replace(self) -> sqlite3.Connection:
-        """Put an empty index where a damaged one is. One process does it, the others find it done."""
+        """Put an empty index where none is, or a damaged one. One process does it, the others find it done."""
         with open(f"{self._path}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
-                db = self._open()
-                if db.execute("pragma quick_check(1)").fetchone()[0] == "ok":
+                # A log that is left of a deleted file must not flow into the new one.
+                db = self._open() if self._path.exists() else None
+                if db and db.execute("pragma quick_check(1)").fetchone()[0] == "ok":
                     return db
-                db.close()
+                if db:
+                    db.close()
             except sqlite3.DatabaseError as error:
                 if _kind(error) not in _DAMAGED:
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def read(logs: Path, file: str, offset: int, length: int) -> bytes:
             offset += len(piece)
             length -= len(piece)
         return b"".join(pieces)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         raise NotFound(f"log {logs / file} is not there; it may have been cleared away") from None
     finally:
         if here >= 0:

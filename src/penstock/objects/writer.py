@@ -122,7 +122,7 @@ class Writer:
                 source.unlink(missing_ok=True)
         self._large.clear()
         self._rows.clear()
-        self._records.clear()
+        self._records = bytearray()
 
     def _write(self) -> None:
         # Large ones first: what names them, a page, may be in the pack. So a page that is there can be believed.
@@ -140,12 +140,13 @@ class Writer:
         try:
             self._folder.put(name, self._records)
         except BaseException:
-            del self._records[sum(stored for _, _, stored, _ in rows) :]
+            # A new one: the error's traceback may still look at the old one, which then cannot change its size.
+            self._records = self._records[: sum(stored for _, _, stored, _ in rows)]
             raise
         self._index.add(name, rows)
         self._packs.append(name)
         self._rows.clear()
-        self._records.clear()
+        self._records = bytearray()
 
     def _add_large(self, path: str | Path, file: int, size: int, move: bool, dir_fd: int | None) -> bytes:
         before = os.fstat(file)

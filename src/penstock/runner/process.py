@@ -1,4 +1,4 @@
-"""Local processes: one posix_spawn each, one epoll for all of them, nobody left behind.
+"""Local processes: one posix_spawn each, one poll for all of them, nobody left behind.
 
 A command is the leader of its own process group. Its pidfd becomes readable when it ends; until it is waited for, its
 number cannot be given to another process, so the group is killed at that moment and never somebody else's.
@@ -42,9 +42,9 @@ class Processes:
     def __init__(self, reaper: bool = False) -> None:
         self._live: dict[int, tuple[int, str]] = {}  # handle (pid) -> pidfd, PENSTOCK_ATTEMPT
         self._leaders: dict[int, int] = {}  # pidfd -> handle
-        self._events = select.epoll()
+        self._events = select.poll()
+        self._closed = False
         self._watched: Collection[int] = ()
-        self._waiting = select.poll()
         self._children = -1
         self._owners: dict[int, frozenset[int]] = {}  # orphan -> launches it may belong to
         self._stuck: set[int] = set()  # killed, and not gone in time
@@ -63,7 +63,7 @@ class Processes:
             raise BadCommand(f"command {launch.argv[0]!r} cannot be watched: {error.strerror}") from error
         self._live[pid] = descriptor, launch.env.get("PENSTOCK_ATTEMPT", "")
         self._leaders[descriptor] = pid
-        self._events.register(descriptor, select.EPOLLIN)
+        self._events.register(descriptor, select.POLLIN)
         return pid
 
     def _spawn(self, launch: Launch) -> int:
@@ -92,8 +92,15 @@ class Processes:
 
     def poll(self, timeout: float | None, watch: Collection[int] = ()) -> tuple[list[Ended], list[int]]:
         """See `Runner.poll`."""
-        readable = self._wait_for_any(timeout, watch) if watch else []
-        over = [self._leaders[descriptor] for descriptor, _ in self._events.poll(0 if watch else timeout)]
+        if watch != self._watched:
+            self._watch(watch)
+        over, readable = [], []
+        for descriptor, _ in self._events.poll(None if timeout is None else timeout * 1000):
+            handle = self._leaders.get(descriptor)
+            if handle is None:
+                readable.append(descriptor)
+            else:
+                over.append(handle)
         waited = [(handle, *self._wait(handle)) for handle in over]
         survivors = self._end_orphans() if self._children >= 0 else 0
         return [
@@ -107,17 +114,14 @@ class Processes:
             for handle, status, usage in waited
         ], readable
 
-    def _wait_for_any(self, timeout: float | None, watch: Collection[int]) -> list[int]:
-        """Wait for a command or a watched descriptor. These are not put into the epoll set, which would keep thinking
-        of a descriptor that its owner closed and the system gave out again.
-        """
-        own = self._events.fileno()
-        if watch != self._watched:
-            self._watched, self._waiting = watch, select.poll()
-            for descriptor in (own, *watch):
-                self._waiting.register(descriptor, select.POLLIN)
-        ready = self._waiting.poll(None if timeout is None else timeout * 1000)
-        return [descriptor for descriptor, _ in ready if descriptor != own]
+    def _watch(self, watch: Collection[int]) -> None:
+        # Not an epoll set: that keeps thinking of a descriptor which its owner closed and the system gave out again, or
+        # of which a command just started has a copy until its program is loaded.
+        for descriptor in self._watched:
+            self._events.unregister(descriptor)
+        for descriptor in watch:
+            self._events.register(descriptor, select.POLLIN)
+        self._watched = tuple(watch)
 
     def _wait(self, handle: int) -> tuple[int, resource.struct_rusage]:
         """Kill what is left of the group of a leader that ended, and take the leader's exit status."""
@@ -125,7 +129,6 @@ class Processes:
         _, status, usage = os.wait4(handle, 0)
         descriptor, _ = self._live.pop(handle)
         del self._leaders[descriptor]
-        # Closing is not enough to leave the set: a command just started has a copy until its program is loaded.
         self._events.unregister(descriptor)
         os.close(descriptor)
         return status, usage
@@ -137,14 +140,14 @@ class Processes:
 
     def close(self) -> None:
         """See `Runner.close`."""
-        if self._events.closed:
+        if self._closed:
             return
+        self._closed = True
         for handle in self._live:
             _signal_group(handle, signal.SIGKILL)
         deadline = time.monotonic() + _STUBBORN
         while self._live and time.monotonic() < deadline:
             self.poll(deadline - time.monotonic())
-        self._events.close()
         for descriptor in self._leaders:
             os.close(descriptor)
         self._live.clear()
@@ -198,8 +201,10 @@ class Processes:
 
 def _signal_group(group: int, number: signal.Signals) -> None:
     """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends."""
-    with contextlib.suppress(PermissionError):
+    try:
         os.killpg(group, number)
+    except PermissionError:
+        return
 
 
 def _kill_and_wait(pids: list[int]) -> None:

@@ -113,7 +113,10 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
                 step.where,
             )
         if step.output in linked and step.output not in {repo.name for repo in frozen.pipeline.repos}:
-            raise BadSpec(f"step {step.name!r} publishes to {step.output!r}, which is linked to {linked[step.output]}/", step.where)
+            raise BadSpec(
+                f"step {step.name!r} publishes to {step.output!r}, which is linked to {linked[step.output]}/",
+                step.where,
+            )
     for repo in frozen.pipeline.repos:
         other = publishers.get(repo.name)
         if other is not None and repo.path is not None:

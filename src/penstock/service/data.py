@@ -93,12 +93,12 @@ def check_writable(parts: Parts, name: str, there: Repo | None) -> None:
         raise Refused(f"repo {name!r} is linked to {there.path}/: change the files there, `penstock run` commits them")
     for row in parts.store.fetch("publishers"):
         if row["repo"] == name:
-            raise Refused(f"repo {name!r} is written by step {row['step']!r} ({row['place']}); put into one of its inputs")
+            raise Refused(
+                f"repo {name!r} is written by step {row['step']!r} ({row['place']}); put into one of its inputs"
+            )
 
 
-def _gather(
-    writer: Writer, target: Reference, sources: Sequence[Path], contents: Sequence[bool]
-) -> dict[str, Entry]:
+def _gather(writer: Writer, target: Reference, sources: Sequence[Path], contents: Sequence[bool]) -> dict[str, Entry]:
     """The entries of all sources, by the path they shall have."""
     prefix = f"{target.path}/" if target.path else ""
     found: dict[str, Entry] = {}

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.model.errors import BadSpec, NotFound
-from penstock.model.run import Commit, Repo, Version
+from penstock.model.run import Repo, Version
 from penstock.model.spec import Pipeline, RepoSpec
 from penstock.objects.scan import Scan, scan
 from penstock.service import resolve
 from penstock.service.ignore import LARGEST, Skip, skipper
 from penstock.service.launch import Draft
-from penstock.service.ledger import totals
 from penstock.service.layout import PIPELINE_FILES
+from penstock.service.ledger import totals
 from penstock.service.parts import Parts
 
 #: The environment of steps that inherit the caller's: it does not count.

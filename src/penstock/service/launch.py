@@ -38,6 +38,7 @@ class Opening:
     pipeline: str | None = None
     version: int | None = None
     params: Mapping[str, Any] | None = None
+    pinned: Mapping[tuple[str, str], str] | None = None  #: (repo, branch) -> commit to read instead of the head
 
 
 def commit(parts: Parts, drafts: Sequence[Draft], new_id: str) -> tuple[list[Commit], Run | None]:
@@ -79,7 +80,8 @@ def open_run(
         left=len(order),
     )
     store.insert([run])
-    jobs, job_edges = _jobs(parts, order, edges, in_force, run, {(draft.repo, draft.branch) for draft in drafts})
+    committed = {(draft.repo, draft.branch) for draft in drafts}
+    jobs, job_edges = _jobs(parts, order, edges, in_force, run, committed, opening.pinned or {})
     store.insert(jobs)
     store.insert(job_edges)
     store.insert([Event(now, "run.active", run.id, run.id, {"origin": run.origin, "jobs": len(jobs)})])
@@ -93,6 +95,7 @@ def _jobs(
     in_force: InForce,
     run: Run,
     committed: Collection[tuple[str, str]],
+    pinned: Mapping[tuple[str, str], str],
 ) -> tuple[list[Job], list[Edge]]:
     first = parts.store.reserve(Job, len(order))
     numbers = {node: first + place for place, node in enumerate(order)}
@@ -113,6 +116,9 @@ def _jobs(
         for leaf in step.input.leaves() if step.input else ():
             if (leaf.repo, leaf.branch) in made_here:
                 inputs.append(JobInput(leaf.repo, leaf.branch, run.id))
+                continue
+            if (leaf.repo, leaf.branch) in pinned:
+                inputs.append(JobInput(leaf.repo, leaf.branch, pinned[leaf.repo, leaf.branch]))
                 continue
             unfinished = parts.store.load(Job, "unfinished_publisher", repo=leaf.repo)
             if unfinished and leaf.branch == _default_branch(parts, leaf.repo):

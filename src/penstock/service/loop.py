@@ -123,9 +123,7 @@ class Engine:
         if taken is None:
             return result
         message = collision_message(taken[0], _shown(taken[1]), _shown(key))
-        return replace(
-            result, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, output=EMPTY, files=0
-        )
+        return replace(result, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, output=EMPTY, files=0)
 
     def _claims_of(self, seq: int) -> Claims:
         if seq not in self._claims:
@@ -161,6 +159,11 @@ class Engine:
         for _, row in reaction.changes:
             if isinstance(row, Job) and row.state == JobState.DONE:
                 self._claims.pop(row.seq, None)
+
+    def settle(self) -> None:
+        """Take what rows ask for as far as no task has to run: end what was stopped, close what is complete."""
+        while closing := list(self.world.in_state(JobState.CLOSING)):
+            self._apply([close(self.parts, job) for job in closing])
 
     def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
         """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""

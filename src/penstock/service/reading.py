@@ -15,7 +15,6 @@ from penstock.service import resolve
 from penstock.service.parts import Parts
 
 
-
 def get(parts: Parts, source: Reference, destination: Path) -> tuple[int, int]:
     """Write a file, or the contents of a directory, to `destination`; how many files and bytes."""
     root = resolve.tree_root(parts, source)

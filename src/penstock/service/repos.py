@@ -12,7 +12,6 @@ from penstock.service.launch import Draft, commit, ensure_repos
 from penstock.service.parts import Parts
 
 
-
 def create_repo(parts: Parts, name: str, path: str | None = None) -> Repo:
     """An empty repo with its default branch."""
     with parts.store.transaction(durable=True):

@@ -78,7 +78,12 @@ def task_view(parts: Parts, task: Task, job: Job) -> TaskView:
         message=task.message,
         reused=task.reused,
         inputs=tuple(
-            {"name": item.name, "path": f"/{item.path}", "directory": item.directory, "content": show_content(item.content)}
+            {
+                "name": item.name,
+                "path": f"/{item.path}",
+                "directory": item.directory,
+                "content": show_content(item.content),
+            }
             for item in decode_inputs(task.inputs)
         ),
         params=task.params,

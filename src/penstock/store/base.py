@@ -1,8 +1,8 @@
-"""The boundary every store keeps: nine verbs that remember. What they mean is tested by `penstock.testing.store`."""
+"""The boundary every store keeps: ten verbs that remember. What they mean is tested by `penstock.testing.store`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -55,6 +55,9 @@ class Store(Protocol):
 
     def changed(self) -> bool:
         """Whether anybody else has written since this was last asked."""
+
+    def check(self) -> Iterator[str]:
+        """Every damage of the database, one line each."""
 
     def close(self) -> None:
         """Let go of the database; everything acknowledged is on disk."""

@@ -55,7 +55,9 @@ IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Columns that never change after the row was made, or that only the verbs of people write (hold, stop).
 FIXED: dict[type, frozenset[str]] = {
     nouns.Branch: frozenset({"created"}),
-    nouns.Run: frozenset({"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}),
+    nouns.Run: frozenset(
+        {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}
+    ),
     nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
     nouns.Task: frozenset({"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created"}),
     nouns.Attempt: frozenset({"token", "worker", "created"}),

@@ -39,10 +39,14 @@ class SqliteStore:
         have = self._db.execute("pragma user_version").fetchone()[0]
         known = migrations()
         if have > known[-1][0]:
-            raise NewerFormat(f"{self.path}: schema {have} is newer than this Penstock knows ({known[-1][0]}); upgrade it")
+            raise NewerFormat(
+                f"{self.path}: schema {have} is newer than this Penstock knows ({known[-1][0]}); upgrade it"
+            )
         for number, script in known:
             if number > have:
-                self._db.executescript(f"begin immediate;\n{script.read_text()}\npragma user_version = {number};\ncommit;")
+                self._db.executescript(
+                    f"begin immediate;\n{script.read_text()}\npragma user_version = {number};\ncommit;"
+                )
 
     def _data_version(self) -> int:
         return int(self._db.execute("pragma data_version").fetchone()[0])
@@ -53,7 +57,7 @@ class SqliteStore:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def load(self, noun: type[Noun], query: str, /, **args: Any) -> list[Noun]:
-        decode: Callable[[tuple[Any, ...]], Noun] = _decoder(noun)
+        decode: Callable[[tuple[Any, ...]], Noun] = _decoder(noun)  # type: ignore[arg-type]
         return [decode(row) for row in self._db.execute(_query(query), args)]
 
     @contextmanager
@@ -95,7 +99,9 @@ class SqliteStore:
             cursor = self._db.executemany(statement, (new_values(new) + old_values(old) for old, new in group))
             if cursor.rowcount != len(group):
                 missed = len(group) - cursor.rowcount
-                raise Conflict(f"{missed} of {len(group)} {noun.__name__.lower()} rows changed meanwhile; nothing was written")
+                raise Conflict(
+                    f"{missed} of {len(group)} {noun.__name__.lower()} rows changed meanwhile; nothing was written"
+                )
 
     def execute(self, query: str, /, **args: Any) -> int:
         self._require_transaction()

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.task.surroundings import files
 from penstock.task.stopping import should_stop
+from penstock.task.surroundings import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

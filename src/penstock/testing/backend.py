@@ -83,7 +83,9 @@ class BackendSuite:
         for prefix in ("packs/", "packs", "packs/a", "packs/ab/", "packs/ab/3", "blobs/", "none/", "packs/zz/"):
             assert set(backend.list(prefix)) == {name for name in names if name.startswith(prefix)}
 
-    @pytest.mark.parametrize("name", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.hidden", "a\0b"])
+    @pytest.mark.parametrize(
+        "name", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.hidden", "a\0b"]
+    )
     def test_impossible_names(self, backend: Backend, name: str) -> None:
         with pytest.raises(ValueError, match="cannot name"):
             backend.put(name, b"")

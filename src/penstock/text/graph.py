@@ -1,4 +1,4 @@
-"""What holds between the steps of a pipeline: they name steps and repos that exist, and no circle closes."""
+"""What holds between the steps of a pipeline: they name steps and repos that exist, and nothing waits for itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_graph(
             elif leaf.repo not in repos and leaf.repo not in known_repos:
                 known = {*publishers, *repos, *known_repos} - {step.output or ""}
                 _fail(name, leaf, f'there is no repo "{leaf.repo}"{nearest(leaf.repo, known)}')
-    _check_circles(upstream)
+    _check_cycles(upstream)
 
 
 def _fail(step: str, leaf: InputSpec, message: str) -> NoReturn:
@@ -61,7 +61,7 @@ def _output_place(step: Step, node: Node) -> str:
     return place.where if place else step.where
 
 
-def _check_circles(upstream: Mapping[str, Mapping[str, str]]) -> None:
+def _check_cycles(upstream: Mapping[str, Mapping[str, str]]) -> None:
     done: set[str] = set()
     for first in upstream:
         path: dict[str, None] = {}
@@ -76,15 +76,15 @@ def _check_circles(upstream: Mapping[str, Mapping[str, str]]) -> None:
                 done.add(name)
             elif other in path:
                 names = list(path)
-                _fail_circle(names[names.index(other) :], upstream)
+                _fail_cycle(names[names.index(other) :], upstream)
             elif other not in done:
                 todo.append((other, iter(upstream[other])))
 
 
-def _fail_circle(circle: list[str], upstream: Mapping[str, Mapping[str, str]]) -> NoReturn:
-    """Name a circle, each step followed by the one that comes after it, from the step first in the file."""
+def _fail_cycle(cycle: list[str], upstream: Mapping[str, Mapping[str, str]]) -> NoReturn:
+    """Name a cycle, each step followed by the one that comes after it, from the step first in the file."""
     order = {name: place for place, name in enumerate(upstream)}
-    start = circle.index(min(circle, key=order.__getitem__))
-    backwards = [*circle[start:], *circle[: start + 1]]
+    start = cycle.index(min(cycle, key=order.__getitem__))
+    backwards = [*cycle[start:], *cycle[: start + 1]]
     where = upstream[backwards[0]][backwards[1]]
-    raise BadSpec(f"the steps wait for each other in a circle: {' -> '.join(reversed(backwards))}", where)
+    raise BadSpec(f"the steps wait for each other in a cycle: {' -> '.join(reversed(backwards))}", where)

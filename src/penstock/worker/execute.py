@@ -70,7 +70,7 @@ class Executor:
         self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
         self._flights: dict[int, Flight] = {}
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._tell_at = math.inf  # when results may wait no longer
+        self._tell_at = math.inf  # until when results, if there are any, may wait for others
         self._next_alarm = math.inf
 
     # what the engine asks --------------------------------------------------------------------------------------------
@@ -81,6 +81,8 @@ class Executor:
         unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
         self._batches[batch.id] = unfinished
         self._queue.extend((unfinished, assignment) for assignment in batch.assignments)
+        if not batch.assignments:
+            self._tell_at = 0.0
 
     def recall(self, batch: int) -> None:
         """Give back what has not started of a batch; a report says what that is, even if it is nothing."""
@@ -89,6 +91,7 @@ class Executor:
         if back:
             self._batches[batch].left -= len(back)
         self._recalled.setdefault(batch, []).extend(back)
+        self._tell_at = 0.0
 
     def stop(self, request: Stop) -> None:
         """End attempts as cancelled: those that wait at once, those that run when their processes are gone."""
@@ -134,12 +137,9 @@ class Executor:
 
     def reports(self) -> list[Report]:
         """What is due to be told: what all attempts of a batch came to, or what is old enough, or all when idle."""
-        batches = self._batches.values()
-        done = [batch for batch in batches if not batch.left]
-        # With nothing to tell the time to tell is infinite.
-        due = time.monotonic() >= self._tell_at or (self._tell_at < math.inf and not self._queue)
-        if not (due or done or self._recalled):
+        if self._tell_at == math.inf or (self._queue and time.monotonic() < self._tell_at):
             return []
+        batches = self._batches.values()
         told = [batch for batch in batches if batch.results or not batch.left or batch.id in self._recalled]
         packs = self._seal(told)
         self._tell_at = math.inf
@@ -148,8 +148,8 @@ class Executor:
             back = tuple(self._recalled.pop(batch.id, ()))
             reports.append(Report(batch.id, tuple(batch.results), () if reports else packs, back))
             batch.results.clear()
-        for batch in done:
-            del self._batches[batch.id]
+            if not batch.left:
+                del self._batches[batch.id]
         reports += [Report(batch_id, (), (), tuple(back)) for batch_id, back in self._recalled.items()]
         self._recalled.clear()
         return reports
@@ -246,7 +246,9 @@ class Executor:
         """Note a result for the next report."""
         batch.left -= 1
         batch.results.append(told)
-        if self._tell_at == math.inf:
+        if not batch.left:
+            self._tell_at = 0.0
+        elif self._tell_at == math.inf:
             self._tell_at = time.monotonic() + PATIENCE
 
     # ending ----------------------------------------------------------------------------------------------------------

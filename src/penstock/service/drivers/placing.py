@@ -111,9 +111,7 @@ class Placer:
             facts.append(Reused(job.seq, tuple(reused)))
         return iter(mine[:count])
 
-    def _hand(
-        self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int
-    ) -> tuple[Placed, Handover]:
+    def _hand(self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int) -> tuple[Placed, Handover]:
         recipe = self.recipe(world, job)
         placed, given = [], []
         for task in tasks:

@@ -276,3 +276,18 @@ select * from success where fingerprint = :fingerprint;
 -- name: events_of_run
 -- The story of a run.
 select at, kind, run, subject, data, seq from event where run = :run order by seq;
+
+-- name: roots
+-- Every root a row refers to, and who does.
+select 'commit ' || repo || '@' || id as what, root, 1 as is_tree from "commit"
+union all select 'code of ' || pipeline || ' version ' || number, code, 1 from version
+union all select 'tree of job ' || step || '@' || run, tree, 1 from job
+union all select 'ledger of job ' || step || '@' || run, ledger, 0 from job
+union all select 'owners of job ' || step || '@' || run, owners, 0 from job
+union all select 'result of task ' || task, output, 1 from success;
+
+-- name: counted
+-- Jobs whose counter of tasks left is not what their tasks say.
+select job.step, job.run, job."left" as said, count(task.seq) as real
+from job left join task on task.job = job.seq and task.state <> 'done'
+group by job.seq having job."left" <> count(task.seq);

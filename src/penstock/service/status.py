@@ -1,0 +1,28 @@
+"""`status`: the project at a glance, from rows alone."""
+
+from __future__ import annotations
+
+from penstock.model.run import Job, Repo, Run
+from penstock.model.views import StatusView
+from penstock.service import views
+from penstock.service.parts import Parts
+from penstock.service.role import holder
+
+
+def status(parts: Parts) -> StatusView:
+    """Pipelines, repos, and the runs that are not done (else the newest one)."""
+    store = parts.store
+    active = store.load(Run, "active_runs")
+    shown = active or store.load(Run, "runs", before=1 << 62, limit=1)
+    engine = holder(parts.layout.lock)
+    notes = []
+    if active and engine is None:
+        notes.append(f"{len(active)} runs are not done and nobody drives them: `penstock run` or `penstock wait`")
+    return StatusView(
+        project=str(parts.layout.root),
+        engine=str(engine) if engine else None,
+        pipelines=tuple(views.pipeline_views(parts)),
+        repos=tuple(views.repo_view(parts, repo) for repo in store.load(Repo, "repos")),
+        runs=tuple(views.run_view(run, store.load(Job, "jobs_of_run", run=run.id)) for run in shown),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,167 @@
+"""`explain` and `trace`: the look-ups around the pure answers of `engine.explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from penstock.engine.explain import Around, differences, explain_job, explain_run, explain_task
+from penstock.model.errors import BadReference, NotFound, PenstockError
+from penstock.model.ids import Reference
+from penstock.model.moves import JobState, TaskState
+from penstock.model.run import Attempt, Commit, Edge, Job, Run, Success, Task
+from penstock.model.spec import InputSpec
+from penstock.model.views import TraceView
+from penstock.objects import map as pages_map
+from penstock.objects import tree
+from penstock.service import reading, resolve
+from penstock.service.ledger import Ledger
+from penstock.service.parts import Parts
+from penstock.service.role import holder
+from penstock.service.work import decode_inputs
+
+#: How many changed paths and failed tasks an answer names.
+FEW = 5
+#: How many files of a directory a trace follows one by one.
+MANY = 100
+
+
+def explain(parts: Parts, target: str) -> list[str]:
+    """Why a run, a job (`step@run`, or `step` for its newest) or a task is as it is."""
+    engine = holder(parts.layout.lock)
+    who = str(engine) if engine else None
+    if target == "last" or resolve.is_id(target):
+        try:
+            run = resolve.run(parts, target)
+        except NotFound:
+            return _task(parts, resolve.task(parts, target), who)
+        return explain_run(run, parts.store.load(Job, "jobs_of_run", run=run.id), Around(engine=who))
+    return _job(parts, resolve.job(parts, target), who)
+
+
+def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
+    store = parts.store
+    upstream = [store.load(Job, "job", seq=edge.upstream)[0] for edge in store.load(Edge, "edges_to", job=job.seq)]
+    base = store.load(Job, "job", seq=job.base)[0] if job.base is not None else None
+    ahead = store.load(Job, "jobs_ahead", repo=job.repo, seq=job.seq) if job.repo is not None else []
+    failed = store.load(Task, "failed_tasks", job=job.seq, limit=FEW)
+    around = Around(
+        engine=engine,
+        waits_for=[item.id for item in upstream if item.state != JobState.DONE],
+        ahead=[item.id for item in ahead],
+        run_hold=store.load(Run, "run", id=job.run)[0].hold,
+        base=base.id if base else None,
+        differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
+        failures=[f"task {task.id[:12]} ({' × '.join(task.key)}): {task.message}" for task in failed],
+    )
+    return explain_job(job, around)
+
+
+def _changed_inputs(parts: Parts, base: Job, job: Job) -> list[str]:
+    lines = []
+    for old, new in zip(base.inputs, job.inputs, strict=False):
+        if old.commit == new.commit or old.repo != new.repo:
+            continue
+        before, after = _root(parts, old.repo, old.commit), _root(parts, new.repo, new.commit)
+        changes = list(reading.diff(parts, before, after))
+        lines += [f"input {new.repo}:/{item.path} was {item.change}" for item in changes[:FEW]]
+        if len(changes) > FEW:
+            lines.append(f"input {new.repo}: {len(changes) - FEW} more files differ")
+    return lines
+
+
+def _root(parts: Parts, repo: str, commit: str | None) -> bytes:
+    found = resolve.commit_by_id(parts, repo, commit) if commit else None
+    return found.root if found else b""
+
+
+def _task(parts: Parts, task: Task, engine: str | None) -> list[str]:
+    store = parts.store
+    job = store.load(Job, "job", seq=task.job)[0]
+    twins = store.load(Task, "twin", fingerprint=task.fingerprint) if task.state == TaskState.READY else []
+    known = store.load(Success, "success", fingerprint=task.fingerprint)
+    around = Around(
+        engine=engine,
+        run_hold=store.load(Run, "run", id=job.run)[0].hold,
+        twin=twins[0].id if twins and task.reuse else None,
+        made_by=f"{known[0].task[:12]} of {known[0].job}" if known else None,
+    )
+    return explain_task(task, job, store.load(Attempt, "attempts", task=task.seq), around)
+
+
+# Provenance.
+
+
+def trace(parts: Parts, reference: Reference) -> TraceView:
+    """A file back to the task that wrote it, its inputs, code, parameters and run, down to what people put."""
+    if not reference.path:
+        raise BadReference(f"{reference}: name a file, for example {reference.repo}:/montage.png")
+    commit = resolve.commit(parts, reference)
+    if tree.lookup(parts.objects.pages, commit.root, reference.path) is None:
+        raise NotFound(f"{reference}: there is no such file; see `penstock ls {reference.repo}`")
+    return _trace(parts, commit, reference.path)
+
+
+def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
+    name = f"{commit.repo}@{commit.id}:/{path}"
+    job = next((job for job in _jobs_of(parts, commit) if job.repo == commit.repo), None)
+    if commit.origin != "job" or job is None:
+        return TraceView(name, commit.id, commit.origin, commit.run)
+    pages = parts.objects.pages
+    ledger = Ledger(job.ledger, job.owners, job.tree)
+    key = ledger.owner(pages, path)
+    done = ledger.get(pages, key) if key is not None else None
+    if key is None or done is None:
+        raise PenstockError(f"{name}: no binding of {job.id} owns it; run `penstock fsck`")
+    known = parts.store.load(Success, "success", fingerprint=done.fingerprint)
+    return TraceView(
+        file=name,
+        commit=commit.id,
+        origin=commit.origin,
+        run=commit.run,
+        job=job.id,
+        task=known[0].task if known else None,
+        made_by=known[0].job if known else None,
+        pipeline=job.pipeline,
+        version=job.version,
+        command=tuple(job.parts.get("command", ())),
+        params=dict(job.parts.get("params", {})),
+        code=tuple(sorted(job.parts.get("code", {}))),
+        inputs=tuple(_inputs(parts, job, key, known)),
+    )
+
+
+def _jobs_of(parts: Parts, commit: Commit) -> Sequence[Job]:
+    return parts.store.load(Job, "jobs_of_run", run=commit.run) if commit.run else ()
+
+
+def _inputs(parts: Parts, job: Job, key: str, known: Sequence[Success]) -> list[TraceView]:
+    """What a binding read, traced on: each file, and of a directory its files, or itself when it holds many."""
+    step = parts.step(job)
+    views: list[TraceView] = []
+    for place, path in _read_paths(parts, step.input, key, known):
+        item = job.inputs[place]
+        commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
+        if commit is None:
+            continue
+        if path and pages_map.get(parts.objects.pages, commit.root, path.encode()) is not None:
+            views.append(_trace(parts, commit, path))
+            continue
+        below = list(islice(tree.files(parts.objects.pages, commit.root, path), MANY + 1))
+        if len(below) > MANY:
+            views.append(TraceView(f"{item.repo}@{commit.id}:/{path}/", commit.id, commit.origin, commit.run))
+        else:
+            views += [_trace(parts, commit, name) for name, _ in below]
+    return views
+
+
+def _read_paths(parts: Parts, spec: InputSpec | None, key: str, known: Sequence[Success]) -> list[tuple[int, str]]:
+    """(place of the glob, path) of what a binding read: its key says, unless it gathers all matches in one."""
+    if spec is None:
+        return []
+    leaves = list(spec.leaves())
+    if spec.kind != "all":
+        return list(enumerate(key.split("\n")[: len(leaves)]))
+    places = {leaf.name: place for place, leaf in enumerate(leaves)}
+    made = [task for success in known for task in parts.store.load(Task, "task", pattern=success.task)]
+    return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]

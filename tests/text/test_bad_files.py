@@ -1,0 +1,181 @@
+"""Bad pipeline files: each gives one error at the place to change, and says what was expected."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.model.errors import BadSpec
+from penstock.text.pipeline import read_pipeline
+
+#: A step that reads from line 3, column 6 on: `STEP % "run: x"`.
+STEP = "steps:\n  s:\n    %s\n"
+
+BAD = [
+    # text, line:column, phrase
+    # the file
+    ("[1]", "1:1", "expected a mapping, found a list"),
+    ("just text", "1:1", "expected a mapping, found text"),
+    ("---\n", "2:1", "expected a mapping, found nothing"),
+    ("pipeline: x\n", "1:1", "`steps` is missing"),
+    ("steps: {}", "1:8", "at least one step"),
+    ("steps: [a]", "1:8", "expected a mapping, found a list"),
+    ("step: {a: {run: x}}", "1:1", 'unknown key "step"; did you mean "steps"?'),
+    ("zzzz: 1", "1:1", 'unknown key "zzzz"; known: "description", "params"'),
+    ("schedule: 1\nsteps: {}", "1:1", "`schedule` is not supported by this version"),
+    ("pipeline: a b\nsteps: {s: {run: x}}", "1:11", '"a b" is no name'),
+    ("pipeline: 7\nsteps: {s: {run: x}}", "1:11", 'expected a name, found a number; write "7" in quotes'),
+    ("pipeline: [x]\nsteps: {s: {run: x}}", "1:11", "expected a name, found a list"),
+    ("description: [x]\nsteps: {s: {run: x}}", "1:14", "expected text, found a list"),
+    # repos
+    ("repos: [a]\nsteps: {s: {run: x}}", "1:8", "repos: expected a mapping"),
+    ("repos:\n  a b:\nsteps: {s: {run: x}}", "2:3", '"a b" is no name'),
+    ("repos: {a: photos}\nsteps: {s: {run: x}}", "1:12", 'repo "a": expected a mapping, found text'),
+    ("repos: {a: {pth: photos}}\nsteps: {s: {run: x}}", "1:13", 'did you mean "path"?'),
+    ("repos: {a: {path: /photos}}\nsteps: {s: {run: x}}", "1:19", "relative to the project"),
+    ("repos: {a: {path: ../photos}}\nsteps: {s: {run: x}}", "1:19", "leads out of the project"),
+    ("repos: {a: {path: p/../../q}}\nsteps: {s: {run: x}}", "1:19", "leads out of the project"),
+    ("repos: {a: {path: .penstock/objects}}\nsteps: {s: {run: x}}", "1:19", "Penstock keeps its own data"),
+    ("repos: {a: {path: .}}\nsteps: {s: {run: x}}", "1:19", "the project itself cannot be linked"),
+    ("repos: {a: {path: ''}}\nsteps: {s: {run: x}}", "1:19", "expected a path, found nothing"),
+    ('repos: {a: {path: "a\\nb"}}\nsteps: {s: {run: x}}', "1:19", "U+000A"),
+    ("repos:\n  a: {path: p}\n  b: {path: ./p}\nsteps: {s: {run: x}}", "3:13", 'linked to "a" at p.yaml:2:3'),
+    # steps and their keys
+    ("steps: {s: 1}", "1:12", 'step "s": expected a mapping, found a number'),
+    ("steps:\n  s:\n", "2:5", 'step "s": expected a mapping, found nothing'),
+    ("steps:\n  a.b: {run: x}", "2:3", '"a.b" is no name'),
+    ("steps:\n  -a: {run: x}", "2:3", "not beginning with"),
+    (f"steps:\n  {'x' * 65}: {{run: x}}", "2:3", "at most 64"),
+    ("steps: {s: {}}", "1:9", "`run` is missing"),
+    ("steps: {s: {rum: x}}", "1:13", 'unknown key "rum"; did you mean "run"?'),
+    ("steps: {s: {run: x, inptu: a}}", "1:21", 'unknown key "inptu"; did you mean "input"?'),
+    ("steps: {s: {run: x, site: here}}", "1:21", "`site` is not supported by this version"),
+    ("steps:\n  s: {run: x}\n  t: {run: y}\n  s: {run: z}", "4:3", '"s" was given before, at 2:3'),
+    # run
+    (STEP % "run: 7", "3:10", "expected a list of words or text, found a number"),
+    (STEP % "run: {a: b}", "3:10", "found a mapping"),
+    (STEP % "run:", "3:9", "found nothing"),
+    (STEP % "run: []", "3:10", "the name of a command first"),
+    (STEP % "run: ['']", "3:10", "the name of a command first"),
+    (STEP % "run: '  '", "3:10", "expected a command, found nothing"),
+    (STEP % "run: [ls, yes, true]", "3:20", 'found true or false; write "true" in quotes'),
+    (STEP % "run: [ls, [x]]", "3:15", "expected text, found a list"),
+    (STEP % 'run: [ls, "a\\0b"]', "3:15", "NUL"),
+    (STEP % "run: egdes.py", "3:10", 'there is no file "egdes.py" in the project'),
+    (STEP % "run: /usr/bin/there.py", "3:10", "there is no file"),
+    (STEP % "run: ../there.sh", "3:10", "there is no file"),
+    (STEP % "run: report.ipynb", "3:10", "come with a later version"),
+    (STEP % "run: work.R", "3:10", "come with a later version"),
+    # input
+    (STEP % "{run: x, input: 7}", "3:21", "found a number"),
+    (STEP % "{run: x, input: images}", "3:21", '"images:/*" gives one binding per entry'),
+    (STEP % "{run: x, input: 'images:'}", "3:21", "but not which files"),
+    (STEP % "{run: x, input: ':/x'}", "3:21", '"" is no name of a repo'),
+    (STEP % "{run: x, input: 'images@:/x'}", "3:21", '"" is no name of a branch'),
+    (STEP % "{run: x, input: 'images@main^2:/x'}", "3:21", '"main^2" is no name of a branch'),
+    (STEP % "{run: x, input: 'imagse:/*'}", "3:21", 'there is no repo "imagse"; did you mean "images"?'),
+    (STEP % "{run: x, input: ['images:/*', 'zzz:/']}", "3:35", 'there is no repo "zzz"; known: "images"'),
+    (STEP % "{run: x, input: 'images:/[a'}", "3:21", 'offset 1: "[" is never closed'),
+    (STEP % "{run: x, input: []}", "3:21", "at least one input"),
+    (STEP % "{run: x, input: {cross: []}}", "3:29", "at least one input"),
+    (STEP % "{run: x, input: {cross: 'images:/'}}", "3:29", "expected a list of inputs, found text"),
+    (STEP % "{run: x, input: {cross: ['images:/'], repo: images}}", "3:43", "`repo` cannot stand beside `cross`"),
+    (STEP % "{run: x, input: {join: ['images:/']}}", "3:22", "`join` is not supported by this version"),
+    (STEP % "{run: x, input: {cron: '@daily'}}", "3:22", "`cron` is not supported by this version"),
+    (STEP % "{run: x, input: {repo: images, glob: /*, lazy: true}}", "3:46", "`lazy` is not supported"),
+    (STEP % "{run: x, input: {repo: images, glbo: /*}}", "3:36", 'did you mean "glob"?'),
+    (STEP % "{run: x, input: {repo: images}}", "3:21", "`glob` is missing"),
+    (STEP % "{run: x, input: {glob: /*}}", "3:21", "`repo` is missing"),
+    (STEP % "{run: x, input: {repo: images, glob: '/{a'}}", "3:42", 'offset 1: "{" is never closed'),
+    (STEP % "{run: x, input: {repo: images, glob: [/]}}", "3:42", "expected a glob, found a list"),
+    (STEP % "{run: x, input: ['images:/a', 'images:/b']}", "3:35", 'two inputs are named "images"'),
+    (STEP % "{run: x, input: {repo: images, glob: /, as: out}}", "3:21", 'cannot be named "out"'),
+    (STEP % "{run: x, input: 's:/'}", "3:21", "cannot read what it writes"),
+    # after
+    (STEP % "{run: x, after: 7}", "3:21", "expected a list of steps"),
+    (STEP % "{run: x, after: t}", "3:21", "expected a list of steps, or a mapping such as {step: end}, found text"),
+    (STEP % "{run: x, after: [t]}", "3:22", 'there is no step "t"; known: "s"'),
+    (STEP % "{run: x, after: [7]}", "3:22", "expected a name, found a number"),
+    (STEP % "{run: x, after: {t: end}}", "3:22", 'there is no step "t"'),
+    (STEP % "{run: x, after: {s: done}}", "3:25", 'expected "success" or "end", found "done"'),
+    ("steps:\n  aa: {run: x}\n  b: {run: x, after: [aa, aa]}", "3:27", '"aa" stands there twice'),
+    ("steps:\n  edges: {run: x}\n  b: {run: x, after: [egdes]}", "3:23", 'did you mean "edges"?'),
+    (STEP % "{run: x, on_upstream_failure: stop}", "3:35", 'expected "cancel" or "continue", found "stop"'),
+    # params and each
+    ("params: [1]\nsteps: {s: {run: x}}", "1:9", "params: expected a mapping"),
+    ("params: {a-b: 1}\nsteps: {s: {run: x}}", "1:10", '"a-b" cannot be the name of a variable'),
+    ("params: {a: {b: .nan}}\nsteps: {s: {run: x}}", "1:17", ".nan is no number that JSON can hold"),
+    ('params: {a: ["\\0"]}\nsteps: {s: {run: x}}', "1:14", "NUL"),
+    (STEP % "{run: x, params: {1a: 1}}", "3:23", '"1a" cannot be the name of a variable'),
+    (STEP % "{run: x, each: [1]}", "3:20", "each: expected a mapping"),
+    (STEP % "{run: x, each: {a: 1}}", "3:24", "expected a list of values, or a range"),
+    (STEP % "{run: x, each: {a: }}", "3:24", "found nothing"),
+    (STEP % "{run: x, each: {a: []}}", "3:24", "no value in it"),
+    (STEP % "{run: x, each: {a: 1...9}}", "3:24", 'found "1...9"'),
+    (STEP % "{run: x, each: {a: 9..1}}", "3:24", "no value in it"),
+    (STEP % "{run: x, each: {a: 1..9..0}}", "3:24", "a stride of 0"),
+    (STEP % "{run: x, each: {a: 0..999999999999999999}}", "3:24", "more than 10,000,000 combinations"),
+    (STEP % "{run: x, each: {a: 1..4000, b: 1..4000}}", "3:36", "more than 10,000,000 combinations"),
+    (STEP % "{run: x, params: {a: 1}, each: {a: [1]}}", "3:37", "is a parameter already, at p.yaml:3:23"),
+    ("params: {a: 1}\nsteps: {s: {run: x, each: {a: [1]}}}", "2:28", "is a parameter already, at p.yaml:1:10"),
+    # the rest
+    (STEP % "{run: x, code: 7}", "3:20", "expected a glob or a list of globs, found a number"),
+    (STEP % "{run: x, code: ['*.py', '[']}", "3:29", 'offset 0: "[" is never closed'),
+    (STEP % "{run: x, workdir: /tmp}", "3:23", "relative to the project"),
+    (STEP % "{run: x, workdir: .penstock}", "3:23", "Penstock keeps its own data"),
+    (STEP % "{run: x, env: [a]}", "3:19", "env: expected a mapping"),
+    (STEP % "{run: x, env: {image: debian}}", "3:20", "`image` is not supported by this version"),
+    (STEP % "{run: x, env: {inherit: yes}}", "3:29", 'expected true or false, found text "yes"'),
+    (STEP % "{run: x, env: {vars: {A: [1]}}}", "3:30", "vars.A: expected text, found a list"),
+    (STEP % "{run: x, env: {vars: {A-B: x}}}", "3:27", "cannot be the name of a variable"),
+    (STEP % "{run: x, env: {vars: {PENSTOCK_RUN: x}}}", "3:27", "are set by Penstock"),
+    (STEP % "{run: x, output: a/b}", "3:22", '"a/b" is no name'),
+    (STEP % "{run: x, resources: {memory: 1g}}", "3:26", "`memory` is not supported by this version"),
+    (STEP % "{run: x, resources: {cpus: 1.5}}", "3:32", "expected a whole number, found a number 1.5"),
+    (STEP % "{run: x, resources: {cpus: 0}}", "3:32", "from 1 to 100000, found 0"),
+    (STEP % "{run: x, retry: {tries: 1001}}", "3:29", "from 1 to 1000, found 1001"),
+    (STEP % "{run: x, retry: {tries: true}}", "3:29", "expected a whole number, found true or false"),
+    (STEP % "{run: x, retry: {timeout: soon}}", "3:31", '"soon" is no duration'),
+    (STEP % "{run: x, retry: {timeout: 0}}", "3:31", "longer than nothing"),
+    (STEP % "{run: x, retry: {timeout: [1]}}", "3:31", "expected a duration such as 10m, found a list"),
+    (STEP % "{run: x, reuse: yes}", "3:21", 'expected true or false, found text "yes"'),
+    (STEP % "{run: x, reuse: {code: false}}", "3:22", "`code` is not supported by this version"),
+    # between steps
+    ("steps:\n  a: {run: x, output: r}\n  b: {run: x, output: r}", "3:23", 'as step "a" does at p.yaml:2:23'),
+    ("steps:\n  a: {run: x, input: 'images:/'}\n  b: {run: x, output: a}", "3:23", 'as step "a" does at p.yaml:2:3'),
+    ("repos: {r: {path: p}}\nsteps:\n  a: {run: x, output: r}", "3:23", 'linked to the directory "p" at p.yaml:1:9'),
+    ("steps:\n  a: {run: x, after: [a]}", "2:23", "cycle: a -> a"),
+    ("steps:\n  a: {run: x, after: [b]}\n  b: {run: x, after: [a]}", "2:23", "cycle: a -> b -> a"),
+    (
+        "steps:\n  z: {run: x}\n  a: {run: x, after: [z, c], output: a}\n  b: {run: x, input: 'a:/'}\n"
+        "  c: {run: x, input: 'b:/'}\n",
+        "3:26",
+        "cycle: a -> b -> c -> a",
+    ),
+]
+
+
+def read(text: str, file: str) -> None:
+    read_pipeline(text, file, known_repos={"images"}, has_file={"there.sh"}.__contains__, default_name="project")
+
+
+@pytest.mark.parametrize(("text", "place", "phrase"), BAD)
+def test_one_error_at_the_place_to_change(text: str, place: str, phrase: str) -> None:
+    with pytest.raises(BadSpec) as caught:
+        read(text, "p.yaml")
+    assert (caught.value.where, phrase in caught.value.message) == (f"p.yaml:{place}", True), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_project_whose_directory_is_no_name_asks_for_one() -> None:
+    with pytest.raises(BadSpec) as caught:
+        read_pipeline("steps: {s: {run: x}}", "p.yaml", known_repos=(), has_file=bool, default_name="my project")
+    assert (
+        str(caught.value)
+        == 'p.yaml:1:1: the pipeline: "my project" cannot be its name; give it one, such as pipeline: work'
+    )
+
+
+def test_json_errors_have_places_too() -> None:
+    with pytest.raises(BadSpec) as caught:
+        read('{\n  "steps": {"s": {"rum": []}}\n}', "p.json")
+    assert str(caught.value) == 'p.json:2:19: step "s": unknown key "rum"; did you mean "run"?'
