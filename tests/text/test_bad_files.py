@@ -117,6 +117,9 @@ BAD = [
     (STEP % "{run: x, each: {a: 1..4000, b: 1..4000}}", "3:36", "more than 10,000,000 combinations"),
     (STEP % "{run: x, params: {a: 1}, each: {a: [1]}}", "3:37", "is a parameter already, at p.yaml:3:23"),
     ("params: {a: 1}\nsteps: {s: {run: x, each: {a: [1]}}}", "2:28", "is a parameter already, at p.yaml:1:10"),
+    # what is quoted cannot break the line or fill the screen
+    ('"st\\neps": 1', "1:1", 'unknown key "st\\neps"'),
+    (f"? {'x' * 5000}\n: 1", "1:3", "xxx … xxx"),
     # the rest
     (STEP % "{run: x, code: 7}", "3:20", "expected a glob or a list of globs, found a number"),
     (STEP % "{run: x, code: ['*.py', '[']}", "3:29", 'offset 0: "[" is never closed'),
@@ -164,6 +167,7 @@ def test_one_error_at_the_place_to_change(text: str, place: str, phrase: str) ->
         read(text, "p.yaml")
     assert (caught.value.where, phrase in caught.value.message) == (f"p.yaml:{place}", True), str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 700
 
 
 def test_a_project_whose_directory_is_no_name_asks_for_one() -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from penstock.model.errors import BadSpec, Corrupt, UsageError
 from penstock.model.spec import After, Env, InputSpec, Pipeline, RepoSpec, Resources, Retry, Step
-from penstock.text.pipeline import parse_param, pipeline_from_json, pipeline_to_json, read_pipeline
+from penstock.text.canonical import pipeline_from_json, pipeline_to_json
+from penstock.text.pipeline import parse_param, read_pipeline
 
 GOOD = """\
 pipeline: edges

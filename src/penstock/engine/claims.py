@@ -1,4 +1,4 @@
-"""Who writes which path of one job's output: two tasks with one path, or a file where another has a directory, collide."""
+"""Who writes which path of a job. Two tasks with one path, or a file where another has a directory, collide."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@
 anything but. `\\` takes the meaning from the next character. A `**` that is a whole name stands for any number of
 directories, none included, so `/**/x` finds `x` at every depth. `/` alone is the whole tree as one item.
 
-A pattern becomes the machine of `model.globmachine`, so that no pattern makes matching slow: the time is bounded by the
-length of the path times the length of the pattern.
+A pattern becomes the machine of `model.globmachine`, which never goes back in the path: the time grows with the length
+of the path times that of the pattern (with `!(..)` a polynomial of them), never exponentially. A glob that is used
+again has learned its way: one look-up per character.
 """
 
 from __future__ import annotations
@@ -58,12 +59,6 @@ class Glob:
         if not self.matches(path):
             return None
         return self._machine.captures(path, self.groups) if self.groups else ()
-
-    def reaches(self, directory: str) -> bool:
-        """Whether something below `directory` can match, so that a walk must look there."""
-        if not directory or self.whole:
-            return not self.whole
-        return self.after(self._start, directory + "/") is not None
 
     def start(self) -> State:
         """The state before the first character of a path."""

@@ -41,7 +41,7 @@ def check_name(name: str, what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`repo[@ref][:/path]`. `ref` is a branch, a commit or run id, with `^` and `~` for ancestors; None: the default."""
+    """`repo[@ref][:/path]`. `ref`: a branch, a commit or run id, `^` and `~` for ancestors; None: the default."""
 
     repo: str
     ref: str | None = None

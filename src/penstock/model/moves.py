@@ -3,8 +3,8 @@
 Two rules hold for all of them:
 
 1. States run forward. The one step back is a task whose attempt was lost or may be retried: it is `ready` again.
-2. `done` and `ended` say *that* something is over; how is its outcome, why is its reason. Hold, stop, doubt and disabled
-   are columns beside the state, never states.
+2. `done` and `ended` say *that* something is over; how is its outcome, why is its reason. Hold, stop, doubt and
+   disabled are columns beside the state, never states.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -127,16 +127,3 @@ def axis(values: Any) -> Sequence[Any]:
         stride = step[0] if step else 1
         return range(start, stop + (1 if stride > 0 else -1), stride)
     return list(values)
-
-
-def without_places(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec as plain data, less every `where`: what a version is compared by."""
-    return {key: _strip(item) for key, item in value.items() if key != "where"}
-
-
-def _strip(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return without_places(value)
-    if isinstance(value, (list, tuple)):
-        return [_strip(item) for item in value]
-    return value

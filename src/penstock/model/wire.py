@@ -111,7 +111,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Engine to worker: give back what has not started of a batch. The answer is a report, even with nothing to give."""
+    """Engine to worker: give back what has not started of a batch. A report answers, even if it is empty."""
 
     batch: int
 

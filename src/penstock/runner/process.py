@@ -115,11 +115,10 @@ class Processes:
         ], readable
 
     def _watch(self, watch: Collection[int]) -> None:
-        # Not an epoll set: that keeps thinking of a descriptor which its owner closed and the system gave out again, or
-        # of which a command just started has a copy until its program is loaded.
-        for descriptor in self._watched:
-            self._events.unregister(descriptor)
-        for descriptor in watch:
+        # Made anew, and no epoll set: a descriptor that its owner closed may be another one's by now, even a pidfd, and
+        # an epoll set would go on to tell of the old one while a command just started has a copy of it.
+        self._events = select.poll()
+        for descriptor in (*self._leaders, *watch):
             self._events.register(descriptor, select.POLLIN)
         self._watched = tuple(watch)
 

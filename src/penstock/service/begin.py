@@ -6,7 +6,7 @@ All rows of it are one transaction. The engine is not needed for any of this.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from penstock.model.errors import BadSpec, NotFound, UsageError
 from penstock.model.moves import Reason
 from penstock.model.run import Commit, Repo, Run, Version
 from penstock.model.spec import Pipeline
-from penstock.service.freeze import INHERITED, Frozen, freeze, link_drafts
-from penstock.service.launch import InForce, Opening, ensure_repos, open_run
+from penstock.service import resolve
+from penstock.service.freeze import INHERITED, Frozen, freeze, link_drafts, same_in_force
+from penstock.service.launch import Draft, InForce, Opening, ensure_repos, open_run
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
+from penstock.service.role import holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,17 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
     drafts = link_drafts(parts, frozen.pipeline.repos)
     store = parts.store
     with store.transaction(durable=True):
+        drafts = [fresh for draft in drafts if (fresh := _fresh(parts, draft)) is not None]
         version = apply(parts, frozen)
         unfinished = [run for run in store.load(Run, "active_runs") if run.pipeline == frozen.pipeline.name]
+        driven = holder(parts.layout.lock) is not None
         for run in unfinished:
             same = run.version == version.number
-            if same and run.params == dict(params) and not drafts and run is unfinished[-1] and run.stop is None:
+            alike = same and run.params == dict(params) and run.stop is None
+            if alike and not drafts and run is unfinished[-1]:
                 return Begun(run, True, (), False, frozen.warnings)
-            if not same:
+            # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
+            if not same or (alike and not driven):
                 store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
         in_force = parts.pipelines()
         seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
@@ -54,6 +60,14 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
         commits, opened = open_run(parts, drafts, seeds, in_force, opening, parts.new_id())
         assert opened is not None  # a pipeline has steps
     return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings)
+
+
+def _fresh(parts: Parts, draft: Draft) -> Draft | None:
+    """A draft on the head as it is inside the transaction; None if somebody has committed the same meanwhile."""
+    head = resolve.head(parts, draft.repo, draft.branch)
+    if head is not None and head.root == draft.root:
+        return None
+    return replace(draft, parent=head.id if head else None)
 
 
 def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:
@@ -69,9 +83,10 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
 
     `reprocess` is a new salt: everything runs again, and old bytes do not return.
     """
-    if frozen.version is not None and reprocess is None:
-        return frozen.version
     store, now, name = parts.store, parts.now(), frozen.pipeline.name
+    in_force = same_in_force(parts, name, frozen.spec, frozen.code)
+    if in_force is not None and reprocess is None:
+        return in_force
     _check_project(parts, frozen)
     before = store.load(Version, "versions", pipeline=name)
     version = Version(

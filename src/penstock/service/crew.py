@@ -63,8 +63,9 @@ class Crew:
         return self._workers
 
     @property
-    def idle(self) -> bool:
-        return not any(worker.holds for worker in self._workers)
+    def holding(self) -> int:
+        """How many attempts workers have."""
+        return sum(len(worker.holds) for worker in self._workers)
 
     def _start(self, slots: int) -> Worker:
         self._started += 1

@@ -63,12 +63,13 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     pipeline, spec = _read(parts, path, file)
     code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
-    same = _same(parts, pipeline.name, spec, code)
+    same = same_in_force(parts, pipeline.name, spec, code)
     return Frozen(pipeline, spec, code, file, same, warnings)
 
 
 def _read(parts: Parts, path: Path, file: str) -> tuple[Pipeline, str]:
-    from penstock.text.pipeline import pipeline_to_json, read_pipeline
+    from penstock.text.canonical import pipeline_to_json
+    from penstock.text.pipeline import read_pipeline
 
     root = parts.layout.root
     try:
@@ -93,7 +94,8 @@ def _in_force(parts: Parts, file: str) -> tuple[Version, Pipeline] | None:
     return None
 
 
-def _same(parts: Parts, name: str, spec: str, code: bytes) -> Version | None:
+def same_in_force(parts: Parts, name: str, spec: str, code: bytes) -> Version | None:
+    """The version in force of a pipeline, if it says just this."""
     for row in parts.store.fetch("pipelines"):
         if row["name"] == name:
             version = parts.version(name, row["version"])

@@ -1,4 +1,4 @@
-"""Commits, and the run they open: one transaction, no engine needed (an acknowledged commit and its run are durable)."""
+"""Commits, and the run they open: one durable transaction, no engine needed."""
 
 from __future__ import annotations
 

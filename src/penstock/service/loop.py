@@ -77,8 +77,7 @@ class Engine:
         facts: list[Fact] = []
         for job in self.world.in_state(JobState.EXPANDING):
             facts.append(expand(self.parts, self.world.runs[job.run], job, self.cpus))
-        for job in self.world.in_state(JobState.CLOSING):
-            facts.append(close(self.parts, job))
+        facts += [close(self.parts, job) for job in self.world.in_state(JobState.CLOSING)]
         placed, handovers = self.placer.place(self.world, self.parts.now())
         facts += placed
         if facts:
@@ -180,11 +179,15 @@ class Engine:
         """End everything in flight and give it back, so that the next engine goes on from here."""
         self.crew.stop(None, kill=False)
         quiet = 0
-        while not self.crew.idle and quiet < GRACE_TURNS:
-            before = sum(len(worker.holds) for worker in self.crew.workers())
-            self._hear(PATIENCE)
-            quiet = quiet + 1 if sum(len(worker.holds) for worker in self.crew.workers()) == before else 0
+        while self.crew.holding and quiet < QUIET_TURNS:
+            before = self.crew.holding
+            try:
+                self._hear(PATIENCE)
+            except Conflict:
+                self.refresh()
+            quiet = quiet + 1 if self.crew.holding == before else 0
         self.close()
+        self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), False, "interrupted")])
 
     def close(self) -> None:
@@ -192,8 +195,8 @@ class Engine:
         self.crew.close()
 
 
-#: How many quiet turns an interrupted engine waits for its workers before it leaves them to be killed.
-GRACE_TURNS = 200
+#: How many turns without a word an interrupted engine waits for its workers before it kills them.
+QUIET_TURNS = 200
 
 
 def _shown(key: str) -> str:

@@ -57,7 +57,7 @@ class Parts:
         """The spec of one version of a pipeline; versions never change, so it is read once."""
         key = (name, number)
         if key not in self._pipelines:
-            from penstock.text.pipeline import pipeline_from_json
+            from penstock.text.canonical import pipeline_from_json
 
             self._pipelines[key] = pipeline_from_json(self.version(name, number).spec)
         return self._pipelines[key]

@@ -34,9 +34,12 @@ class Project:
         self.parts = parts
 
     @classmethod
-    def open(cls, path: str | Path = ".") -> Project:
-        """The project at `path` or above it. Raises NoProject, NewerFormat, NotWritable."""
-        return cls(Parts.open(layout.find(Path(path))))
+    def open(cls, path: str | Path = ".", *, create: bool = False) -> Project:
+        """The project at `path` or above it. Raises NoProject, NewerFormat, NotWritable.
+
+        With `create`, a directory with a pipeline file that is no project yet becomes one.
+        """
+        return cls(Parts.open((layout.find_or_create if create else layout.find)(Path(path))))
 
     @classmethod
     def create(cls, path: str | Path = ".") -> Project:

@@ -1,6 +1,6 @@
 """The engine role: one process a project moves its rows on; the others follow it.
 
-The role is a lock on `.penstock/engine.lock`, which the kernel takes back when its holder dies. The file says who that is.
+The role is a lock on `.penstock/engine.lock`; the kernel frees it when its holder dies. The file names the holder.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ class Holder:
     host: str
 
     def __str__(self) -> str:
-        return f"pid {self.pid}" if self.host == socket.gethostname() else f"pid {self.pid} on {self.host}"
+        return f"pid {self.pid}" if self.host == os.uname().nodename else f"pid {self.pid} on {self.host}"
 
 
 @contextlib.contextmanager
@@ -37,7 +36,7 @@ def engine_role(lock: Path) -> Iterator[bool]:
             yield False
             return
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode(), 0)
         try:
             yield True
         finally:
@@ -61,4 +60,4 @@ def holder(lock: Path) -> Holder | None:
     finally:
         os.close(descriptor)
     # The holder has the lock before it has written who it is.
-    return Holder(**json.loads(text)) if text else Holder(0, socket.gethostname())
+    return Holder(**json.loads(text)) if text else Holder(0, os.uname().nodename)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from penstock.engine.world import World
@@ -49,19 +52,45 @@ def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, time
 def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None) -> None:
     from penstock.service.loop import Engine
 
-    engine = Engine(parts)
+    with interrupts() as interrupted:
+        engine = Engine(parts)
 
-    def seen(world: World) -> None:
-        meter.see(world)
-        _check(deadline)
+        def seen(world: World) -> None:
+            meter.see(world)
+            _check(deadline)
+            if interrupted():
+                raise KeyboardInterrupt
 
+        try:
+            engine.drive(lambda world: not any(run in world.runs for run in runs), seen)
+        finally:
+            # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
+            engine.interrupt()
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """While inside, Ctrl-C, SIGTERM and a closed terminal only leave a note; yields the question whether one came.
+
+    So a turn is never torn in the middle. A second Ctrl-C is not waited for. Outside the main thread nothing changes.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
-        engine.drive(lambda world: not any(run in world.runs for run in runs), seen)
-    except BaseException:
-        engine.interrupt()
-        raise
+        yield lambda: bool(came)
     finally:
-        engine.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _done(parts: Parts, runs: Collection[str]) -> bool:

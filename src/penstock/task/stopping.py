@@ -17,7 +17,7 @@ def should_stop() -> bool:
     if _asked is None:
         if "PENSTOCK_TASK" not in os.environ:
             raise RuntimeError(
-                "PENSTOCK_TASK is not set: penstock.task only works inside a task; start this program with `penstock run`"
+                "PENSTOCK_TASK is not set: penstock.task only works inside a task; start this with `penstock run`"
             )
         _asked = False
         signal.signal(signal.SIGTERM, _ask)

@@ -14,7 +14,7 @@ def _variable(name: str) -> str:
         return os.environ[name]
     except KeyError:
         raise RuntimeError(
-            f"{name} is not set: penstock.task only works inside a task; start this program with `penstock run`"
+            f"{name} is not set: penstock.task only works inside a task; start this with `penstock run`"
         ) from None
 
 

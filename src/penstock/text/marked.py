@@ -15,6 +15,7 @@ from penstock.model.errors import BadSpec
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000
+MAX_MESSAGE = 600
 #: More digits than any number here has; longer ones cost quadratic time to read.
 MAX_DIGITS = 400
 
@@ -42,7 +43,11 @@ class Node:
         return f"{self.file}:{self.line}:{self.column}"
 
     def fail(self, message: str) -> NoReturn:
-        """Raise BadSpec at this place."""
+        """Raise BadSpec at this place; what the message quotes cannot break its line or drown it."""
+        if not message.isprintable():
+            message = "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
         raise BadSpec(message, self.where)
 
     def plain(self) -> Any:

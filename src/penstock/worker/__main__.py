@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
         print("usage: PENSTOCK_PROJECT=ID python -m penstock.worker PROJECT_DIR NAME SLOTS", file=sys.stderr)
         return 2
     home, name, slots = arguments
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what somebody above forgot to close must not reach tasks
     leave = leave_on_sigterm()
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)

@@ -70,7 +70,7 @@ def result(
         outcome.value,
         None if reason is None else reason.value,
         exit_code,
-        message,
+        message if message.isprintable() else _printable(message),
         *output,
         started,
         now(),
@@ -128,6 +128,11 @@ def few(names: list[str]) -> str:
     """
     shown = ", ".join(repr(name) for name in names[:3])
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _printable(text: str) -> str:
+    """One line that every terminal and every encoding takes, whatever names a task gave its files."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _signal_name(number: int) -> str:

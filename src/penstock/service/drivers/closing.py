@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from penstock.model.data import EMPTY
-from penstock.model.facts import Closed
+from penstock.model.errors import Collision, Corrupt, NotFound
+from penstock.model.facts import Closed, Fact, Unreadable
+from penstock.model.moves import Reason
 from penstock.model.run import Commit, Job, Repo, Task
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
@@ -11,11 +13,20 @@ from penstock.service.ledger import Done, Ledger, totals
 from penstock.service.parts import Parts
 
 
-def close(parts: Parts, job: Job) -> Closed:
-    """Everything the answer names is durable: the commit row may be written.
+def close(parts: Parts, job: Job) -> Fact:
+    """Answer with Closed: everything it names is durable, the commit row may be written. Unreadable where stored
+    bytes are damaged.
 
     A job that failed closes too: its good bindings stay in the ledger, its commit carries the error and moves no head.
     """
+    try:
+        return _close(parts, job)
+    except (Corrupt, NotFound, Collision) as error:
+        reason = Reason.COLLISION if isinstance(error, Collision) else Reason.OUTPUT
+        return Unreadable(job.seq, reason, f"{error}; `penstock fsck` tells more")
+
+
+def _close(parts: Parts, job: Job) -> Closed:
     with parts.objects.writer() as writer:
         pages = Pages(parts.objects.blobs, writer)
         before = Ledger(job.ledger, job.owners, job.tree)

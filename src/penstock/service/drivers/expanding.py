@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.model.errors import Collision, NotFound
+from penstock.model.errors import Collision, Corrupt, NotFound
 from penstock.model.facts import Expanded, Fact, Unreadable
 from penstock.model.moves import Reason
 from penstock.model.run import Job, Run
@@ -27,7 +27,7 @@ def expand(parts: Parts, run: Run, job: Job, cpus: int) -> Fact:
             ledger = left.including(pages, found.reused, left.claims(pages))
         except Collision as error:
             return Unreadable(job.seq, Reason.COLLISION, str(error))
-        except NotFound as error:
+        except (Corrupt, NotFound) as error:
             return Unreadable(job.seq, Reason.INPUT, str(error))
     return Expanded(
         job=job.seq,

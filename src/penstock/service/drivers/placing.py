@@ -89,7 +89,7 @@ class Placer:
         return wanted
 
     def _tasks(self, job: Job, count: int, facts: list[Fact]) -> Iterator[Task]:
-        """Ready tasks, oldest first. What has meanwhile succeeded elsewhere is reused; what is in flight there waits."""
+        """Ready tasks, oldest first. What meanwhile succeeded elsewhere is reused; what is in flight there waits."""
         tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=0, limit=count)
         if job.seq not in self.shared:
             return iter(tasks)

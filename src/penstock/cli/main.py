@@ -1,0 +1,106 @@
+"""Entry point of the command: whatever goes wrong ends as one line on stderr and an exit code.
+
+0 ok, 1 the work failed, 2 usage, 3 not found or refused, 4 unreachable, 124 wait timed out, 130 interrupted.
+`PENSTOCK_DEBUG=1` shows the traceback as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+#: What the system may refuse, and what to do about it.
+_ADVICE = {
+    errno.ENOSPC: "no space left on the device; free some and repeat",
+    errno.EDQUOT: "your quota on the device is used up; free some space and repeat",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "the file system is read-only; copy the project to one that can be written",
+    errno.EMFILE: "too many open files; raise the limit (`ulimit -n`)",
+    errno.ENFILE: "the system has too many open files",
+    errno.ENOENT: "no such file or directory",
+    errno.EISDIR: "is a directory",
+    errno.ENOTDIR: "is not a directory",
+}
+#: What a shell reports for a program that wrote into a closed pipe.
+_CLOSED_PIPE = 128 + 13
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            # Names of files may hold what the terminal's encoding has not.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _forget_output()
+        return _CLOSED_PIPE
+    except KeyboardInterrupt as error:
+        return _say("interrupted", 130, error)
+    except Exception as error:
+        # Whatever was written before the error comes first.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        return _explain(error)
+
+
+def _run(argv: list[str]) -> int:
+    import click
+
+    from penstock.cli.root import cli
+
+    if "_PENSTOCK_COMPLETE" in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "penstock", "_PENSTOCK_COMPLETE", os.environ["_PENSTOCK_COMPLETE"])
+    try:
+        with cli.make_context("penstock", argv) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        where = getattr(error, "ctx", None)
+        help_ = f"; see `{where.command_path} --help`" if where is not None else ""
+        return _say(error.format_message().rstrip(".") + help_, 2, error)
+
+
+def _explain(error: Exception) -> int:
+    from penstock.model.errors import PenstockError
+
+    if isinstance(error, PenstockError):
+        return _say(str(error), error.exit_code, error)
+    if isinstance(error, OSError):
+        advice = _ADVICE.get(error.errno or 0) or error.strerror or str(error)
+        refused = error.errno in _ADVICE
+        return _say(f"{os.fsdecode(error.filename)}: {advice}" if error.filename else advice, 3 if refused else 1, error)
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None and isinstance(error, sqlite3.Error):
+        return _say(f".penstock/state.db: {error}; `penstock fsck` looks for damage", 1, error)
+    return _say(f"{type(error).__name__}: {error}; a defect in Penstock: PENSTOCK_DEBUG=1 shows where", 1, error)
+
+
+def _say(message: str, code: int, error: BaseException) -> int:
+    if os.environ.get("PENSTOCK_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    with contextlib.suppress(OSError):
+        print(f"penstock: {message}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Let the interpreter flush into nothing when it ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())
+    os.close(nothing)

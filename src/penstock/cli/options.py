@@ -1,0 +1,74 @@
+"""Options and arguments that many commands share, and how a command comes by its project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from penstock.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstock.service.parts import Parts
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+message_option = click.option("-m", "--message", default="", metavar="MSG", help="Why; kept with the commit.")
+params_option = click.option(
+    "-p", "--param", "params", multiple=True, metavar="K=V", help="A parameter; V is JSON if it parses, else text."
+)
+
+
+def page_options(default: int) -> Callable[[_Command], _Command]:
+    """`--limit` and `--after` of a `list`."""
+
+    def add(command: _Command) -> _Command:
+        limit = click.option(
+            "--limit", type=click.IntRange(1, 100_000), default=default, show_default=True, help="At most so many."
+        )
+        after = click.option("--after", metavar="CURSOR", help="Go on after the `next` of an earlier list.")
+        return limit(after(command))
+
+    return add
+
+
+def read_params(given: Sequence[str]) -> dict[str, Any]:
+    """`K=V` words as parameters.
+
+    >>> read_params(["n=3", "name=three", "list=[1, 2]", "empty="])
+    {'n': 3, 'name': 'three', 'list': [1, 2], 'empty': ''}
+    """
+    params = {}
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"-p {word}: expected NAME=VALUE")
+        params[name] = _value(text)
+    return params
+
+
+def _value(text: str) -> Any:
+    try:
+        # NaN and Infinity are no JSON.
+        return json.loads(text, parse_constant=lambda word: word)
+    except (ValueError, RecursionError):
+        return text
+
+
+@contextmanager
+def project(create: bool = False) -> Iterator[Parts]:
+    """The project here or above. With `create`, one is made where the nearest pipeline file lies."""
+    from penstock.service import layout
+    from penstock.service.parts import Parts
+
+    here = Path()
+    parts = Parts.open(layout.find_or_create(here) if create else layout.find(here))
+    try:
+        yield parts
+    finally:
+        parts.close()

@@ -1,0 +1,83 @@
+"""`penstock`: the table of all commands."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from penstock.cli.lazy import LazyGroup
+
+_SECTIONS = {
+    "Begin": {
+        "init": ("verbs.start:init", "Make a directory a project."),
+        "new": ("verbs.start:new", "Make a project with a working example in it."),
+    },
+    "Data": {
+        "put": ("verbs.write:put", "Store files and directories in one commit."),
+        "get": ("verbs.read:get", "Write a file, or a directory's contents, to a new place."),
+        "ls": ("verbs.read:ls", "List files."),
+        "cat": ("verbs.read:cat", "Print a file."),
+        "rm": ("verbs.write:rm", "Delete files in one commit."),
+        "log": ("verbs.history:log", "Show the commits of a branch."),
+        "diff": ("verbs.history:diff", "Show which files differ between two commits."),
+    },
+    "Work": {
+        "run": ("verbs.run:run", "Apply the pipeline file and run what changed."),
+        "plan": ("verbs.plan:plan", "Say what a run would do, and why; change nothing."),
+        "wait": ("verbs.wait:wait", "See runs through to their end."),
+        "status": ("verbs.status:status", "Show the project at a glance."),
+        "logs": ("verbs.logs:logs", "Show what tasks printed."),
+        "stop": ("verbs.control:stop", "End a run or a job."),
+        "hold": ("verbs.control:hold", "Let a run or a job start nothing more."),
+        "release": ("verbs.control:release", "Let what is held go on."),
+        "retry": ("verbs.control:retry", "Run again what failed in a run."),
+    },
+    "Why": {
+        "explain": ("verbs.why:explain", "Say why something waits, ran, was reused or failed."),
+        "trace": ("verbs.why:trace", "Follow a file back to what it was made of."),
+        "fsck": ("verbs.fsck:fsck", "Look for damage."),
+    },
+    "Nouns": {
+        "repo": ("nouns.repo:repo", "list show create delete: versioned data."),
+        "branch": ("nouns.branch:branch", "list show create delete: names of commits."),
+        "commit": ("nouns.commit:commit", "list show create delete: states of a repo."),
+        "pipeline": ("nouns.pipeline:pipeline", "list show create delete: graphs of steps."),
+        "job": ("nouns.job:job", "list show: steps of a run. (`penstock run list`: runs.)"),
+        "task": ("nouns.task:task", "list show: bindings of a job."),
+    },
+}
+
+
+def _go_to(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
+    if directory is not None:
+        os.chdir(directory)
+
+
+def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from penstock import __version__
+
+        click.echo(f"penstock {__version__}")
+        ctx.exit()
+
+
+cli = LazyGroup(
+    "penstock",
+    "Versioned data in, pipelines of plain commands, only what changed runs.",
+    _SECTIONS,
+    faces={"run": (frozenset({"list", "show"}), "nouns.run:run")},
+    params=[
+        click.Option(
+            ["-C"], metavar="DIR", is_eager=True, expose_value=False, callback=_go_to, help="Work as if started in DIR."
+        ),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Show the version and leave.",
+        ),
+    ],
+)

@@ -1,0 +1,52 @@
+"""`run`: the short verb. (`penstock run list` and `run show` are in `nouns.run`.)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from penstock.cli.options import json_option, params_option, project, read_params
+
+
+@click.command(
+    epilog="`penstock run list` and `penstock run show RUN` tell of earlier runs; a file called `list` is written ./list."
+)
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@params_option
+@json_option
+@click.pass_context
+def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
+    """Apply the pipeline file and run what changed.
+
+    FILE is pipeline.yaml (.json, .json5) of the project unless named. What changed in linked directories is committed
+    first. An unfinished run of the same pipeline is gone on with. Exit code 1 if the run did not succeed.
+    """
+    from penstock.cli import driving, summary
+    from penstock.cli.output import short, show_json, talk
+    from penstock.model.run import Job
+    from penstock.service import resolve, views
+    from penstock.service.begin import begin
+    from penstock.text.units import show_size
+
+    with project(create=True) as parts:
+        begun = begin(parts, file, read_params(params))
+        for warning in begun.warnings:
+            talk(f"warning: {warning}")
+        for commit in begun.commits:
+            files = "1 file" if commit.files == 1 else f"{commit.files} files"
+            talk(f"{commit.repo}@{short(commit.id)}  {files}, {show_size(commit.size)}")
+        if begun.continued:
+            talk(f"going on with run {short(begun.run.id)}")
+        driving.see_through(parts, [begun.run.id])
+        done = resolve.run(parts, begun.run.id)
+        view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
+        if as_json:
+            show_json(view)
+        else:
+            summary.show_run(view)
+        if view.state != "success":
+            summary.show_failures(parts, view)
+            ctx.exit(1)
+        if not as_json:
+            summary.show_next(parts, view)

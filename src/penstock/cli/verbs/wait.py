@@ -1,0 +1,77 @@
+"""`wait`: see runs through that something else opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli.options import json_option, project
+
+if TYPE_CHECKING:
+    from penstock.model.run import Job, Run
+    from penstock.model.views import RunView
+    from penstock.service.parts import Parts
+
+
+@click.command()
+@click.argument("targets", metavar="[RUN|JOB]...", nargs=-1)
+@click.option("--timeout", metavar="TIME", help="Give up after so long (90, 10m, 00:10:00): exit code 124.")
+@json_option
+@click.pass_context
+def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_json: bool) -> None:
+    """See runs through to their end.
+
+    Without names: every run that is not done. Drives them if nobody does, else follows who does. Exit code 1 if one of
+    them did not succeed.
+    """
+    from penstock.cli import driving, summary
+    from penstock.cli.output import show_json, talk
+    from penstock.model.run import Job, Run
+    from penstock.service import views
+    from penstock.text.units import parse_seconds
+
+    seconds = parse_seconds(timeout) if timeout is not None else None
+    with project() as parts:
+        found = _found(parts, targets)
+        if not found and not as_json:
+            talk("nothing to wait for: every run is done")
+        jobs = [item.seq for item in found if isinstance(item, Job)]
+        runs = list(dict.fromkeys(item.id if isinstance(item, Run) else item.run for item in found))
+        if runs:
+            driving.see_through(parts, runs, seconds, jobs if len(jobs) == len(found) else ())
+        ended = {run: _run_view(parts, run) for run in runs}
+        shown = [
+            ended[item.id] if isinstance(item, Run) else views.job_view(parts.store.load(Job, "job", seq=item.seq)[0])
+            for item in found
+        ]
+        if as_json:
+            show_json(shown[0] if len(targets) == 1 else {"runs": list(ended.values()), "next": None})
+        else:
+            for view in ended.values():
+                summary.show_run(view)
+        if any(view.state != "success" for view in shown):
+            for view in ended.values():
+                summary.show_failures(parts, view)
+            ctx.exit(1)
+
+
+def _found(parts: Parts, targets: Sequence[str]) -> list[Run | Job]:
+    from penstock.model.run import Run
+    from penstock.service import resolve
+
+    if not targets:
+        return list(parts.store.load(Run, "active_runs"))
+    return [
+        resolve.run(parts, text) if text == "last" or resolve.is_id(text) else resolve.job(parts, text)
+        for text in targets
+    ]
+
+
+def _run_view(parts: Parts, run: str) -> RunView:
+    from penstock.model.run import Job
+    from penstock.service import resolve, views
+
+    found = resolve.run(parts, run)
+    return views.run_view(found, parts.store.load(Job, "jobs_of_run", run=found.id))

@@ -1,0 +1,88 @@
+"""`put` and `rm`: one atomic commit each, and the run it opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli.options import json_option, message_option, project
+
+if TYPE_CHECKING:
+    from penstock.service.data import Written
+    from penstock.service.parts import Parts
+
+
+@click.command()
+@click.argument("target", metavar="REPO[@BRANCH][:/PATH]")
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("--mirror", is_flag=True, help="Also delete what the sources do not have.")
+@click.option("--append", is_flag=True, help="Add the bytes at the end of files that exist.")
+@message_option
+@json_option
+def put(target: str, sources: tuple[str, ...], mirror: bool, append: bool, message: str, as_json: bool) -> None:
+    """Store files and directories in one commit.
+
+    A missing repo is made. DIR stores DIR/..., DIR/ its contents. Prints the commit.
+    """
+    from penstock.model.ids import parse_reference
+    from penstock.service import data
+
+    with project() as parts:
+        written = data.put(
+            parts,
+            parse_reference(target),
+            [Path(source) for source in sources],
+            contents=[source.endswith("/") for source in sources],
+            mirror=mirror,
+            append=append,
+            message=message,
+        )
+        report(parts, written, as_json)
+
+
+@click.command()
+@click.argument("target", metavar="REPO[@BRANCH]:/PATH")
+@click.option("-r", "-R", "--recursive", is_flag=True, help="A directory with all its files.")
+@message_option
+@json_option
+def rm(target: str, recursive: bool, message: str, as_json: bool) -> None:
+    """Delete files in one commit. Earlier commits keep them."""
+    from penstock.model.ids import parse_reference
+    from penstock.service import data
+
+    with project() as parts:
+        report(parts, data.remove(parts, parse_reference(target), recursive=recursive, message=message), as_json)
+
+
+def report(parts: Parts, written: Written, as_json: bool) -> None:
+    """The commit on stdout; what came with it on stderr."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.views import commit_view
+    from penstock.text.units import show_size
+
+    made = written.commit
+    if written.made_repo:
+        talk(f"made repo {made.repo}")
+    if as_json:
+        show_json(commit_view(made))
+    else:
+        print(f"{made.repo}@{made.id}")
+    files = "1 file" if made.files == 1 else f"{made.files} files"
+    talk(f"{made.repo}@{made.branch} holds {files}, {show_size(made.size)}; {written.changed} written or deleted")
+    tell_run(parts, made.run)
+
+
+def tell_run(parts: Parts, run: str | None) -> None:
+    """Say which run a commit opened, and who drives it."""
+    if run is None:
+        return
+    from penstock.cli.output import short, talk
+    from penstock.model.run import Job
+    from penstock.service.role import holder
+
+    jobs = len(parts.store.load(Job, "jobs_of_run", run=run))
+    engine = holder(parts.layout.lock)
+    who = f"engine is {engine}, driving it" if engine else f"nothing drives it: `penstock wait {short(run)}` or `penstock run`"
+    talk(f"opened run {short(run)} ({jobs} job{'s' if jobs != 1 else ''}); {who}")
