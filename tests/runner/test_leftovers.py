@@ -64,6 +64,14 @@ def test_other_projects_live(project: str, leave: list[subprocess.Popen[bytes]])
     assert other.poll() is None
 
 
+def test_one_worker(project: str, leave: list[subprocess.Popen[bytes]]) -> None:
+    mine = begin("PENSTOCK_WORKER=w exec sh -c 'echo here; exec sleep 1000'", project, leave)
+    other = begin("PENSTOCK_WORKER=v exec sh -c 'echo here; exec sleep 1000'", project, leave)
+    assert end_leftovers(project, worker="w") == 1
+    assert mine.wait() == -signal.SIGTERM
+    assert other.poll() is None
+
+
 def test_a_zombie_does_not_count(project: str, leave: list[subprocess.Popen[bytes]]) -> None:
     process = begin("echo here", project, leave)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -11,15 +11,24 @@ from penstock.model.wire import Assignment, Recipe
 from penstock.worker.environment import attempt_environment, batch_environment, show, variable
 
 RECIPE = Recipe("r", "s@r", "p", "s", ("a",), b"", None, {"A": "mine"}, True, 3, None, 2.0)
-OWN = {"PATH": "/x", "A": "theirs", "B": "b", "PENSTOCK_TOKEN": "secret", "PENSTOCK_ATTEMPT": "outer"}
+OWN = {
+    "PATH": "/x",
+    "A": "theirs",
+    "B": "b",
+    "PENSTOCK_PROJECT": "project",
+    "PENSTOCK_WORKER": "w",
+    "PENSTOCK_TOKEN": "secret",
+    "PENSTOCK_ATTEMPT": "outer",
+}
 
 
 def test_inherited() -> None:
-    base = batch_environment(RECIPE, OWN, "project")
+    base = batch_environment(RECIPE, OWN)
     assert base["A"] == "mine"
     assert base["B"] == "b"
     assert {name: value for name, value in base.items() if name.startswith("PENSTOCK_")} == {
         "PENSTOCK_PROJECT": "project",
+        "PENSTOCK_WORKER": "w",
         "PENSTOCK_RUN": "r",
         "PENSTOCK_JOB": "s@r",
         "PENSTOCK_CPUS": "3",
@@ -27,7 +36,7 @@ def test_inherited() -> None:
 
 
 def test_not_inherited() -> None:
-    base = batch_environment(replace(RECIPE, inherit=False), OWN, "project")
+    base = batch_environment(replace(RECIPE, inherit=False), OWN)
     assert sorted(name for name in base if not name.startswith("PENSTOCK_")) == ["A", "HOME", "LANG", "PATH", "TMPDIR"]
     assert base["PATH"] == "/x"
 

@@ -70,7 +70,7 @@ def executor(tmp_path: Path, storage: Storage) -> Iterator[Executor]:
         return storage, NoCode()
 
     slots = [Slot(number, str(tmp_path / f"work/{number}"), Log(str(tmp_path), f"{number}.log")) for number in range(3)]
-    found = Executor(slots, Dry(answer), parts, "project", {"PATH": "/bin"})
+    found = Executor(slots, Dry(answer), parts, {"PATH": "/bin"})
     yield found
     found.close()
     assert storage.closed == storage.opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -305,3 +306,17 @@ class TestEnd:
 
         assert main(arguments) == 2
         assert "usage" in capsys.readouterr().err
+
+    def test_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock.worker", str(tmp_path / "file"), "w", "1"],
+            env={**os.environ, "PENSTOCK_PROJECT": "p", "PYTHONPATH": ":".join(sys.path)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("penstock worker w cannot start: Not a directory")
+        assert done.stderr.count("\n") == 1

@@ -1,7 +1,7 @@
 """The example projects that ship with Penstock, and the photographs they borrow from installed packages.
 
-An example is a directory below `penstock/examples`; its `example.json` says what it is about (`about`), which modules
-it runs on (`needs`), and which files come out of installed packages (`borrows`: path in the project -> module and file).
+An example is a directory below `penstock/examples`. Its `example.json` says what it is about (`about`), which modules
+it runs on (`needs`), and which files come out of installed packages (`borrows`: path here -> module, file there).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from penstock.model.errors import AlreadyExists, NotFound, UsageError
@@ -43,14 +42,13 @@ def _read(file: Path) -> Example:
 
 
 def find(name: str | None) -> Example:
-    """The example called so. Raises UsageError that lists them all."""
+    """The example called so. Raises UsageError that names them all."""
     known = {example.name: example for example in every()}
-    listed = "".join(f"\n  --example {example.name}   {example.about}" for example in known.values())
+    listed = "; ".join(f"--example {example.name} ({example.about})" for example in known.values())
     if name is None:
-        raise UsageError(f"say which example:{listed}")
+        raise UsageError(f"say which example: {listed}")
     if name not in known:
-        near = get_close_matches(name, known, 1)
-        raise UsageError(f"there is no example {name!r}{f'; did you mean {near[0]!r}?' if near else '; there are:'}{listed}")
+        raise UsageError(f"there is no example {name!r}; choose: {listed}")
     return known[name]
 
 
@@ -61,7 +59,7 @@ def copy(example: Example, into: Path) -> list[str]:
     missing = [module for module in example.needs if importlib.util.find_spec(module) is None]
     if missing:
         raise NotFound(
-            f"example {example.name!r} needs {', '.join(missing)}: install with `pip install 'penstock[examples]'` and repeat"
+            f"example {example.name!r} needs {', '.join(missing)}: `pip install 'penstock[examples]'`, then repeat"
         )
     borrowed = {path: _in_package(*place) for path, place in example.borrows.items()}
     home = _HOME / example.name

@@ -79,8 +79,8 @@ def _explain(error: Exception) -> int:
         return _say(str(error), error.exit_code, error)
     if isinstance(error, OSError):
         advice = _ADVICE.get(error.errno or 0) or error.strerror or str(error)
-        refused = error.errno in _ADVICE
-        return _say(f"{os.fsdecode(error.filename)}: {advice}" if error.filename else advice, 3 if refused else 1, error)
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        return _say(place + advice, 3 if error.errno in _ADVICE else 1, error)
     sqlite3 = sys.modules.get("sqlite3")
     if sqlite3 is not None and isinstance(error, sqlite3.Error):
         return _say(f".penstock/state.db: {error}; `penstock fsck` looks for damage", 1, error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
+
+from msgspec import Struct
 
 #: How many hex digits of an id are shown: the millisecond it was made in.
 SHORT = 12
@@ -49,8 +50,8 @@ def when(moment: str | None) -> str:
 
 def plain(value: Any) -> Any:
     """A view as JSON has it: keys as declared."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -96,10 +96,10 @@ class Live(Lines):
             )
             for job in jobs
         ]
-        widths = [max((len(row[place]) for row in cells), default=0) for place in range(5)]
+        widths = [max((len(row[place]) for row in cells), default=0) for place in range(4)]
         lines = [
-            [("".join(f"{cell.ljust(width)}  " for cell, width in zip(row[:4], widths)), ""), (row[4], self._tint(row[4]))]
-            for row in cells
+            [*((f"{cell.ljust(width)}  ", "") for cell, width in zip(row, widths)), (state, self._tint(state))]
+            for *row, state in cells
         ]
         hidden = len(progress.jobs) - len(jobs)
         return lines + ([[(f"and {hidden} more jobs", "")]] if hidden else [])

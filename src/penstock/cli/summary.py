@@ -71,13 +71,13 @@ def took(start: str | None, end: str | None) -> str:
 
 def show_failures(parts: Parts, run: RunView) -> None:
     """What failed and the end of what it printed, with the command that tells more, on stderr."""
-    from penstock.service import lists
+    from penstock.service.lists import failed_tasks
 
     failed = [job for job in run.jobs if job.state not in ("success", "unrunnable")]
     for job in failed[:FEW_JOBS]:
         talk("")
         talk(f"{short(job.job)}: {job.state}" + (f", {job.message}" if job.message else ""))
-        for task in lists.failed_tasks(parts, job, FEW_TASKS):
+        for task in failed_tasks(parts, job, FEW_TASKS):
             _show_task(parts, task)
         if job.tasks.failed > FEW_TASKS:
             talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: penstock task list {short(job.job)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class Claims:
+class Claims(Struct):
     """Paths taken so far in this job, over the paths that bindings kept from the base own already.
 
     `owner(path)` names the kept binding that wrote a path, `below(directory)` a path it has below a directory.

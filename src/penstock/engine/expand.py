@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from penstock.model.spec import InputSpec, axis
 from penstock.model.wire import Input
@@ -21,8 +22,7 @@ Key = tuple[str, ...]
 ALONE: Key = ("",)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """What one glob finds at one path: a file (its encoded entry) or a directory (the root of its key range)."""
 
     path: str
@@ -44,8 +44,7 @@ class Leaf(Protocol):
         """Matches that are new, different or gone (None) since the base."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """Which data and parameter values one task receives."""
 
     key: Key
@@ -112,8 +111,7 @@ class _Alone:
         return iter(())
 
 
-@dataclass(frozen=True, slots=True)
-class _Glob:
+class _Glob(Struct, frozen=True):
     name: str
     leaf: Leaf
 
@@ -128,8 +126,7 @@ class _Glob:
         return Binding((match.path,), (Input(self.name, match.path, match.content, match.directory, self.leaf.root),))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cross:
+class _Cross(Struct, frozen=True):
     """Every combination. Touched are those with a touched part; each is met once, at its first touched part."""
 
     parts: Sequence[_Node]
@@ -155,8 +152,7 @@ class _Cross:
                 yield key, _joined(whole) if len(whole) == len(combination) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _All:
+class _All(Struct, frozen=True):
     """One binding that holds every match of every part; none while nothing matches."""
 
     parts: Sequence[_Node]

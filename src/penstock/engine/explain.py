@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.model.moves import JobState, Outcome, Reason, RunState, TaskState
 from penstock.model.run import Attempt, Job, Run, Task
@@ -37,8 +38,7 @@ OUTCOMES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What the answer depends on beside the row itself; whoever asks looks it up."""
 
     engine: str | None = None  #: who drives the project

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from penstock.model.spec import Pipeline, Step
 
@@ -11,8 +12,7 @@ from penstock.model.spec import Pipeline, Step
 Node = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """`node` waits for `upstream`: for its success, or only for its end."""
 
     node: Node

@@ -7,8 +7,10 @@ the jobs that waited for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from penstock.engine.world import World
 from penstock.model import facts as f
@@ -36,8 +38,7 @@ COUNTERS = {
 }
 
 
-@dataclass(slots=True)
-class Reaction:
+class Reaction(Struct):
     """What follows: rows to write (old, new; old None: to insert) and jobs whose ready tasks are all cancelled."""
 
     changes: list[tuple[Any, Any]] = field(default_factory=list)

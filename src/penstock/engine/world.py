@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from penstock.model.moves import AttemptState, JobState, RunState, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.spec import Step
 
 
-@dataclass(slots=True)
-class World:
+class World(Struct):
     """Indexed rows. `absorb` brings in the changes of a turn once the store has them."""
 
     step: Callable[[Job], Step]  #: the definition a job runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 #: The algorithm tag in front of every blob id (the multihash code of BLAKE3).
 BLAKE3 = b"\x1e"
@@ -15,8 +15,7 @@ def show_id(blob: bytes) -> str:
     return f"b3:{blob[1:].hex()}" if blob else "empty"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One file of a tree: the blobs its bytes are joined from, or a relative link that stays inside the tree."""
 
     blobs: tuple[bytes, ...] = ()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.model.run import Attempt, Branch, Commit, JobInput, Success, Task
 from penstock.model.wire import Result
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The rows were read afresh: whatever they allow or ask for may happen now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
+class Expanded(Struct, frozen=True):
     """The bindings of a job are known. `tasks` are those that must run; the rest stands in the ledger."""
 
     job: int
@@ -27,11 +26,10 @@ class Expanded:
     owners: bytes
     tree: bytes
     reused: int
-    tasks: tuple[Task, ...] = field(repr=False, default=())
+    tasks: tuple[Task, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A job's inputs or its step cannot be used; `reason` is a value of `moves.Reason`."""
 
     job: int
@@ -39,31 +37,27 @@ class Unreadable:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """Tasks were given to a worker, each with a new attempt."""
 
     job: int
     placed: tuple[tuple[Task, Attempt], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reused:
+class Reused(Struct, frozen=True):
     """Ready tasks whose work has meanwhile succeeded elsewhere."""
 
     job: int
     found: tuple[tuple[Task, Success], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """Attempts ended, as their worker says: (task, result)."""
 
     results: tuple[tuple[int, Result], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """Attempts will not end by themselves: given back unstarted, or their worker is gone (`lost`)."""
 
     tasks: tuple[int, ...]
@@ -71,8 +65,7 @@ class Returned:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """A job's ledger and tree are durable. `commit` is what it publishes, `branch` the head it moves on success."""
 
     job: int

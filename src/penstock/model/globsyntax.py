@@ -10,7 +10,7 @@ MAX_LENGTH = 1024
 MAX_DEPTH = 50
 
 
-# Plain classes: dataclasses would cost every command milliseconds at its start.
+# Plain classes: records with generated code would cost every command milliseconds at its start.
 class Chars:
     """One character out of `ranges` (first, last), or out of all others."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from penstock.model.errors import BadReference
 from penstock.model.paths import clean
@@ -39,8 +40,7 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """`repo[@ref][:/path]`. `ref`: a branch, a commit or run id, `^` and `~` for ancestors; None: the default."""
 
     repo: str

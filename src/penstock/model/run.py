@@ -1,20 +1,20 @@
 """The rows of execution: Run ⊃ Job ⊃ Task ⊃ Attempt, and those of data: Repo, Branch, Commit.
 
-Frozen: a change is a new row made with `dataclasses.replace`. Times are UTC microseconds. `seq` is given by the store,
-0 before that; it orders rows of one kind by age.
+Frozen: a change is a new row made with `msgspec.structs.replace`. Times are UTC microseconds. `seq` is given by the
+store, 0 before that; it orders rows of one kind by age.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from penstock.model.data import EMPTY
 from penstock.model.moves import AttemptState, JobState, RunState, TaskState
 
 
-@dataclass(frozen=True, slots=True)
-class Repo:
+class Repo(Struct, frozen=True):
     seq: int
     project: str
     owner: str
@@ -24,16 +24,14 @@ class Repo:
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     repo: str
     name: str
     head: str | None  #: commit id
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One immutable tree of one repo. `error` says why it must not be used; such a commit is never a head."""
 
     seq: int
@@ -51,8 +49,7 @@ class Commit:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A pipeline as it was applied: the canonical spec, the project's code and the environment, frozen."""
 
     pipeline: str
@@ -65,8 +62,7 @@ class Version:
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     seq: int
     id: str
     project: str
@@ -86,8 +82,7 @@ class Run:
     finished: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobInput:
+class JobInput(Struct, frozen=True):
     """Which commit one glob of a step's input reads. `commit` None: the branch is empty, or still to be decided."""
 
     repo: str
@@ -96,8 +91,7 @@ class JobInput:
     open: bool = False  #: an earlier run is still publishing there: the head is taken when the job begins
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     seq: int
     run: str
     pipeline: str
@@ -142,8 +136,7 @@ class Job:
         return f"{self.step}@{self.run}"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """`job` waits for `upstream`: for its success, or only for its end."""
 
     job: int
@@ -151,8 +144,7 @@ class Edge:
     needs: str  #: success or end
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     seq: int
     job: int
     id: str
@@ -174,8 +166,7 @@ class Task:
     finished: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     task: int
     number: int  #: from 1
     token: int  #: fences: only a report that carries it counts
@@ -200,8 +191,7 @@ class Attempt:
     peak_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(Struct, frozen=True):
     """The memory of reuse: this fingerprint gave this output."""
 
     fingerprint: bytes
@@ -212,8 +202,7 @@ class Success:
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """A fact, written in the transaction that made it true."""
 
     at: int

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 #: The branch a reference means when it names none.
 DEFAULT_BRANCH = "main"
 
 
-@dataclass(frozen=True, slots=True)
-class InputSpec:
+class InputSpec(Struct, frozen=True, omit_defaults=True):
     """A node of a step's input: a `glob` over one repo, or a combination (`cross`, `all`) of other nodes.
 
     `glob` gives one binding per match, `cross` every combination of its parts' bindings, `all` one binding that
@@ -37,39 +37,34 @@ class InputSpec:
             yield from part.leaves()
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(Struct, frozen=True, omit_defaults=True):
     """An edge from another step of the pipeline: `success` needs it to have succeeded, `end` only to be over."""
 
     step: str
     needs: Literal["success", "end"] = "success"
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
+class Env(Struct, frozen=True, omit_defaults=True):
     """Where a task's environment comes from. Inherited variables do not count in the fingerprint, `vars` do."""
 
     inherit: bool = True
     vars: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True, omit_defaults=True):
     """How often a task is tried, and how many seconds one try may take."""
 
     tries: int = 1
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(Struct, frozen=True, omit_defaults=True):
     """What one task needs of the node it runs on."""
 
     cpus: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, omit_defaults=True):
     """One node of a pipeline."""
 
     name: str
@@ -93,8 +88,7 @@ class Step:
         return self.output is not None
 
 
-@dataclass(frozen=True, slots=True)
-class RepoSpec:
+class RepoSpec(Struct, frozen=True, omit_defaults=True):
     """A repo a pipeline file declares; `path` links it to a directory below the project."""
 
     name: str
@@ -102,8 +96,7 @@ class RepoSpec:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True, omit_defaults=True):
     """A named graph of steps, as one file gives it."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 
 def show_time(micros: int | None) -> str | None:
@@ -19,8 +20,7 @@ def show_time(micros: int | None) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros % 1_000_000:06d}Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """`total` is the sum of the others."""
 
     total: int = 0
@@ -32,15 +32,13 @@ class Counts:
     left: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobStats:
+class JobStats(Struct, frozen=True):
     download_bytes: int = 0
     upload_bytes: int = 0
     process_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(Struct, frozen=True):
     job: str
     pipeline: str
     step: str
@@ -55,8 +53,7 @@ class JobView:
     stats: JobStats
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(Struct, frozen=True):
     run: str
     state: str
     reason: str | None
@@ -70,8 +67,7 @@ class RunView:
     jobs: tuple[JobView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptView:
+class AttemptView(Struct, frozen=True):
     attempt: int
     state: str
     reason: str | None
@@ -83,8 +79,7 @@ class AttemptView:
     stats: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskView:
+class TaskView(Struct, frozen=True):
     task: str
     job: str
     binding: tuple[str, ...]
@@ -101,8 +96,7 @@ class TaskView:
     stats: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitView:
+class CommitView(Struct, frozen=True):
     commit: str
     repo: str
     branch: str
@@ -117,8 +111,7 @@ class CommitView:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RepoView:
+class RepoView(Struct, frozen=True):
     repo: str
     path: str | None
     default_branch: str
@@ -128,16 +121,14 @@ class RepoView:
     created: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class BranchView:
+class BranchView(Struct, frozen=True):
     branch: str
     repo: str
     head: str | None
     created: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineView:
+class PipelineView(Struct, frozen=True):
     pipeline: str
     version: int
     file: str
@@ -148,8 +139,7 @@ class PipelineView:
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Struct, frozen=True):
     """What one step would do. `tasks` is None where it depends on what a step upstream will give."""
 
     pipeline: str
@@ -160,8 +150,7 @@ class PlannedStep:
     why: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanView:
+class PlanView(Struct, frozen=True):
     """What `run` would do. `commits` are the linked repos that changed, with how many files each way."""
 
     pipeline: str
@@ -172,8 +161,7 @@ class PlanView:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StatusView:
+class StatusView(Struct, frozen=True):
     """The project at a glance. `engine` says who drives it, None when nobody does."""
 
     project: str
@@ -184,8 +172,7 @@ class StatusView:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TraceView:
+class TraceView(Struct, frozen=True):
     """Where a file comes from: the task that wrote it, and everything that task was made of."""
 
     file: str

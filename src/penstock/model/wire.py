@@ -5,12 +5,12 @@ Plain frozen data; the transports (pipe, shared directory, array element) only m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+
+class Recipe(Struct, frozen=True):
     """What all attempts of a batch share."""
 
     run: str
@@ -27,8 +27,7 @@ class Recipe:
     grace: float  #: seconds between SIGTERM and SIGKILL
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """One thing laid out below `PENSTOCK_IN/<name>/`."""
 
     name: str
@@ -38,8 +37,7 @@ class Input:
     root: bytes  #: root of the whole tree it comes from
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """One attempt to execute. `token` fences: a report with another token than the row's is ignored."""
 
     task: str
@@ -49,8 +47,7 @@ class Assignment:
     inputs: tuple[Input, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Attempts of one job, handed over together. Those not yet started can be recalled."""
 
     id: int
@@ -58,8 +55,7 @@ class Batch:
     assignments: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """What one attempt cost. Times in seconds, sizes in bytes."""
 
     download_bytes: int = 0
@@ -71,8 +67,7 @@ class Stats:
     peak_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LogSpan:
+class LogSpan(Struct, frozen=True):
     """Where an attempt's output lies: bytes [offset, offset+length) of a file below `.penstock/logs`."""
 
     file: str
@@ -80,8 +75,7 @@ class LogSpan:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """How one attempt ended. `outcome` and `reason` are values of `model.moves`."""
 
     task: str
@@ -99,8 +93,7 @@ class Result:
     stats: Stats = field(default_factory=Stats)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Some results of one batch. Everything they name is durable before the report is sent."""
 
     batch: int
@@ -109,23 +102,20 @@ class Report:
     recalled: tuple[str, ...] = ()  #: attempts given back unstarted
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(Struct, frozen=True):
     """Engine to worker: give back what has not started of a batch. A report answers, even if it is empty."""
 
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Engine to worker: end these attempts, running or not, as cancelled by the user; None means all there are."""
 
     kill: bool  #: SIGKILL at once; else SIGTERM, and SIGKILL after the recipe's grace
     attempts: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """Worker to engine, once, first: it can take batches."""
 
     name: str

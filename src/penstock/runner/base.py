@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+
+class Launch(Struct, frozen=True):
     """One command to start. The three descriptors stay the caller's; the command gets copies."""
 
     argv: tuple[str, ...]
@@ -20,8 +20,7 @@ class Launch:
     cpus: int = 1  #: how many it may keep busy
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """One command that is over, with every process it started that the runner can know of."""
 
     handle: int

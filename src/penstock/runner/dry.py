@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from penstock.runner.base import Ended, Launch
 

@@ -13,14 +13,17 @@ from penstock.model.errors import PenstockError
 _PATIENCE = 10.0
 
 
-def end_leftovers(project: str, grace: float = 1.0) -> int:
+def end_leftovers(project: str, grace: float = 1.0, worker: str | None = None) -> int:
     """End every process on this host with `PENSTOCK_PROJECT=<project>` in its environment; return how many there were.
 
-    Each gets SIGTERM and, after `grace` seconds, SIGKILL. Not counted: this process and those it descends from (a
-    command of a task may run Penstock itself), zombies, and processes of other users, which we could not end.
+    With `worker` only those with `PENSTOCK_WORKER=<worker>` too: one worker that died, and its tasks. Each gets SIGTERM
+    and, after `grace` seconds, SIGKILL. Not counted: this process and those it descends from (a command of a task may
+    run Penstock itself), zombies, and processes of other users, which we could not end.
     Raises PenstockError if one does not go: then the work it does may still change what we would hand out again.
     """
-    wanted = b"PENSTOCK_PROJECT=" + os.fsencode(project)
+    wanted = {b"PENSTOCK_PROJECT=" + os.fsencode(project)}
+    if worker is not None:
+        wanted.add(b"PENSTOCK_WORKER=" + os.fsencode(worker))
     ours = _ancestors()
     found = _open(wanted, ours)
     count = len(found)
@@ -55,8 +58,8 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _open(wanted: bytes, ours: set[int]) -> dict[int, int]:
-    """The processes that carry the variable: process number -> pidfd."""
+def _open(wanted: set[bytes], ours: set[int]) -> dict[int, int]:
+    """The processes that carry the variables: process number -> pidfd."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) not in ours and _carries(name, wanted):
@@ -72,11 +75,11 @@ def _open(wanted: bytes, ours: set[int]) -> dict[int, int]:
     return found
 
 
-def _carries(name: str, wanted: bytes) -> bool:
-    """Whether a process was started with this variable. A zombie has no environment any more."""
+def _carries(name: str, wanted: set[bytes]) -> bool:
+    """Whether a process was started with these variables. A zombie has no environment any more."""
     try:
         with open(f"/proc/{name}/environ", "rb") as file:
-            return wanted in file.read().split(b"\0")
+            return wanted.issubset(file.read().split(b"\0"))
     except OSError:
         return False  # gone, or another user's
 

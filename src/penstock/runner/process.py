@@ -44,7 +44,7 @@ class Processes:
         self._leaders: dict[int, int] = {}  # pidfd -> handle
         self._events = select.poll()
         self._closed = False
-        self._watched: Collection[int] = ()
+        self._watched: tuple[int, ...] = ()
         self._children = -1
         self._owners: dict[int, frozenset[int]] = {}  # orphan -> launches it may belong to
         self._stuck: set[int] = set()  # killed, and not gone in time
@@ -92,8 +92,8 @@ class Processes:
 
     def poll(self, timeout: float | None, watch: Collection[int] = ()) -> tuple[list[Ended], list[int]]:
         """See `Runner.poll`."""
-        if watch != self._watched:
-            self._watch(watch)
+        if tuple(watch) != self._watched:
+            self._watch(tuple(watch))
         over, readable = [], []
         for descriptor, _ in self._events.poll(None if timeout is None else timeout * 1000):
             handle = self._leaders.get(descriptor)
@@ -114,13 +114,13 @@ class Processes:
             for handle, status, usage in waited
         ], readable
 
-    def _watch(self, watch: Collection[int]) -> None:
+    def _watch(self, watch: tuple[int, ...]) -> None:
         # Made anew, and no epoll set: a descriptor that its owner closed may be another one's by now, even a pidfd, and
         # an epoll set would go on to tell of the old one while a command just started has a copy of it.
         self._events = select.poll()
         for descriptor in (*self._leaders, *watch):
             self._events.register(descriptor, select.POLLIN)
-        self._watched = tuple(watch)
+        self._watched = watch
 
     def _wait(self, handle: int) -> tuple[int, resource.struct_rusage]:
         """Kill what is left of the group of a leader that ended, and take the leader's exit status."""

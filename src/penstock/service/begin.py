@@ -6,9 +6,11 @@ All rows of it are one transaction. The engine is not needed for any of this.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.engine.graph import arrows, cycle, readers
 from penstock.model.errors import BadSpec, NotFound, UsageError
@@ -23,8 +25,7 @@ from penstock.service.resolve import suggestion
 from penstock.service.role import holder
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """What `run` opened: the run, whether it is an unfinished one gone on with, and what was committed for it."""
 
     run: Run

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct, field
 
 from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Stop
 from penstock.runner.base import Launch
+from penstock.runner.command import DEFAULT_PATH
 from penstock.runner.pipe import Pipe
 from penstock.runner.process import Processes
 from penstock.service.layout import Layout
@@ -22,8 +24,7 @@ AHEAD = 0.5
 MOST = 2000
 
 
-@dataclass(slots=True, eq=False)
-class Worker:
+class Worker(Struct, eq=False):
     """One worker process, and what it holds: attempt -> task."""
 
     name: str
@@ -33,14 +34,30 @@ class Worker:
     holds: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """What came in, by task: results, what was given back unstarted, and what workers that are gone had."""
 
     ended: tuple[tuple[int, Result], ...] = ()
     packs: tuple[str, ...] = ()
     lost: tuple[int, ...] = ()
     gone: tuple[str, ...] = ()  #: names of workers
+
+
+def search_path(env: Mapping[str, str], interpreter: str) -> str:
+    """Where tasks look for programs: as the shell does that called Penstock.
+
+    Only if that shell has activated no environment and does not know the one Penstock runs in, that one comes first:
+    `python3` in a step is then the Python that Penstock and what was installed beside it belong to.
+
+    >>> search_path({"PATH": "/usr/bin"}, "/lab/env/bin/python")
+    '/lab/env/bin:/usr/bin'
+    >>> search_path({"PATH": "/work/env/bin:/usr/bin", "VIRTUAL_ENV": "/work/env"}, "/lab/env/bin/python")
+    '/work/env/bin:/usr/bin'
+    """
+    path = env.get("PATH", DEFAULT_PATH)
+    known, own = path.split(":"), os.path.dirname(interpreter)
+    active = (os.path.join(env[name], "bin") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(name))
+    return path if own in known or any(folder in known for folder in active) else f"{own}:{path}"
 
 
 class Crew:
@@ -78,7 +95,8 @@ class Crew:
         )
         argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, str(slots))
         # Marked, so that an engine that takes over finds what this one left behind.
-        env = {**os.environ, "PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
+        env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
+        env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
         try:
             handle = self._processes.start(Launch(argv, env, None, theirs_in, theirs_out, complaints))
         finally:

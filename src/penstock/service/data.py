@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from penstock.model.data import EMPTY, Entry
 from penstock.model.errors import NotFound, Refused, UsageError
@@ -23,8 +24,7 @@ from penstock.service.parts import Parts
 Edits = dict[str, Entry | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What a `put` or `rm` did. `run` is what it opened downstream."""
 
     commit: Commit

@@ -6,8 +6,9 @@ Nothing is stored twice: scans know by size and times what is unchanged, trees s
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from penstock.model.errors import BadSpec, NotFound
 from penstock.model.run import Repo, Version
@@ -24,8 +25,7 @@ from penstock.service.parts import Parts
 INHERITED = "inherit"
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+class Frozen(Struct, frozen=True):
     """A pipeline as it stands in the project now. `version` is the one in force if it says the same, else None."""
 
     pipeline: Pipeline

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.engine.graph import Arrow, Node, arrows, readers, wave
 from penstock.model.run import Branch, Commit, Edge, Event, Job, JobInput, Repo, Run
@@ -16,8 +17,7 @@ from penstock.service.parts import Parts
 InForce = Mapping[str, tuple[int, Pipeline]]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A commit before it has an id. `files` and `size` are those of the whole tree; `parent` is the head it follows."""
 
     repo: str
@@ -30,8 +30,7 @@ class Draft:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What a run shall be: which pipeline was asked for (None: a commit opened it) and with which parameters."""
 
     origin: str

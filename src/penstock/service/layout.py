@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from penstock.model.errors import AlreadyExists, NewerFormat, NoProject, NotWritable
 
@@ -15,8 +16,7 @@ FORMAT = 1
 PIPELINE_FILES = ("pipeline.yaml", "pipeline.yml", "pipeline.json", "pipeline.json5")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The paths of one project. `home` is `.penstock`, `root` the directory that holds it."""
 
     root: Path

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from penstock.engine.claims import Claims, collision_message
 from penstock.model.data import EMPTY
@@ -17,8 +17,7 @@ from penstock.objects.map import Pages
 _encode = msgspec.msgpack.encode
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What the ledger says of a binding: the work it stands for and what that gave."""
 
     fingerprint: bytes
@@ -26,8 +25,7 @@ class Done:
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """Three roots that change together."""
 
     ledger: bytes = EMPTY

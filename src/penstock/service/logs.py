@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from penstock.model.errors import NotFound
 from penstock.model.moves import JobState, TaskState
@@ -19,8 +20,7 @@ LOOK = 0.2
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class LogChunk:
+class LogChunk(Struct, frozen=True):
     """What one attempt printed: stdout and stderr in the order they came."""
 
     task: str

@@ -6,7 +6,6 @@ import getpass
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,16 +25,16 @@ def utc_now() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass
 class Parts:
     """Store, objects, clock and ids of one project. Objects open at first use: questions about rows need none."""
 
-    layout: Layout
-    store: Store
-    now: Callable[[], int] = utc_now
-    owner: str = field(default_factory=getpass.getuser)
-    project: str = "default"
-    _pipelines: dict[tuple[str, int], Pipeline] = field(default_factory=dict)
+    def __init__(self, layout: Layout, store: Store, now: Callable[[], int] = utc_now) -> None:
+        self.layout = layout
+        self.store = store
+        self.now = now
+        self.owner = getpass.getuser()
+        self.project = "default"
+        self._pipelines: dict[tuple[str, int], Pipeline] = {}
 
     @classmethod
     def open(cls, layout: Layout) -> Parts:

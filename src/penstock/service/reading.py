@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from penstock.model.data import EMPTY, Entry
 from penstock.model.errors import AlreadyExists, NotFound, UsageError
@@ -36,8 +37,7 @@ def get(parts: Parts, source: Reference, destination: Path) -> tuple[int, int]:
     return checkout.lay_out(objects.blobs, objects.pages, root, destination, prefix=path, strip=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One line of `ls`: a file or a directory."""
 
     path: str
@@ -81,8 +81,7 @@ def cat(parts: Parts, source: Reference) -> Iterator[bytes]:
     return (parts.objects.blobs.get(blob) for blob in entry.blobs)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One line of `diff`: `change` is added, removed or modified."""
 
     path: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from penstock.engine.expand import Match
 from penstock.model.data import EMPTY
@@ -14,8 +15,7 @@ from penstock.objects import tree
 from penstock.objects.map import Pages
 
 
-@dataclass(frozen=True, slots=True)
-class TreeLeaf:
+class TreeLeaf(Struct, frozen=True):
     """One glob over the tree at `root`, with the tree it is compared to (`base`) and paths to look at anyway."""
 
     pages: Pages

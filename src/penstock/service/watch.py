@@ -7,7 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from penstock.engine.world import World
 from penstock.model.errors import WaitTimeout
@@ -22,8 +23,7 @@ LOOK = 0.1
 TELL = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How the jobs of some runs stand. `following` is the engine that drives them, None when this process does."""
 
     jobs: Sequence[Job]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from penstock.engine import expand
 from penstock.engine.expand import Binding
@@ -28,8 +28,7 @@ from penstock.service.parts import Parts
 from penstock.service.trees import TreeLeaf
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """What all tasks of a job share, as a digest and as the parts `explain` compares."""
 
     digest: bytes
@@ -41,8 +40,7 @@ class Recipe:
         return other.recipe == self.digest and all(kept.get(name) == self.parts[name] for name in ("params", "shape"))
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """What a job has to do, beside what it takes over from `base`."""
 
     recipe: Recipe

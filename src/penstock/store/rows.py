@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from typing import Any
+
+import msgspec
 
 from penstock.model import run as nouns
 from penstock.store.base import TABLES
@@ -18,7 +19,7 @@ def _dump(value: Any) -> str:
 
 
 def _dump_inputs(inputs: tuple[nouns.JobInput, ...]) -> str:
-    return json.dumps([asdict(item) for item in inputs], separators=(",", ":"))
+    return json.dumps([msgspec.structs.asdict(item) for item in inputs], separators=(",", ":"))
 
 
 def _load_inputs(text: str) -> tuple[nouns.JobInput, ...]:
@@ -64,12 +65,12 @@ FIXED: dict[type, frozenset[str]] = {
 }
 
 
-def columns(noun: type) -> tuple[str, ...]:
+def columns(noun: type[msgspec.Struct]) -> tuple[str, ...]:
     """The column names of a noun's table, in the order of its fields."""
-    return tuple(field.name for field in fields(noun))
+    return noun.__struct_fields__
 
 
-def decoder(noun: type) -> Callable[[tuple[Any, ...]], Any]:
+def decoder(noun: type[msgspec.Struct]) -> Callable[[tuple[Any, ...]], Any]:
     """A function from a database row (all columns, in order) to the noun."""
     codecs = [(place, CODECS[noun, name][1]) for place, name in enumerate(columns(noun)) if (noun, name) in CODECS]
     if not codecs:
@@ -84,7 +85,7 @@ def decoder(noun: type) -> Callable[[tuple[Any, ...]], Any]:
     return decode
 
 
-def encoder(noun: type, names: tuple[str, ...]) -> Callable[[Any], list[Any]]:
+def encoder(noun: type[msgspec.Struct], names: tuple[str, ...]) -> Callable[[Any], list[Any]]:
     """A function from a noun to the values of the named columns."""
     codecs = [(place, CODECS[noun, name][0]) for place, name in enumerate(names) if (noun, name) in CODECS]
 
@@ -109,7 +110,7 @@ def insert_sql(noun: type, names: tuple[str, ...]) -> str:
     return f"{verb} into {table(noun)} ({listed}) values ({marks})"
 
 
-def update_sql(noun: type) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def update_sql(noun: type[msgspec.Struct]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """The one update statement of a noun, the columns it sets, and the columns of the old row it looks for."""
     identity, still = IDENTITY[noun]
     changing = tuple(name for name in columns(noun) if name not in FIXED[noun] and name not in identity)

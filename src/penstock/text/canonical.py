@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from penstock.model.errors import Corrupt
-from penstock.model.spec import After, Env, InputSpec, Pipeline, RepoSpec, Resources, Retry, Step
+from penstock.model.spec import InputSpec, Pipeline
 
 
 def pipeline_to_json(pipeline: Pipeline) -> str:
@@ -16,51 +15,27 @@ def pipeline_to_json(pipeline: Pipeline) -> str:
 
     Equal pipelines give equal text, and a later version's new fields leave the text of older pipelines as it was.
     """
-    return json.dumps(_without_defaults(pipeline), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    bare = msgspec.structs.replace(
+        pipeline,
+        repos=tuple(_nowhere(repo) for repo in pipeline.repos),
+        steps=tuple(
+            _nowhere(msgspec.structs.replace(step, input=step.input and _input(step.input))) for step in pipeline.steps
+        ),
+    )
+    return msgspec.json.encode(bare, order="sorted").decode()
 
 
-def _without_defaults(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_without_defaults(item) for item in value]
-    if not dataclasses.is_dataclass(value):
-        return value
-    known = [field for field in dataclasses.fields(value) if field.name != "where"]
-    said = [field.name for field in known if getattr(value, field.name) != _default(field)]
-    return {name: _without_defaults(getattr(value, name)) for name in said}
+def _input(spec: InputSpec) -> InputSpec:
+    return msgspec.structs.replace(spec, where="", parts=tuple(_input(part) for part in spec.parts))
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+def _nowhere(value: Any) -> Any:
+    return msgspec.structs.replace(value, where="")
 
 
 def pipeline_from_json(text: str) -> Pipeline:
     """The pipeline that `pipeline_to_json` wrote, with every `where` empty; raise Corrupt for anything else."""
     try:
-        return _pipeline(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return msgspec.json.decode(text, type=Pipeline)
+    except msgspec.MsgspecError as error:
         raise Corrupt(f"a stored pipeline cannot be read: {error}; something else changed it") from None
-
-
-def _pipeline(raw: dict[str, Any]) -> Pipeline:
-    steps = tuple(_step(step) for step in raw["steps"])
-    repos = tuple(RepoSpec(**repo) for repo in raw.get("repos", ()))
-    return Pipeline(**{**raw, "steps": steps, "repos": repos})
-
-
-_STEP_PARTS: Mapping[str, Any] = {
-    "run": tuple,
-    "input": lambda raw: _input(raw),
-    "after": lambda raw: tuple(After(**after) for after in raw),
-    "code": tuple,
-    "env": lambda raw: Env(**raw),
-    "resources": lambda raw: Resources(**raw),
-    "retry": lambda raw: Retry(**raw),
-}
-
-
-def _step(raw: dict[str, Any]) -> Step:
-    return Step(**{key: _STEP_PARTS[key](value) if key in _STEP_PARTS else value for key, value in raw.items()})
-
-
-def _input(raw: dict[str, Any]) -> InputSpec:
-    return InputSpec(**{**raw, "parts": tuple(_input(part) for part in raw.get("parts", ()))})

@@ -7,8 +7,9 @@ becoming large work.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from penstock.model.errors import BadSpec
 
@@ -23,8 +24,7 @@ _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 _LINE_END = re.compile("\r\n|\n|\r")
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """A value at its place, lines and columns from 1.
 
     `value` is None, bool, int, float, str, a list of nodes, or a dict from key to node; `text` is a scalar as it was

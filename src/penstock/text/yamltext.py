@@ -6,8 +6,9 @@ The C parser gives events; the tree is built here, so that an alias costs what i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.model.errors import BadSpec
 from penstock.text.marked import MAX_DIGITS, Budget, Node, add_key
@@ -78,8 +79,7 @@ def _readable(error: Any, text: str, file: str) -> BadSpec:
     return BadSpec(_PLAINER.get(problem, f"not YAML: {problem}"), where)
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     node: Node
     nodes: int  #: how many values it stands for
     height: int  #: how many levels it adds

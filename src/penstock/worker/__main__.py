@@ -1,7 +1,7 @@
 """`python -m penstock.worker PROJECT_DIR NAME SLOTS`: a worker that talks over its stdin and stdout.
 
-PROJECT_DIR is the project's `.penstock`. PENSTOCK_PROJECT must be in the environment: it marks this process and all its
-tasks as the project's, so that an engine which takes over finds them.
+PROJECT_DIR is the project's `.penstock`. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they mark
+this process and all its tasks, so that an engine which takes over, or lost this worker, finds them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 
 from penstock.runner.pipe import Pipe
+from penstock.worker.files import describe
 from penstock.worker.loop import Worker, leave_on_sigterm
 
 
@@ -23,7 +24,12 @@ def main(arguments: list[str]) -> int:
     leave = leave_on_sigterm()
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)
-    Worker(home, name, int(slots), pipe, os.environ).run(leave)
+    try:
+        worker = Worker(home, name, int(slots), pipe, os.environ)
+    except OSError as error:
+        print(f"penstock worker {name} cannot start: {describe(error, home)}", file=sys.stderr)
+        return 1
+    worker.run(leave)
     return 0
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import time
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
@@ -20,8 +22,7 @@ Verdict = tuple[Outcome, Reason | None, str]
 SUCCESS: Verdict = (Outcome.SUCCEEDED, None, "")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Unfinished:
+class Unfinished(Struct, eq=False):
     """A batch that is not done: what of it is known and not yet told."""
 
     id: int
@@ -31,8 +32,7 @@ class Unfinished:
     results: list[Result] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Flight:
+class Flight(Struct, eq=False):
     """An attempt in a slot. `started` in UTC microseconds, the other times in seconds of the monotonic clock."""
 
     batch: Unfinished

@@ -13,12 +13,15 @@ from penstock.runner.command import DEFAULT_PATH
 #: Characters above which a parameter is only in the parameters' file: the system refuses variables of 128 KiB.
 LONGEST = 30_000
 _PREFIX = "PENSTOCK_"
+#: Whose a process is; a worker was started with them.
+MARKS = ("PENSTOCK_PROJECT", "PENSTOCK_WORKER")
 
 
-def batch_environment(recipe: Recipe, own: Mapping[str, str], project: str) -> dict[str, str]:
+def batch_environment(recipe: Recipe, own: Mapping[str, str]) -> dict[str, str]:
     """What all attempts of a batch get; `own` is the environment of the worker.
 
-    Nothing of ours is inherited: a token or the attempt around a nested Penstock is not the task's business.
+    Of ours only the marks by which leftovers are found are handed on: a token, or the attempt around a nested Penstock,
+    is not the task's business.
     """
     if recipe.inherit:
         base = {name: value for name, value in own.items() if not name.startswith(_PREFIX)}
@@ -31,7 +34,7 @@ def batch_environment(recipe: Recipe, own: Mapping[str, str], project: str) -> d
         }
     base |= recipe.vars
     base |= {
-        "PENSTOCK_PROJECT": project,
+        **{name: own[name] for name in MARKS if name in own},
         "PENSTOCK_RUN": recipe.run,
         "PENSTOCK_JOB": recipe.job,
         "PENSTOCK_CPUS": str(recipe.cpus),

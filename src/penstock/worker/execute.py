@@ -54,7 +54,6 @@ class Executor:
         slots: list[Slot],
         runner: Runner,
         parts: Callable[[], tuple[Storage, Code]],
-        project: str,
         own: Mapping[str, str],
     ) -> None:
         self._slots = slots
@@ -64,7 +63,7 @@ class Executor:
         self._runner = runner
         self._open_parts = parts
         self._opened: tuple[Storage, Code] | None = None
-        self._project, self._own = project, own
+        self._own = own  # environment
         self._queue: deque[tuple[Unfinished, Assignment]] = deque()
         self._batches: dict[int, Unfinished] = {}
         self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
@@ -77,7 +76,7 @@ class Executor:
 
     def add(self, batch: Batch) -> None:
         """Take a batch into the queue."""
-        environment = batch_environment(batch.recipe, self._own, self._project)
+        environment = batch_environment(batch.recipe, self._own)
         unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
         self._batches[batch.id] = unfinished
         self._queue.extend((unfinished, assignment) for assignment in batch.assignments)

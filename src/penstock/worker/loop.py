@@ -37,7 +37,6 @@ class Worker:
             ],
             Processes(reaper=True),
             self._open_parts,
-            own["PENSTOCK_PROJECT"],
             own,
         )
         self._slots = slots

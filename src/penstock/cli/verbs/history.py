@@ -45,9 +45,8 @@ def log(source: str, every: bool, limit: int, as_json: bool) -> None:
         view = views.commit_view(group[-1])
         again = f"(+{len(group) - 1} with the same tree) " if len(group) > 1 else ""
         size = show_size(view.size)
-        rows.append(
-            (short(view.commit), when(view.created), view.files, size, view.origin, short(view.run), again + view.message)
-        )
+        head = (short(view.commit), when(view.created), view.files, size, view.origin)
+        rows.append((*head, short(view.run), again + view.message))
     show_table(("COMMIT", "TIME", "FILES", "SIZE", "ORIGIN", "RUN", "MESSAGE"), rows, right=("FILES", "SIZE"))
     if going_on is not None:
         talk(f"more: penstock log {newest.repo}@{short(going_on)}")

@@ -9,9 +9,7 @@ import click
 from penstock.cli.options import json_option, params_option, project, read_params
 
 
-@click.command(
-    epilog="`penstock run list` and `penstock run show RUN` tell of earlier runs; a file called `list` is written ./list."
-)
+@click.command(epilog="`penstock run list` and `penstock run show RUN` tell of runs; a file named `list` is ./list.")
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @params_option
 @json_option

@@ -34,7 +34,7 @@ def _show(view: StatusView) -> None:
     print(f"project {view.project}" + (f", engine is {view.engine}" if view.engine else ""))
     if view.pipelines:
         print()
-        pipelines = [(item.pipeline, item.version, item.file, short(item.last_run), item.state) for item in view.pipelines]
+        pipelines = [(p.pipeline, p.version, p.file, short(p.last_run), p.state) for p in view.pipelines]
         show_table(("PIPELINE", "VERSION", "FILE", "LAST RUN", "STATE"), pipelines, right=("VERSION",))
     if view.repos:
         print()

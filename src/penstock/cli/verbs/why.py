@@ -52,15 +52,27 @@ def trace(source: str, as_json: bool) -> None:
 
 
 def _show(view: TraceView, indent: str, shown: set[str]) -> None:
+    """A file, what made it, and below it what that was made of; each file once."""
+    import json
+    import shlex
+
     from penstock.cli.output import short
 
-    repo, _, rest = view.file.partition("@")
-    print(f"{indent}{repo}@{short(rest.partition(':')[0])}:{rest.partition(':')[2]}", end="")
+    place, _, path = view.file.partition(":")
     if view.job is None:
-        print(f"  {view.origin}")
+        print(f"{indent}{short(place)}:{path}   {view.origin}")
         return
     again = view.file in shown
-    print("  (as above)" if again else "")
+    print(f"{indent}{short(place)}:{path}" + ("   as above" if again else ""))
     if again:
         return
     shown.add(view.file)
+    reused = f", reused from {short(view.made_by)}" if view.made_by not in (None, view.job) else ""
+    print(f"{indent}  task    {short(view.task)} of {short(view.job)}{reused}")
+    print(f"{indent}  command {shlex.join(view.command)}   ({view.pipeline}, version {view.version})")
+    if view.params:
+        print(f"{indent}  params  {', '.join(f'{name}={json.dumps(value)}' for name, value in view.params.items())}")
+    if view.code:
+        print(f"{indent}  code    {', '.join(view.code)}")
+    for item in view.inputs:
+        _show(item, indent + "    ", shown)

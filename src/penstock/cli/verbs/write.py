@@ -84,5 +84,6 @@ def tell_run(parts: Parts, run: str | None) -> None:
 
     jobs = len(parts.store.load(Job, "jobs_of_run", run=run))
     engine = holder(parts.layout.lock)
-    who = f"engine is {engine}, driving it" if engine else f"nothing drives it: `penstock wait {short(run)}` or `penstock run`"
-    talk(f"opened run {short(run)} ({jobs} job{'s' if jobs != 1 else ''}); {who}")
+    alone = f"nothing drives it: `penstock wait {short(run)}` or `penstock run`"
+    driven = f"engine is {engine}, driving it" if engine else alone
+    talk(f"opened run {short(run)} ({jobs} job{'s' if jobs != 1 else ''}); {driven}")

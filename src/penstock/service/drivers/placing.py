@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from penstock.engine.world import World
 from penstock.model.facts import Fact, Placed, Reused
@@ -20,8 +21,7 @@ NEWEST = 0.5
 DEFAULT_GRACE = 5.0
 
 
-@dataclass(slots=True)
-class Handover:
+class Handover(Struct):
     """What a worker gets once the rows that say so are stored."""
 
     worker: Worker
@@ -29,8 +29,7 @@ class Handover:
     given: list[tuple[int, Assignment]]
 
 
-@dataclass(slots=True)
-class Placer:
+class Placer(Struct):
     """Remembers, per job, how long its tasks take and whether others may do the same work at the same time."""
 
     parts: Parts

@@ -1,0 +1,95 @@
+"""`penstock pipeline`: graphs of steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from penstock.cli.options import json_option, page_options, project
+
+
+@click.group()
+def pipeline() -> None:
+    """Graphs of steps."""
+
+
+@pipeline.command("list")
+@page_options(1000)
+@json_option
+def list_pipelines(limit: int, after: str | None, as_json: bool) -> None:
+    """The pipelines in force by name."""
+    from penstock.cli.output import short, show_json, show_table, talk, when
+    from penstock.service import lists
+
+    with project() as parts:
+        page = lists.pipelines(parts, limit, after)
+    if as_json:
+        show_json({"pipelines": page.items, "next": page.next})
+        return
+    rows = [(p.pipeline, p.version, p.file, when(p.updated), short(p.last_run), p.state) for p in page.items]
+    show_table(("PIPELINE", "VERSION", "FILE", "UPDATED", "LAST RUN", "STATE"), rows, right=("VERSION",))
+    if page.next:
+        talk(f"more: --after {page.next}")
+
+
+@pipeline.command("show")
+@click.argument("name", metavar="PIPELINE")
+@json_option
+def show_pipeline(name: str, as_json: bool) -> None:
+    """One pipeline."""
+    _show(name, as_json)
+
+
+def _show(name: str, as_json: bool) -> None:
+    from penstock.cli.output import show_fields, show_json, when
+    from penstock.service import lists
+
+    with project() as parts:
+        view = lists.pipeline(parts, name)
+    if as_json:
+        show_json(view)
+        return
+    show_fields(
+        [
+            ("pipeline", view.pipeline),
+            ("version", view.version),
+            ("file", view.file),
+            ("steps", ", ".join(view.steps)),
+            ("created", when(view.created)),
+            ("updated", when(view.updated)),
+            ("last run", view.last_run),
+            ("state", view.state),
+        ]
+    )
+
+
+@pipeline.command("create")
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--reprocess", is_flag=True, help="Everything shall run again, though nothing changed.")
+@json_option
+def create_pipeline(file: Path | None, reprocess: bool, as_json: bool) -> None:
+    """Apply a pipeline file without running it."""
+    from penstock.cli.output import talk
+    from penstock.service.begin import create
+
+    with project(create=True) as parts:
+        version, new = create(parts, file, reprocess)
+    talk(f"pipeline {version.pipeline}, version {version.number}" + ("" if new else " as before: nothing changed"))
+    if as_json:
+        _show(version.pipeline, as_json)
+
+
+@pipeline.command("delete")
+@click.argument("name", metavar="PIPELINE")
+@json_option
+def delete_pipeline(name: str, as_json: bool) -> None:
+    """Take a pipeline out of force. What it made stays."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.begin import delete
+
+    with project() as parts:
+        delete(parts, name)
+    talk(f"deleted pipeline {name}")
+    if as_json:
+        show_json({"deleted": name})

@@ -1,0 +1,67 @@
+"""`penstock run list` and `run show`; the verb is in `verbs.run`."""
+
+from __future__ import annotations
+
+import click
+
+from penstock.cli.options import json_option, page_options, project
+
+
+@click.group()
+def run() -> None:
+    """Waves through the project's graph."""
+
+
+@run.command("list")
+@click.argument("pipeline", metavar="[PIPELINE]", required=False)
+@page_options(20)
+@json_option
+def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool) -> None:
+    """The runs, or those of a pipeline, newest first."""
+    from penstock.cli.output import short, show_json, show_table, talk, when
+    from penstock.cli.summary import took
+    from penstock.service import lists
+
+    with project() as parts:
+        page = lists.runs(parts, pipeline, limit, after)
+    if as_json:
+        show_json({"runs": page.items, "next": page.next})
+        return
+    rows = []
+    for item in page.items:
+        version = f"{item.pipeline} {item.version}" if item.pipeline is not None else ""
+        good = sum(job.state == "success" for job in item.jobs)
+        rows.append(
+            (short(item.run), when(item.created), item.origin, version, f"{good}/{len(item.jobs)}")
+            + (took(item.started or item.created, item.finished), item.state)
+        )
+    show_table(("RUN", "CREATED", "ORIGIN", "VERSION", "JOBS", "TIME", "STATE"), rows, right=("TIME", "JOBS"))
+    if page.next:
+        talk(f"more: --after {page.next}")
+
+
+@run.command("show")
+@click.argument("target", metavar="RUN")
+@json_option
+def show_run(target: str, as_json: bool) -> None:
+    """One run with its jobs; `last` is the newest."""
+    from penstock.cli import summary
+    from penstock.cli.output import show_fields, show_json, when
+    from penstock.model.run import Job
+    from penstock.service import resolve, views
+
+    with project() as parts:
+        found = resolve.run(parts, target)
+        view = views.run_view(found, parts.store.load(Job, "jobs_of_run", run=found.id))
+    if as_json:
+        show_json(view)
+        return
+    show_fields(
+        [
+            ("origin", view.origin),
+            ("pipeline", f"{view.pipeline}, version {view.version}" if view.pipeline is not None else None),
+            ("params", ", ".join(f"{name}={value}" for name, value in view.params.items())),
+            ("created", when(view.created)),
+        ]
+    )
+    summary.show_run(view)

@@ -1,0 +1,176 @@
+"""Pages of things, and single things, as views. A cursor is opaque: what the page before gave as `next`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from penstock.model.errors import NotFound, UsageError
+from penstock.model.ids import Reference
+from penstock.model.run import Branch, Commit, Job, Repo, Run, Task
+from penstock.model.views import (
+    BranchView,
+    CommitView,
+    JobView,
+    PipelineView,
+    RepoView,
+    RunView,
+    TaskView,
+)
+from penstock.service import resolve, views
+from penstock.service.parts import Parts
+
+View = TypeVar("View")
+Row = TypeVar("Row")
+
+#: Before the newest row, after the oldest.
+_NEWEST = 1 << 62
+_OLDEST = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[View]):
+    """Some views, and the cursor to go on with; None at the end."""
+
+    items: Sequence[View]
+    next: str | None = None
+
+
+def _cursor(after: str | None, first: int) -> int:
+    if after is None:
+        return first
+    if not (after.isascii() and after.isdigit()) or len(after) > 18:
+        raise UsageError(f"--after {after}: is no cursor; use the `next` of an earlier list")
+    return int(after)
+
+
+def _page(rows: Sequence[Any], limit: int, show: Callable[[Any], View]) -> Page[View]:
+    """A page of rows that were asked for with one more than `limit`."""
+    more = len(rows) > limit
+    return Page([show(row) for row in rows[:limit]], str(rows[limit - 1].seq) if more else None)
+
+
+def _by_name(rows: Sequence[Row], name: Callable[[Row], str], limit: int, after: str | None) -> Page[Row]:
+    """A page of things that are few and sorted by name; the cursor is a name."""
+    left = [row for row in rows if after is None or name(row) > after]
+    return Page(left[:limit], name(left[limit - 1]) if len(left) > limit else None)
+
+
+def repos(parts: Parts, limit: int, after: str | None) -> Page[RepoView]:
+    """Repos by name."""
+    page = _by_name(parts.store.load(Repo, "repos"), lambda repo: repo.name, limit, after)
+    return Page([views.repo_view(parts, repo) for repo in page.items], page.next)
+
+
+def branches(parts: Parts, repo: str, limit: int, after: str | None) -> Page[BranchView]:
+    """The branches of a repo by name. Raises NotFound."""
+    found = parts.store.load(Branch, "branches", repo=resolve.repo(parts, repo).name)
+    page = _by_name(found, lambda branch: branch.name, limit, after)
+    return Page([views.branch_view(branch) for branch in page.items], page.next)
+
+
+def branch(parts: Parts, repo: str, name: str) -> BranchView:
+    """One branch. Raises NotFound."""
+    known = parts.store.load(Branch, "branches", repo=resolve.repo(parts, repo).name)
+    found = next((item for item in known if item.name == name), None)
+    if found is None:
+        raise NotFound(f"{repo} has no branch {name!r}{resolve.suggestion(name, (item.name for item in known))}")
+    return views.branch_view(found)
+
+
+def commits(parts: Parts, of: Reference, limit: int, after: str | None) -> Page[CommitView]:
+    """Commits of a repo, or those made on one of its branches, newest first. Raises NotFound."""
+    repo, before = resolve.repo(parts, of.repo).name, _cursor(after, _NEWEST)
+    if of.ref is None:
+        rows = parts.store.load(Commit, "commits_of_repo", repo=repo, before=before, limit=limit + 1)
+    else:
+        name = branch(parts, repo, of.ref).branch
+        rows = parts.store.load(Commit, "commits_of_branch", repo=repo, branch=name, before=before, limit=limit + 1)
+    return _page(rows, limit, views.commit_view)
+
+
+def pipelines(parts: Parts, limit: int, after: str | None) -> Page[PipelineView]:
+    """The pipelines in force by name."""
+    return _by_name(views.pipeline_views(parts), lambda view: view.pipeline, limit, after)
+
+
+def pipeline(parts: Parts, name: str) -> PipelineView:
+    """One pipeline in force. Raises NotFound."""
+    known = {view.pipeline: view for view in views.pipeline_views(parts)}
+    if name not in known:
+        raise NotFound(f"there is no pipeline {name!r}{resolve.suggestion(name, known)}")
+    return known[name]
+
+
+def runs(parts: Parts, pipeline_name: str | None, limit: int, after: str | None) -> Page[RunView]:
+    """Runs with their jobs, newest first. Raises NotFound."""
+    before = _cursor(after, _NEWEST)
+    if pipeline_name is None:
+        rows = parts.store.load(Run, "runs", before=before, limit=limit + 1)
+    else:
+        name = pipeline(parts, pipeline_name).pipeline
+        rows = parts.store.load(Run, "runs_of", pipeline=name, before=before, limit=limit + 1)
+    return _page(rows, limit, lambda run: views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id)))
+
+
+def jobs(parts: Parts, of: str | None, limit: int, after: str | None) -> Page[JobView]:
+    """Jobs newest first, of a step or of all; or the jobs of a run in order. Raises NotFound."""
+    store, holds = parts.store, _Holds(parts)
+    if of is None:
+        rows = store.load(Job, "jobs", before=_cursor(after, _NEWEST), limit=limit + 1)
+    elif of == "last" or resolve.is_id(of):
+        run = resolve.run(parts, of)
+        start = _cursor(after, _OLDEST)
+        rows = [job for job in store.load(Job, "jobs_of_run", run=run.id) if job.seq > start]
+    else:
+        newest = resolve.job(parts, of)
+        rows = store.load(
+            Job,
+            "jobs_of_step",
+            step=newest.step,
+            pipeline=newest.pipeline,
+            before=_cursor(after, _NEWEST),
+            limit=limit + 1,
+        )
+    return _page(rows, limit, holds.view)
+
+
+class _Holds:
+    """Job views know whether their run is held; runs are looked up once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.known: dict[str, str | None] = {}
+
+    def view(self, job: Job) -> JobView:
+        if job.run not in self.known:
+            self.known[job.run] = self.parts.store.load(Run, "run", id=job.run)[0].hold
+        return views.job_view(job, self.known[job.run])
+
+
+def job(parts: Parts, text: str) -> JobView:
+    """One job. Raises NotFound, BadReference."""
+    return _Holds(parts).view(resolve.job(parts, text))
+
+
+def tasks(parts: Parts, job_text: str, limit: int, after: str | None) -> Page[TaskView]:
+    """The tasks a job ran, in order; reused ones are results, not tasks. Raises NotFound."""
+    of = resolve.job(parts, job_text)
+    rows = parts.store.load(Task, "tasks_of_job", job=of.seq, after=_cursor(after, _OLDEST), limit=limit + 1)
+    return _page(rows, limit, lambda task: views.task_view(parts, task, of))
+
+
+def task(parts: Parts, text: str) -> TaskView:
+    """One task. Raises NotFound, BadReference."""
+    found = resolve.task(parts, text)
+    return views.task_view(parts, found, parts.store.load(Job, "job", seq=found.job)[0])
+
+
+def failed_tasks(parts: Parts, of: JobView, limit: int) -> list[TaskView]:
+    """The first tasks of a job that failed."""
+    run = of.job.rpartition("@")[2]
+    named = parts.store.load(Job, "job_named", run=run, step=of.step)
+    row = next(item for item in named if item.pipeline == of.pipeline)
+    failed = parts.store.load(Task, "failed_tasks", job=row.seq, limit=limit)
+    return [views.task_view(parts, task, row) for task in failed]
