@@ -7,12 +7,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.model.data import EMPTY
 from penstock.model.wire import Assignment, Batch, Hello, Input, Recipe, Report, Result

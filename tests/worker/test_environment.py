@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.model.wire import Assignment, Recipe
 from penstock.worker.environment import attempt_environment, batch_environment, show, variable

@@ -313,8 +313,7 @@ class TestEnd:
             [sys.executable, "-m", "penstock.worker", str(tmp_path / "file"), "w", "1"],
             env={**os.environ, "PENSTOCK_PROJECT": "p", "PYTHONPATH": ":".join(sys.path)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
         )
         assert done.returncode == 1

@@ -39,7 +39,7 @@ def see_through(
             raise _Enough
 
     # A polite kill is as good as Ctrl-C: what is in flight is given back.
-    signal.signal(signal.SIGTERM, _leave)
+    before = signal.signal(signal.SIGTERM, _leave)
     try:
         follow_or_drive(parts, runs, tell, timeout)
     except _Enough:
@@ -49,6 +49,7 @@ def see_through(
             raise Interrupted(f"stopped waiting; engine is {watch.following} and goes on") from None
         raise Interrupted("stopped; `penstock run` goes on") from None
     finally:
+        signal.signal(signal.SIGTERM, before)
         watch.close()
 
 

@@ -53,6 +53,11 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(command, sentence) for command, (_, sentence) in section.items()])
 
 
+def noun(name: str, help: str) -> click.Group:
+    """A noun, whose commands are added to it; alone it shows its help."""
+    return click.Group(name, help=help, invoke_without_command=True, callback=_help_if_alone)
+
+
 @click.pass_context
 def _help_if_alone(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:

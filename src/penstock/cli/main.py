@@ -68,8 +68,9 @@ def _run(argv: list[str]) -> int:
         return done.exit_code
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
-        help_ = f"; see `{where.command_path} --help`" if where is not None else ""
-        return _say(error.format_message().rstrip(".") + help_, 2, error)
+        message = error.format_message().rstrip(".")
+        stop = "" if message.endswith("?") else ";"
+        return _say(message + (f"{stop} see `{where.command_path} --help`" if where is not None else ""), 2, error)
 
 
 def _explain(error: Exception) -> int:

@@ -39,6 +39,15 @@ def short(text: str | None) -> str:
     return before + at + (last[:SHORT] if len(last) == 32 else last)
 
 
+def number(count: int, thing: str) -> str:
+    """How many of a thing.
+
+    >>> number(1, "file"), number(0, "file")
+    ('1 file', '0 files')
+    """
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def when(moment: str | None) -> str:
     """An RFC 3339 time in the local zone, to the second."""
     if moment is None:

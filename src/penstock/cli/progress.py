@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -65,7 +64,7 @@ class Live(Lines):
         self._colour = "NO_COLOR" not in os.environ
 
     def show(self, progress: Progress) -> None:
-        columns, rows = shutil.get_terminal_size()
+        columns, rows = _size(self.stream)
         lines = self._lines(progress, max(rows - 2, 1))
         # A line that wraps would be two when it is drawn over.
         text = "".join(f"{_cut(line, columns - 1)}\n" for line in lines)
@@ -107,6 +106,15 @@ class Live(Lines):
     def _tint(self, state: str) -> str:
         quiet = state in ("created", "queued")
         return _COLOURS.get(state, "" if quiet else _OTHER_END) if self._colour else ""
+
+
+def _size(stream: TextIO) -> tuple[int, int]:
+    """Columns and rows of a terminal; of one that does not know, as they used to be."""
+    try:
+        found = os.get_terminal_size(stream.fileno())
+    except OSError:
+        return 80, 24
+    return found.columns or 80, found.lines or 24
 
 
 def _cut(line: Sequence[tuple[str, str]], columns: int) -> str:

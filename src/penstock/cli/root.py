@@ -39,12 +39,12 @@ _SECTIONS = {
         "fsck": ("verbs.fsck:fsck", "Look for damage."),
     },
     "Nouns": {
-        "repo": ("nouns.repo:repo", "list show create delete: versioned data."),
-        "branch": ("nouns.branch:branch", "list show create delete: names of commits."),
-        "commit": ("nouns.commit:commit", "list show create delete: states of a repo."),
-        "pipeline": ("nouns.pipeline:pipeline", "list show create delete: graphs of steps."),
-        "job": ("nouns.job:job", "list show: steps of a run. (`penstock run list`: runs.)"),
-        "task": ("nouns.task:task", "list show: bindings of a job."),
+        "repo": ("nouns.repo:repo", "Versioned data: list show create delete."),
+        "branch": ("nouns.branch:branch", "Names of commits: list show create delete."),
+        "commit": ("nouns.commit:commit", "States of a repo: list show create delete."),
+        "pipeline": ("nouns.pipeline:pipeline", "Graphs of steps: list show create delete."),
+        "job": ("nouns.job:job", "Steps of a run: list show. (`run list`, `run show`: runs.)"),
+        "task": ("nouns.task:task", "Bindings of a job: list show."),
     },
 }
 

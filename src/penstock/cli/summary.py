@@ -69,11 +69,11 @@ def took(start: str | None, end: str | None) -> str:
     return show_seconds((moments[1] - moments[0]).total_seconds())
 
 
-def show_failures(parts: Parts, run: RunView) -> None:
+def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
     """What failed and the end of what it printed, with the command that tells more, on stderr."""
     from penstock.service.lists import failed_tasks
 
-    failed = [job for job in run.jobs if job.state not in ("success", "unrunnable")]
+    failed = [job for job in jobs if job.finished is not None and job.state not in ("success", "unrunnable")]
     for job in failed[:FEW_JOBS]:
         talk("")
         talk(f"{short(job.job)}: {job.state}" + (f", {job.message}" if job.message else ""))
@@ -83,7 +83,7 @@ def show_failures(parts: Parts, run: RunView) -> None:
             talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: penstock task list {short(job.job)}")
         talk(f"  why: penstock explain {job.step}")
     if len(failed) > FEW_JOBS:
-        talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {short(run.run)}")
+        talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {failed[0].job.rpartition('@')[2]}")
 
 
 def _show_task(parts: Parts, task: TaskView) -> None:

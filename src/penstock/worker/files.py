@@ -19,6 +19,21 @@ def untouched(folder: str) -> bool:
     return os.stat(folder).st_mtime_ns == STAMP
 
 
+def write_over(path: str, data: bytes) -> None:
+    """Give a file, made if it is not there, this content. Not by truncating it to nothing first: some file systems
+    write a file at once to the device when that was done, which costs more than starting a task.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        done = os.write(file, data)
+        while done < len(data):  # a disk that fills up takes a part, and says so only when asked again
+            done += os.write(file, data[done:])
+        if os.fstat(file).st_size > len(data):
+            os.ftruncate(file, len(data))
+    finally:
+        os.close(file)
+
+
 def empty(folder: str) -> None:
     """Remove everything in a directory, not following links. Raises OSError for what cannot be removed."""
     with os.scandir(folder) as entries:

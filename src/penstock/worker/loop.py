@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Mapping
@@ -70,7 +71,8 @@ class Worker:
             return  # nobody is left to work for
         finally:
             executor.close()
-            remove(self._place)
+            with contextlib.suppress(OSError):  # what a task made impossible to remove is left to `gc`
+                remove(self._place)
 
     def _obey(self, message: Message) -> None:
         if isinstance(message, Batch):

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Collection
 from typing import Any
 
-from penstock.worker.files import empty, remove, stamp, untouched
+from penstock.worker.files import empty, remove, stamp, untouched, write_over
 from penstock.worker.log import Log
 
 _NAMES = {"in", "out", "params.json"}
@@ -55,8 +55,7 @@ class Slot:
         if params != self._params:
             text = json.dumps(params, ensure_ascii=False).encode()
             self._params = None
-            with open(self._params_path, "wb") as file:
-                file.write(text)
+            write_over(self._params_path, text)
             self._params, self._signature = params, self._look("params.json")
         if not self._made:
             stamp(self.path)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 from penstock.model.errors import UsageError
 from penstock.model.ids import Reference, check_name, parse_reference
 
-
-@click.group()
-def branch() -> None:
-    """Names of commits."""
-
+branch = noun("branch", "Names of commits.")
 
 def _named(text: str) -> tuple[str, str]:
     """`REPO@NAME`; raise UsageError when the name is missing."""
@@ -27,7 +24,7 @@ def _named(text: str) -> tuple[str, str]:
 @page_options(1000)
 @json_option
 def list_branches(repo: str, limit: int, after: str | None, as_json: bool) -> None:
-    """The branches of a repo by name."""
+    """List the branches of a repo by name."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.service import lists
 
@@ -46,7 +43,7 @@ def list_branches(repo: str, limit: int, after: str | None, as_json: bool) -> No
 @click.argument("name", metavar="REPO@BRANCH")
 @json_option
 def show_branch(name: str, as_json: bool) -> None:
-    """One branch."""
+    """Show one branch."""
     _show(name, as_json)
 
 
@@ -68,7 +65,7 @@ def _show(name: str, as_json: bool) -> None:
 @click.option("--head", metavar="REF", help="What it points to: a branch or a commit of the repo, or such as main^2.")
 @json_option
 def create_branch(name: str, head: str | None, as_json: bool) -> None:
-    """A branch, empty or with a head; one that exists is moved to that head."""
+    """Make a branch, empty or with a head; move one that exists to that head."""
     from penstock.cli.output import talk
     from penstock.cli.verbs.write import tell_run
     from penstock.service import repos, resolve

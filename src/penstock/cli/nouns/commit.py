@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, message_option, page_options, project
 
-
-@click.group()
-def commit() -> None:
-    """The states of a repo."""
-
+commit = noun("commit", "The states of a repo.")
 
 @commit.command("list")
 @click.argument("source", metavar="REPO[@BRANCH]")
 @page_options(50)
 @json_option
 def list_commits(source: str, limit: int, after: str | None, as_json: bool) -> None:
-    """The commits of a repo, or those made on a branch of it, newest first."""
+    """List the commits of a repo, or those made on a branch of it, newest first."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.model.ids import parse_reference
     from penstock.service import lists
@@ -41,8 +38,8 @@ def list_commits(source: str, limit: int, after: str | None, as_json: bool) -> N
 @click.argument("source", metavar="REPO[@REF]")
 @json_option
 def show_commit(source: str, as_json: bool) -> None:
-    """One commit."""
-    from penstock.cli.output import show_fields, show_json, when
+    """Show one commit."""
+    from penstock.cli.output import number, show_fields, show_json, when
     from penstock.model.ids import parse_reference
     from penstock.service import resolve, views
     from penstock.text.units import show_size
@@ -60,7 +57,7 @@ def show_commit(source: str, as_json: bool) -> None:
             ("run", view.run),
             ("origin", view.origin),
             ("tree", view.tree),
-            ("holds", f"{view.files} files, {show_size(view.size)}"),
+            ("holds", f"{number(view.files, 'file')}, {show_size(view.size)}"),
             ("created", when(view.created)),
             ("message", view.message),
             ("error", view.error),
@@ -73,7 +70,7 @@ def show_commit(source: str, as_json: bool) -> None:
 @message_option
 @json_option
 def create_commit(target: str, message: str, as_json: bool) -> None:
-    """A commit with the tree of the head: it opens a run although nothing changed."""
+    """Commit the tree of the head again: that opens a run although nothing changed."""
     from penstock.cli.verbs.write import report
     from penstock.model.ids import parse_reference
     from penstock.service import repos

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 
-
-@click.group()
-def job() -> None:
-    """Steps of a run."""
-
+job = noun("job", "Steps of a run.")
 
 @job.command("list")
 @click.argument("of", metavar="[STEP|RUN]", required=False)
 @page_options(50)
 @json_option
 def list_jobs(of: str | None, limit: int, after: str | None, as_json: bool) -> None:
-    """The jobs of a step or of all, newest first; or those of a run, in order."""
+    """List the jobs of a step or of all, newest first; or those of a run, in order."""
     from penstock.cli.output import show_json, talk
     from penstock.cli.summary import show_jobs
     from penstock.service import lists
@@ -36,7 +33,7 @@ def list_jobs(of: str | None, limit: int, after: str | None, as_json: bool) -> N
 @click.argument("target", metavar="JOB")
 @json_option
 def show_job(target: str, as_json: bool) -> None:
-    """One job: STEP@RUN, or STEP for its newest."""
+    """Show one job: STEP@RUN, or STEP for its newest."""
     from penstock.cli import summary
     from penstock.cli.output import show_fields, show_json, when
     from penstock.service import lists

@@ -6,19 +6,16 @@ from pathlib import Path
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 
-
-@click.group()
-def pipeline() -> None:
-    """Graphs of steps."""
-
+pipeline = noun("pipeline", "Graphs of steps.")
 
 @pipeline.command("list")
 @page_options(1000)
 @json_option
 def list_pipelines(limit: int, after: str | None, as_json: bool) -> None:
-    """The pipelines in force by name."""
+    """List the pipelines in force by name."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.service import lists
 
@@ -37,7 +34,7 @@ def list_pipelines(limit: int, after: str | None, as_json: bool) -> None:
 @click.argument("name", metavar="PIPELINE")
 @json_option
 def show_pipeline(name: str, as_json: bool) -> None:
-    """One pipeline."""
+    """Show one pipeline."""
     _show(name, as_json)
 
 

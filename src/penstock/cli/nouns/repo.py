@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 
-
-@click.group()
-def repo() -> None:
-    """Versioned data."""
-
+repo = noun("repo", "Versioned data.")
 
 @repo.command("list")
 @page_options(1000)
 @json_option
 def list_repos(limit: int, after: str | None, as_json: bool) -> None:
-    """All repos by name."""
+    """List all repos by name."""
     from penstock.cli.output import short, show_json, show_table, talk
     from penstock.service import lists
     from penstock.text.units import show_size
@@ -39,12 +36,12 @@ def list_repos(limit: int, after: str | None, as_json: bool) -> None:
 @click.argument("name", metavar="REPO")
 @json_option
 def show_repo(name: str, as_json: bool) -> None:
-    """One repo."""
+    """Show one repo."""
     _show(name, as_json)
 
 
 def _show(name: str, as_json: bool) -> None:
-    from penstock.cli.output import show_fields, show_json, when
+    from penstock.cli.output import number, show_fields, show_json, when
     from penstock.service import resolve, views
     from penstock.text.units import show_size
 
@@ -59,7 +56,7 @@ def _show(name: str, as_json: bool) -> None:
             ("linked to", view.path),
             ("branch", view.default_branch),
             ("head", view.head),
-            ("holds", f"{view.files} files, {show_size(view.size)}"),
+            ("holds", f"{number(view.files, 'file')}, {show_size(view.size)}"),
             ("created", when(view.created)),
         ]
     )
@@ -69,7 +66,7 @@ def _show(name: str, as_json: bool) -> None:
 @click.argument("name", metavar="REPO")
 @json_option
 def create_repo(name: str, as_json: bool) -> None:
-    """An empty repo. (`put` makes a missing one by itself.)"""
+    """Make an empty repo. (`put` makes a missing one by itself.)"""
     from penstock.cli.output import talk
     from penstock.model.ids import check_name
     from penstock.service import repos

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 
-
-@click.group()
-def run() -> None:
-    """Waves through the project's graph."""
-
+run = noun("run", "Waves through the project's graph.")
 
 @run.command("list")
 @click.argument("pipeline", metavar="[PIPELINE]", required=False)
 @page_options(20)
 @json_option
 def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool) -> None:
-    """The runs, or those of a pipeline, newest first."""
+    """List the runs, or those of a pipeline, newest first."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.cli.summary import took
     from penstock.service import lists
@@ -44,7 +41,7 @@ def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool
 @click.argument("target", metavar="RUN")
 @json_option
 def show_run(target: str, as_json: bool) -> None:
-    """One run with its jobs; `last` is the newest."""
+    """Show one run with its jobs; `last` is the newest."""
     from penstock.cli import summary
     from penstock.cli.output import show_fields, show_json, when
     from penstock.model.run import Job

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 
-
-@click.group()
-def task() -> None:
-    """Bindings of a job."""
-
+task = noun("task", "Bindings of a job.")
 
 @task.command("list")
 @click.argument("job", metavar="JOB")
 @page_options(100)
 @json_option
 def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
-    """The tasks a job ran. Those it took over from earlier jobs exist as results alone."""
+    """List the tasks a job ran. Those it took over from earlier jobs exist as results alone."""
     from penstock.cli.output import short, show_json, show_table, talk
     from penstock.cli.summary import binding
     from penstock.service import lists
@@ -51,7 +48,7 @@ def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
 @click.argument("target", metavar="TASK")
 @json_option
 def show_task(target: str, as_json: bool) -> None:
-    """One task with its attempts."""
+    """Show one task with its attempts."""
     from penstock.cli.output import show_fields, show_json, show_table, when
     from penstock.cli.summary import binding
     from penstock.service import lists

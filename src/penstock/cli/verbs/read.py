@@ -24,14 +24,14 @@ def get(source: str, destination: Path, as_json: bool) -> None:
     REF is a branch, a commit or run id (or how it begins), with ^ or ~2 for ancestors. STEP@RUN reads what a job
     without a repo left.
     """
-    from penstock.cli.output import show_json, talk
+    from penstock.cli.output import number, show_json, talk
     from penstock.model.ids import parse_reference
     from penstock.service import reading
     from penstock.text.units import show_size
 
     with project() as parts:
         files, size = reading.get(parts, parse_reference(source), destination)
-    talk(f"{files} file{'s' if files != 1 else ''}, {show_size(size)} in {destination}")
+    talk(f"{number(files, 'file')}, {show_size(size)} in {destination}")
     if as_json:
         show_json({"source": source, "destination": str(destination), "files": files, "size": size})
 

@@ -21,7 +21,7 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
     first. An unfinished run of the same pipeline is gone on with. Exit code 1 if the run did not succeed.
     """
     from penstock.cli import driving, summary
-    from penstock.cli.output import short, show_json, talk
+    from penstock.cli.output import number, short, show_json, talk
     from penstock.model.run import Job
     from penstock.service import resolve, views
     from penstock.service.begin import begin
@@ -32,8 +32,7 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
         for warning in begun.warnings:
             talk(f"warning: {warning}")
         for commit in begun.commits:
-            files = "1 file" if commit.files == 1 else f"{commit.files} files"
-            talk(f"{commit.repo}@{short(commit.id)}  {files}, {show_size(commit.size)}")
+            talk(f"{commit.repo}@{short(commit.id)}  {number(commit.files, 'file')}, {show_size(commit.size)}")
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
         driving.see_through(parts, [begun.run.id])
@@ -44,7 +43,7 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
         else:
             summary.show_run(view)
         if view.state != "success":
-            summary.show_failures(parts, view)
+            summary.show_failures(parts, view.jobs)
             ctx.exit(1)
         if not as_json:
             summary.show_next(parts, view)

@@ -11,7 +11,7 @@ from penstock.cli.options import json_option, project
 
 if TYPE_CHECKING:
     from penstock.model.run import Job, Run
-    from penstock.model.views import RunView
+    from penstock.model.views import JobView, RunView
     from penstock.service.parts import Parts
 
 
@@ -29,6 +29,7 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_j
     from penstock.cli import driving, summary
     from penstock.cli.output import show_json, talk
     from penstock.model.run import Job, Run
+    from penstock.model.views import RunView
     from penstock.service import views
     from penstock.text.units import parse_seconds
 
@@ -49,11 +50,10 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_j
         if as_json:
             show_json(shown[0] if len(targets) == 1 else {"runs": list(ended.values()), "next": None})
         else:
-            for view in ended.values():
-                summary.show_run(view)
+            _show(shown)
         if any(view.state != "success" for view in shown):
-            for view in ended.values():
-                summary.show_failures(parts, view)
+            for view in shown:
+                summary.show_failures(parts, view.jobs if isinstance(view, RunView) else [view])
             ctx.exit(1)
 
 
@@ -67,6 +67,19 @@ def _found(parts: Parts, targets: Sequence[str]) -> list[Run | Job]:
         resolve.run(parts, text) if text == "last" or resolve.is_id(text) else resolve.job(parts, text)
         for text in targets
     ]
+
+
+def _show(ended: Sequence[RunView | JobView]) -> None:
+    """Runs one by one, then all jobs that were named."""
+    from penstock.cli import summary
+    from penstock.model.views import JobView, RunView
+
+    for view in ended:
+        if isinstance(view, RunView):
+            summary.show_run(view)
+    jobs = [view for view in ended if isinstance(view, JobView)]
+    if jobs:
+        summary.show_jobs(jobs, of_many_runs=True)
 
 
 def _run_view(parts: Parts, run: str) -> RunView:

@@ -58,7 +58,7 @@ def rm(target: str, recursive: bool, message: str, as_json: bool) -> None:
 
 def report(parts: Parts, written: Written, as_json: bool) -> None:
     """The commit on stdout; what came with it on stderr."""
-    from penstock.cli.output import show_json, talk
+    from penstock.cli.output import number, show_json, talk
     from penstock.service.views import commit_view
     from penstock.text.units import show_size
 
@@ -69,8 +69,8 @@ def report(parts: Parts, written: Written, as_json: bool) -> None:
         show_json(commit_view(made))
     else:
         print(f"{made.repo}@{made.id}")
-    files = "1 file" if made.files == 1 else f"{made.files} files"
-    talk(f"{made.repo}@{made.branch} holds {files}, {show_size(made.size)}; {written.changed} written or deleted")
+    holds = f"{number(made.files, 'file')}, {show_size(made.size)}"
+    talk(f"{made.repo}@{made.branch} holds {holds}; {written.changed} written or deleted")
     tell_run(parts, made.run)
 
 
@@ -78,7 +78,7 @@ def tell_run(parts: Parts, run: str | None) -> None:
     """Say which run a commit opened, and who drives it."""
     if run is None:
         return
-    from penstock.cli.output import short, talk
+    from penstock.cli.output import number, short, talk
     from penstock.model.run import Job
     from penstock.service.role import holder
 
@@ -86,4 +86,4 @@ def tell_run(parts: Parts, run: str | None) -> None:
     engine = holder(parts.layout.lock)
     alone = f"nothing drives it: `penstock wait {short(run)}` or `penstock run`"
     driven = f"engine is {engine}, driving it" if engine else alone
-    talk(f"opened run {short(run)} ({jobs} job{'s' if jobs != 1 else ''}); {driven}")
+    talk(f"opened run {short(run)} ({number(jobs, 'job')}); {driven}")
