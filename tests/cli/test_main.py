@@ -44,7 +44,7 @@ def test_help_says_what_the_command_says(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None and command.help
     if not isinstance(command, click.Group):
-        assert command.help.splitlines()[0].startswith(cli.places[name][1])
+        assert command.help.splitlines()[0].startswith(cli.places[name][1].rstrip("."))
 
 
 def test_every_command_answers_in_json() -> None:

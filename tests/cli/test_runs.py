@@ -46,12 +46,12 @@ def test_a_tour(penstock: Penstock, letters: Path) -> None:
 
 def test_the_document_of_a_run(penstock: Penstock, letters: Path) -> None:
     run = penstock("run", "--json").json
-    keys = ["run", "state", "reason", "pipeline", "version", "origin", "params", "created", "started", "finished", "jobs"]
-    assert list(run) == keys
+    keys = "run state reason pipeline version origin params created started finished jobs"
+    assert list(run) == keys.split()
     assert (run["state"], run["reason"], run["pipeline"], run["version"]) == ("success", None, "letters", 1)
     job = run["jobs"][0]
-    keys = ["job", "pipeline", "step", "state", "reason", "message", "tasks", "output", "created", "started", "finished"]
-    assert list(job) == [*keys, "stats"]
+    keys = "job pipeline step state reason message tasks output created started finished stats"
+    assert list(job) == keys.split()
     assert (job["job"], job["output"]) == (f"upper@{run['run']}", f"upper@{run['run']}")
     assert list(job["tasks"]) == COUNTS
     assert job["tasks"]["total"] == sum(job["tasks"][name] for name in COUNTS[1:]) == 2
@@ -108,7 +108,7 @@ def test_parameters(penstock: Penstock, letters: Path) -> None:
 
 def test_plan_changes_nothing(penstock: Penstock, letters: Path) -> None:
     plan = penstock("plan", "--json").json
-    assert [(step["step"], step["total"], step["tasks"]) for step in plan["steps"]] == [("upper", 2, 2), ("all", None, None)]
+    assert [(step["step"], step["tasks"]) for step in plan["steps"]] == [("upper", 2), ("all", None)]
     assert "STEP" in penstock("plan").out
     assert penstock("run", "list", "--json").json["runs"] == []
     assert penstock("pipeline", "list", "--json").json["pipelines"] == []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Collection
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from penstock.cli.progress import watcher
 from penstock.model.errors import Interrupted
@@ -15,8 +12,6 @@ from penstock.service.watch import Progress, follow_or_drive
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
-
-_TERMINATED = 128 + signal.SIGTERM
 
 
 class _Enough(Exception):
@@ -38,8 +33,6 @@ def see_through(
         if jobs and progress.following is not None and done.issuperset(jobs):
             raise _Enough
 
-    # A polite kill is as good as Ctrl-C: what is in flight is given back.
-    before = signal.signal(signal.SIGTERM, _leave)
     try:
         follow_or_drive(parts, runs, tell, timeout)
     except _Enough:
@@ -49,9 +42,4 @@ def see_through(
             raise Interrupted(f"stopped waiting; engine is {watch.following} and goes on") from None
         raise Interrupted("stopped; `penstock run` goes on") from None
     finally:
-        signal.signal(signal.SIGTERM, before)
         watch.close()
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(_TERMINATED)

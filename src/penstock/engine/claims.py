@@ -32,16 +32,17 @@ class Claims(Struct):
         return None
 
     def _other(self, path: str) -> str | None:
-        taken = self.files.get(path) or self.directories.get(path) or self.owner(path)
-        if taken is not None:
-            return taken
+        # The binding of a whole tree is called "": only None says that nobody has it.
+        for taken in (self.files.get(path), self.directories.get(path), self.owner(path)):
+            if taken is not None:
+                return taken
         kept = self.below(path)
         if kept is not None:
             return kept[1]
         for directory in parents(path):
-            taken = self.files.get(directory) or self.owner(directory)
-            if taken is not None:
-                return taken
+            for taken in (self.files.get(directory), self.owner(directory)):
+                if taken is not None:
+                    return taken
         return None
 
 

@@ -63,7 +63,7 @@ def explain_run(run: Run, jobs: Sequence[Job], around: Around) -> list[str]:
         if run.stop:
             lines.append(f"it was asked to end ({run.stop}); what is in flight is ending")
         elif run.hold:
-            lines.append(f"it is held by {run.hold}; `penstock release {run.id[:8]}` lets it go on")
+            lines.append(f"it is held by {run.hold}; `penstock release {run.id[:12]}` lets it go on")
         elif around.engine is None:
             lines.append("nobody drives it: `penstock run` or `penstock wait` does")
         else:

@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.world import World
 from penstock.model import facts as f
-from penstock.model.data import EMPTY
 from penstock.model.moves import (
     AttemptState,
     JobState,
@@ -66,6 +66,8 @@ class _Turn:
         self.runs: dict[str, Run] = {}
         self.flying: dict[int, int] = {}
         self.may_begin: set[int] = set()
+        self.begun: dict[int, Attempt] = {}
+        self.ended: set[int] = set()
         self.inserted: list[tuple[Any, Any]] = []
         self.moved_heads: list[tuple[Any, Any]] = []
         self.out = Reaction()
@@ -75,6 +77,7 @@ class _Turn:
             f.Unreadable: self.unreadable,
             f.Placed: self.placed,
             f.Reused: self.reused,
+            f.Began: self.began,
             f.Reported: self.reported,
             f.Returned: self.returned,
             f.Closed: self.closed,
@@ -100,6 +103,15 @@ class _Turn:
         kept = {name: value for name, value in data.items() if value not in (None, "")}
         self.out.events.append(Event(self.now, kind, run, subject, kept))
 
+    def end_attempt(self, seq: int, token: int | None = None) -> tuple[Task, Attempt] | None:
+        """A task and its live attempt, once, for whoever ends it; None when that is over, or fenced off by `token`."""
+        task, attempt = self.world.tasks.get(seq), self.world.attempts.get(seq)
+        if task is None or attempt is None or seq in self.ended or token not in (None, attempt.token):
+            return None
+        self.ended.add(seq)
+        self.flying[task.job] = self.flying.get(task.job, 0) - 1
+        return task, attempt
+
     def in_flight(self, job: int) -> int:
         return self.world.flying.get(job, 0) + self.flying.get(job, 0)
 
@@ -107,6 +119,9 @@ class _Turn:
         changes = self.out.changes
         changes += [(self.world.jobs[seq], job) for seq, job in self.jobs.items()]
         changes += [(self.world.runs[key], run) for key, run in self.runs.items()]
+        # A row changes once in a turn: what began and ended in it is written as ended.
+        begun = ((seq, attempt) for seq, attempt in self.begun.items() if seq not in self.ended)
+        changes += [(self.world.attempts[seq], attempt) for seq, attempt in begun]
         changes += self.inserted
         changes += self.moved_heads
         return self.out
@@ -185,13 +200,25 @@ class _Turn:
         files = sum(success.files for _, success in fact.found)
         self.settle(self.set_job(job, reused=job.reused + count, left=job.left - count, files=job.files + files))
 
+    def began(self, fact: f.Began) -> None:
+        for seq, started in fact.running:
+            attempt = self.world.attempts.get(seq)
+            if attempt is not None and attempt.token == started.token and attempt.started is None:
+                self.begun[seq] = replace(
+                    attempt,
+                    state=AttemptState.RUNNING,
+                    started=started.started,
+                    log_file=started.log_file,
+                    log_offset=started.log_offset,
+                )
+
     def reported(self, fact: f.Reported) -> None:
         by_job: dict[int, list[tuple[Task, Attempt, Result]]] = {}
         for seq, result in fact.results:
-            task, attempt = self.world.tasks.get(seq), self.world.attempts.get(seq)
             # A report that comes twice, or after its lease was given to somebody else, changes nothing.
-            if task is not None and attempt is not None and attempt.token == result.token:
-                by_job.setdefault(task.job, []).append((task, attempt, result))
+            mine = self.end_attempt(seq, result.token)
+            if mine is not None:
+                by_job.setdefault(mine[0].job, []).append((*mine, result))
         for seq, ended in by_job.items():
             self.settle(self.count(self.job(seq), ended))
 
@@ -202,10 +229,9 @@ class _Turn:
         added = dict.fromkeys((*COUNTERS.values(), "files", "download_bytes", "upload_bytes"), 0)
         seconds, left = 0.0, 0
         for task, attempt, result in ended:
-            self.out.changes.append((attempt, _ended(attempt, result)))
-            new = _after(task, result, tries, stopping, self.now)
+            self.out.changes.append((attempt, endings.ended(attempt, result)))
+            new = endings.after(task, result, tries, stopping, self.now)
             self.out.changes.append((task, new))
-            self.flying[job.seq] = self.flying.get(job.seq, 0) - 1
             added["download_bytes"] += result.stats.download_bytes
             added["upload_bytes"] += result.stats.upload_bytes
             seconds += result.stats.process_seconds
@@ -228,21 +254,21 @@ class _Turn:
     def returned(self, fact: f.Returned) -> None:
         touched: dict[int, int] = {}
         for seq in fact.tasks:
-            task, attempt = self.world.tasks.get(seq), self.world.attempts.get(seq)
-            if task is None or attempt is None:
+            mine = self.end_attempt(seq)
+            if mine is None:
                 continue
+            task, attempt = mine
             reason = Reason.LOST if fact.lost else Reason.USER
-            ended = replace(
-                attempt,
+            over = replace(
+                self.begun.get(seq, attempt),
                 state=AttemptState.ENDED,
                 outcome=Outcome.FAILED if fact.lost else Outcome.CANCELLED,
                 reason=reason,
                 message=fact.message,
                 ended=self.now,
             )
-            self.out.changes.append((attempt, ended))
+            self.out.changes.append((attempt, over))
             self.out.changes.append((task, replace(task, state=TaskState.READY)))
-            self.flying[task.job] = self.flying.get(task.job, 0) - 1
             touched[task.job] = touched.get(task.job, 0) + 1
         for seq, count in touched.items():
             job = self.job(seq)
@@ -258,7 +284,7 @@ class _Turn:
         job = self.set_job(
             job, ledger=fact.ledger, owners=fact.owners, tree=fact.tree, files=fact.files, size=fact.size
         )
-        outcome, reason, message = _fold_tasks(job, job.stop or self.run(job.run).stop)
+        outcome, reason, message = endings.fold_tasks(job, job.stop or self.run(job.run).stop)
         if fact.commit is not None:
             good = outcome == Outcome.SUCCEEDED
             self.inserted.append((None, fact.commit if good else replace(fact.commit, error=message or outcome)))
@@ -276,34 +302,45 @@ class _Turn:
         if job.state == JobState.EXPORTING:
             job = self.set_job(job, state=JobState.CLOSING)
         if job.state == JobState.CLOSING and job.repo is None and job.files == 0:
-            outcome, reason, message = _fold_tasks(job, job.stop or self.run(job.run).stop)
+            outcome, reason, message = endings.fold_tasks(job, job.stop or self.run(job.run).stop)
             self.finish(job, outcome, reason, message)
 
     def finish(self, job: Job, outcome: str, reason: str | None, message: str = "") -> None:
+        """End a job, and every job downstream that cannot go on without it."""
+        # Not a recursion: a chain of jobs may be longer than the stack is deep.
+        over = [self.end_job(job, outcome, reason, message)]
+        for upstream in over:
+            for edge in self.world.down.get(upstream.seq, ()):
+                known = edge.job in self.world.jobs
+                if known and self.job(edge.job).state == JobState.WAITING:
+                    over += self.upstream_ended(self.job(edge.job), upstream, edge.needs)
+
+    def end_job(self, job: Job, outcome: str, reason: str | None, message: str = "") -> Job:
         job = self.set_job(job, state=JobState.DONE, outcome=outcome, reason=reason, message=message, finished=self.now)
-        for edge in self.world.down.get(job.seq, ()):
-            waiting = self.world.jobs.get(edge.job)
-            if waiting is not None and self.job(edge.job).state == JobState.WAITING:
-                self.upstream_ended(self.job(edge.job), job, edge.needs)
         if job.repo is not None:
             self.may_begin.update(self.world.turns.get(job.repo, ()))
         run = self.run(job.run)
         self.runs[run.id] = run = replace(run, left=run.left - 1)
         if run.left == 0:
             self.finish_run(run)
+        return job
 
-    def upstream_ended(self, job: Job, upstream: Job, needs: str) -> None:
+    def upstream_ended(self, job: Job, upstream: Job, needs: str) -> list[Job]:
+        """One wait less for a job; or its own end, which is returned."""
         goes_on = upstream.outcome == Outcome.SUCCEEDED or needs == "end"
         if goes_on or self.world.step(job).on_upstream_failure == "continue" and not _reads(job, upstream):
             self.set_job(job, waits=job.waits - 1)
             self.may_begin.add(job.seq)
-        else:
-            job = self.set_job(job, failed_upstream=upstream.id)
-            self.finish(job, Outcome.CANCELLED, Reason.UPSTREAM, f"{upstream.id} did not succeed")
+            return []
+        stop = job.stop or self.run(job.run).stop
+        if stop is not None:
+            return [self.end_job(job, Outcome.CANCELLED, stop)]
+        job = self.set_job(job, failed_upstream=upstream.id)
+        return [self.end_job(job, Outcome.CANCELLED, Reason.UPSTREAM, f"{upstream.id} did not succeed")]
 
     def finish_run(self, run: Run) -> None:
         jobs = [self.job(seq) for seq, job in self.world.jobs.items() if job.run == run.id]
-        outcome, reason = _fold_jobs(jobs, run.stop)
+        outcome, reason = endings.fold_jobs(jobs, run.stop)
         self.runs[run.id] = replace(run, state=RunState.DONE, outcome=outcome, reason=reason, finished=self.now)
         check_move("run", run.state, RunState.DONE)
         self.tell("run.done", run.id, run.id, outcome=outcome, reason=reason)
@@ -331,70 +368,3 @@ class _Turn:
 
 def _reads(job: Job, upstream: Job) -> bool:
     return upstream.repo is not None and any(item.repo == upstream.repo for item in job.inputs)
-
-
-def _ended(attempt: Attempt, result: Result) -> Attempt:
-    log = result.log
-    stats = result.stats
-    return replace(
-        attempt,
-        state=AttemptState.ENDED,
-        outcome=result.outcome,
-        reason=result.reason,
-        exit_code=result.exit_code,
-        message=result.message,
-        started=result.started,
-        ended=result.ended,
-        log_file=log.file if log else None,
-        log_offset=log.offset if log else 0,
-        log_length=log.length if log else 0,
-        download_bytes=stats.download_bytes,
-        upload_bytes=stats.upload_bytes,
-        download_seconds=stats.download_seconds,
-        process_seconds=stats.process_seconds,
-        upload_seconds=stats.upload_seconds,
-        cpu_seconds=stats.cpu_seconds,
-        peak_memory=stats.peak_memory,
-    )
-
-
-def _after(task: Task, result: Result, tries: int, stopping: str | None, now: int) -> Task:
-    """The task after an attempt: done, or ready for another one."""
-    used = task.tries + 1
-    if result.outcome == Outcome.CANCELLED and stopping is None:
-        return replace(task, state=TaskState.READY)
-    # Writing over a sibling would only happen again.
-    again = result.outcome == Outcome.FAILED and used < tries and stopping is None and result.reason != Reason.COLLISION
-    if again:
-        return replace(task, state=TaskState.READY, tries=used, reason=result.reason, message=result.message)
-    good = result.outcome == Outcome.SUCCEEDED
-    return replace(
-        task,
-        state=TaskState.DONE,
-        outcome=result.outcome,
-        reason=result.reason if stopping is None or good else result.reason or stopping,
-        message=result.message,
-        tries=used,
-        output=result.output if good else EMPTY,
-        files=result.files if good else 0,
-        finished=now,
-    )
-
-
-def _fold_tasks(job: Job, stop: str | None) -> tuple[str, str | None, str]:
-    if stop is not None and (job.cancelled or job.failed):
-        return Outcome.CANCELLED, stop, ""
-    if job.failed:
-        return Outcome.FAILED, Reason.TASKS, f"{job.failed} of {job.total} tasks failed"
-    return Outcome.SUCCEEDED, None, ""
-
-
-def _fold_jobs(jobs: Sequence[Job], stop: str | None) -> tuple[str, str | None]:
-    outcomes = {job.outcome for job in jobs}
-    if outcomes <= {Outcome.SUCCEEDED}:
-        return Outcome.SUCCEEDED, None
-    if stop is not None:
-        return Outcome.CANCELLED, stop
-    if Outcome.FAILED in outcomes:
-        return Outcome.FAILED, Reason.TASKS
-    return Outcome.CANCELLED, next((job.reason for job in jobs if job.outcome == Outcome.CANCELLED), None)

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.model.run import Attempt, Branch, Commit, JobInput, Success, Task
-from penstock.model.wire import Result
+from penstock.model.wire import Result, Started
 
 
 class Loaded(Struct, frozen=True):
@@ -57,6 +57,12 @@ class Reported(Struct, frozen=True):
     results: tuple[tuple[int, Result], ...]
 
 
+class Began(Struct, frozen=True):
+    """Attempts that have been running for a while: (task, since when and where they print)."""
+
+    running: tuple[tuple[int, Started], ...]
+
+
 class Returned(Struct, frozen=True):
     """Attempts will not end by themselves: given back unstarted, or their worker is gone (`lost`)."""
 
@@ -78,4 +84,4 @@ class Closed(Struct, frozen=True):
     branch: Branch | None
 
 
-Fact = Loaded | Expanded | Unreadable | Placed | Reused | Reported | Returned | Closed
+Fact = Loaded | Expanded | Unreadable | Placed | Reused | Began | Reported | Returned | Closed

@@ -93,6 +93,16 @@ class Result(Struct, frozen=True):
     stats: Stats = field(default_factory=Stats)
 
 
+class Started(Struct, frozen=True):
+    """An attempt that has been running for a while: since when, and where what it prints can be read meanwhile."""
+
+    attempt: str
+    token: int
+    started: int  #: UTC microseconds
+    log_file: str
+    log_offset: int
+
+
 class Report(Struct, frozen=True):
     """Some results of one batch. Everything they name is durable before the report is sent."""
 
@@ -100,6 +110,7 @@ class Report(Struct, frozen=True):
     results: tuple[Result, ...]
     packs: tuple[str, ...] = ()  #: packs written since the last report, for the blob index
     recalled: tuple[str, ...] = ()  #: attempts given back unstarted
+    running: tuple[Started, ...] = ()  #: attempts that are taking their time
 
 
 class Recall(Struct, frozen=True):

@@ -5,7 +5,7 @@ All rows of it are one transaction. The engine is not needed for any of this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from penstock.engine.graph import arrows, cycle, readers
 from penstock.model.errors import BadSpec, NotFound, UsageError
 from penstock.model.moves import Reason
-from penstock.model.run import Commit, Repo, Run, Version
+from penstock.model.run import Commit, Job, Repo, Run, Version
 from penstock.model.spec import Pipeline
 from penstock.service import resolve
 from penstock.service.freeze import INHERITED, Frozen, freeze, link_drafts, same_in_force
@@ -33,6 +33,7 @@ class Begun(Struct, frozen=True):
     commits: tuple[Commit, ...]
     applied: bool  #: whether a new pipeline version was made
     warnings: tuple[str, ...]
+    ahead: tuple[str, ...]  #: runs that earlier commits opened and that are not done: they go first
 
 
 def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
@@ -44,13 +45,16 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
     with store.transaction(durable=True):
         drafts = [fresh for draft in drafts if (fresh := _fresh(parts, draft)) is not None]
         version = apply(parts, frozen)
-        unfinished = [run for run in store.load(Run, "active_runs") if run.pipeline == frozen.pipeline.name]
+        active = store.load(Run, "active_runs")
+        ahead = tuple(run.id for run in active if run.origin == "put" and not run.hold)
+        unfinished = [run for run in active if run.pipeline == version.pipeline]
+        newest = _newest(parts, active, version.pipeline)
         driven = holder(parts.layout.lock) is not None
         for run in unfinished:
             same = run.version == version.number
             alike = same and run.params == dict(params) and run.stop is None
-            if alike and not drafts and run is unfinished[-1]:
-                return Begun(run, True, (), False, frozen.warnings)
+            if alike and not drafts and run is newest:
+                return Begun(run, True, (), False, frozen.warnings, ahead)
             # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
             if not same or (alike and not driven):
                 store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
@@ -60,7 +64,15 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
         opening = Opening("run", frozen.pipeline.name, version.number, params)
         commits, opened = open_run(parts, drafts, seeds, in_force, opening, parts.new_id())
         assert opened is not None  # a pipeline has steps
-    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings)
+    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead)
+
+
+def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:
+    """The last of these runs that has jobs of a pipeline: it alone reads the newest data."""
+    for run in reversed(active):
+        if any(job.pipeline == pipeline for job in parts.store.load(Job, "jobs_of_run", run=run.id)):
+            return run
+    return None
 
 
 def _fresh(parts: Parts, draft: Draft) -> Draft | None:

@@ -71,7 +71,7 @@ def retry(parts: Parts, target: str) -> Run:
     """
     old = resolve.run(parts, target)
     if old.state != RunState.DONE:
-        raise Refused(f"run {old.id} is not done; `penstock wait {old.id[:8]}` goes on with it")
+        raise Refused(f"run {old.id} is not done; `penstock wait {old.id[:12]}` goes on with it")
     jobs = parts.store.load(Job, "jobs_of_run", run=old.id)
     bad = {(job.pipeline, job.step) for job in jobs if job.outcome != Outcome.SUCCEEDED}
     if not bad:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Stop
+from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Started, Stop
 from penstock.runner.base import Launch
 from penstock.runner.command import DEFAULT_PATH
 from penstock.runner.pipe import Pipe
@@ -38,6 +38,7 @@ class Heard(Struct, frozen=True):
     """What came in, by task: results, what was given back unstarted, and what workers that are gone had."""
 
     ended: tuple[tuple[int, Result], ...] = ()
+    began: tuple[tuple[int, Started], ...] = ()
     packs: tuple[str, ...] = ()
     lost: tuple[int, ...] = ()
     gone: tuple[str, ...] = ()  #: names of workers
@@ -134,6 +135,7 @@ class Crew:
         waiting = [worker for worker in self._workers if worker.pipe.waiting]
         _, readable = self._processes.poll(0 if waiting else timeout, list(by_source))
         ended: list[tuple[int, Result]] = []
+        began: list[tuple[int, Started]] = []
         packs: list[str] = []
         lost: list[int] = []
         gone: list[Worker] = []
@@ -142,6 +144,11 @@ class Crew:
                 for message in worker.pipe.receive():
                     if isinstance(message, Report):
                         packs += message.packs
+                        began += (
+                            (worker.holds[started.attempt], started)
+                            for started in message.running
+                            if started.attempt in worker.holds
+                        )
                         ended += (
                             (worker.holds.pop(result.attempt), result)
                             for result in message.results
@@ -154,7 +161,7 @@ class Crew:
         for worker in gone:
             lost += worker.holds.values()
             self._end(worker)
-        return Heard(tuple(ended), tuple(packs), tuple(lost), tuple(worker.name for worker in gone))
+        return Heard(tuple(ended), tuple(began), tuple(packs), tuple(lost), tuple(worker.name for worker in gone))
 
     def _end(self, worker: Worker) -> None:
         self._processes.stop(worker.handle, kill=True)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from penstock.model.data import EMPTY, Entry
 from penstock.model.errors import NotFound, Refused, UsageError
-from penstock.model.ids import Reference
+from penstock.model.ids import Reference, check_name
 from penstock.model.paths import check_path
 from penstock.model.run import Commit, Repo, Run
 from penstock.objects import checkout, tree
@@ -102,17 +102,23 @@ def _gather(writer: Writer, target: Reference, sources: Sequence[Path], contents
     """The entries of all sources, by the path they shall have."""
     prefix = f"{target.path}/" if target.path else ""
     found: dict[str, Entry] = {}
+
+    def take(path: str, entry: Entry) -> None:
+        if check_path(path) in found:
+            raise UsageError(f"two sources have a file for {target.repo}:/{path}; put them into different directories")
+        found[path] = entry
+
     for source, inner in zip(sources, contents, strict=True):
         if source.is_dir():
             below = prefix if inner else f"{prefix}{source.resolve().name}/"
             for path, entry in checkout.collect(writer, source):
-                found[check_path(below + path)] = entry
+                take(below + path, entry)
         elif source.is_file():
             exact = len(sources) == 1 and target.path and not target.directory
-            path = check_path(target.path if exact and target.path else prefix + source.name)
+            path = target.path if exact and target.path else prefix + source.name
             status = source.stat()
             blobs = writer.add_file(source, status.st_size)
-            found[path] = Entry(blobs, status.st_size, bool(status.st_mode & 0o100))
+            take(path, Entry(blobs, status.st_size, bool(status.st_mode & 0o100)))
         else:
             raise NotFound(f"{source}: no such file or directory")
     return found
@@ -137,6 +143,8 @@ def write(
     name = target.ref or (found[0].default_branch if found else "main")
     if resolve.is_id(name):
         raise UsageError(f"{target}: a commit cannot be changed; name a branch")
+    check_name(target.repo, "repo")
+    check_name(name, "branch")
     while True:
         head = resolve.head(parts, target.repo, name)
         root = head.root if head else EMPTY

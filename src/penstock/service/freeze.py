@@ -13,6 +13,7 @@ from msgspec import Struct
 from penstock.model.errors import BadSpec, NotFound
 from penstock.model.run import Repo, Version
 from penstock.model.spec import Pipeline, RepoSpec
+from penstock.objects import tree
 from penstock.objects.scan import Scan, scan
 from penstock.service import resolve
 from penstock.service.ignore import LARGEST, Skip, skipper
@@ -58,8 +59,8 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
     if known is not None and inside:
         version, pipeline = known
         code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
-        # The pipeline file is part of the code: the same code tree says the same thing.
-        if code == version.code:
+        # Where the pipeline file is part of the code (it may be ignored), the same code tree says the same thing.
+        if code == version.code and tree.lookup(parts.objects.pages, code, file) is not None:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     pipeline, spec = _read(parts, path, file)
     code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from msgspec import Struct
@@ -77,7 +76,7 @@ def create(root: Path) -> Layout:
     """Make `.penstock` in a directory. Raises AlreadyExists, NotWritable."""
     root = root.resolve()
     home = root / DIRECTORY
-    layout = Layout(root, secrets.token_hex(16))
+    layout = Layout(root, os.urandom(16).hex())
     try:
         root.mkdir(parents=True, exist_ok=True)
         home.mkdir()

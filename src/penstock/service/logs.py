@@ -32,29 +32,39 @@ class LogChunk(Struct, frozen=True):
 def logs(parts: Parts, target: str, follow: bool = False) -> Iterator[LogChunk]:
     """The logs of a task, of every task of a job, or of every job of a run, in order.
 
-    With `follow`, attempts are told as they end, until the job or run is done. Attempts that printed nothing are left
-    out.
+    With `follow`, what is printed is told as it comes (after the first second of an attempt), until the job or run is
+    done. Attempts that printed nothing are left out.
     """
-    seen: set[tuple[int, int]] = set()
+    read_to: dict[tuple[int, int], int] = {}
     while True:
         tasks, over = _tasks(parts, target)
         for task in tasks:
-            yield from _of_task(parts, task, seen)
+            yield from _of_task(parts, task, read_to)
         if over or not follow:
             return
         time.sleep(LOOK)
 
 
-def _of_task(parts: Parts, task: Task, seen: set[tuple[int, int]]) -> Iterator[LogChunk]:
+def _of_task(parts: Parts, task: Task, read_to: dict[tuple[int, int], int]) -> Iterator[LogChunk]:
+    """What a task's attempts printed since it was last asked; `read_to` remembers how far that was."""
     if task.attempts == 0:
         return
     for attempt in parts.store.load(Attempt, "attempts", task=task.seq):
-        if attempt.outcome is None or (task.seq, attempt.number) in seen:
+        if attempt.log_file is None:
             continue
-        seen.add((task.seq, attempt.number))
-        if attempt.log_file is not None and attempt.log_length:
-            data = read(parts.layout.logs, attempt.log_file, attempt.log_offset, attempt.log_length)
+        key = (task.seq, attempt.number)
+        start = read_to.get(key, 0)
+        end = attempt.log_length if attempt.outcome is not None else _so_far(parts, attempt)
+        if end > start:
+            read_to[key] = end
+            data = read(parts.layout.logs, attempt.log_file, attempt.log_offset + start, end - start)
             yield LogChunk(task.id, task.key, attempt.number, data)
+
+
+def _so_far(parts: Parts, attempt: Attempt) -> int:
+    """How much an attempt that still runs has printed: it is the last one in its slot's file."""
+    assert attempt.log_file is not None
+    return (parts.layout.logs / attempt.log_file).stat().st_size - attempt.log_offset
 
 
 def _tasks(parts: Parts, target: str) -> tuple[Iterator[Task] | Sequence[Task], bool]:

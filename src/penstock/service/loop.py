@@ -15,11 +15,12 @@ from penstock.engine.react import react
 from penstock.engine.world import World
 from penstock.model.data import EMPTY
 from penstock.model.errors import Conflict
-from penstock.model.facts import Fact, Loaded, Reported, Returned
+from penstock.model.facts import Began, Fact, Loaded, Reported, Returned
 from penstock.model.moves import JobState, Outcome, Reason
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects import map as pages_map
+from penstock.objects.checkout import remove
 from penstock.runner.leftovers import end_leftovers
 from penstock.service.crew import Crew
 from penstock.service.drivers.closing import close
@@ -28,6 +29,8 @@ from penstock.service.drivers.placing import Placer
 from penstock.service.ledger import Ledger
 from penstock.service.parts import Parts
 
+#: The directory below `work` that no worker owns.
+SHARED_CODE = "code"
 #: How long a turn waits for reports, in seconds, before it looks for rows written by others.
 PATIENCE = 0.05
 
@@ -49,9 +52,12 @@ class Engine:
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
 
     def _take_over(self) -> None:
-        """Processes of an engine that died must be gone before what they did is done again."""
+        """Processes of an engine that died must be gone before what they did is done again; then their slots may go."""
         if self.parts.store.load(Attempt, "live_attempts"):
             end_leftovers(self.parts.layout.id)
+            for left in self.parts.layout.work.iterdir():
+                if left.name != SHARED_CODE:
+                    remove(left)
 
     def _load(self) -> World:
         store = self.parts.store
@@ -92,6 +98,8 @@ class Engine:
         if heard.packs:
             self.parts.objects.blobs.learn(heard.packs)
         facts: list[Fact] = []
+        if heard.began:
+            facts.append(Began(heard.began))
         if heard.ended:
             results = tuple((task, self._checked(task, result)) for task, result in heard.ended)
             facts.append(Reported(results))

@@ -58,7 +58,7 @@ class _Planner:
 
     def __init__(self, parts: Parts, frozen: Frozen, params: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
         self.parts, self.frozen, self.params = parts, frozen, params
-        self.roots = {draft.repo: draft.root for draft in drafts}
+        self.roots = {(draft.repo, draft.branch): draft.root for draft in drafts}
         self.unknown: set[str] = set()  #: repos whose next commit is not known
 
     def step(self, node: Node, number: int, pipeline: Pipeline) -> PlannedStep:

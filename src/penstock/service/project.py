@@ -113,7 +113,7 @@ class Project:
         Raises BadSpec with file:line:column, Interrupted after Ctrl-C: the next `run` goes on.
         """
         begun = self.begin(file, params)
-        self.wait(begun.run.id, progress)
+        self._see_through([*begun.ahead, begun.run.id], progress, None)
         return self.run_view(begun.run.id)
 
     def wait(
@@ -125,11 +125,16 @@ class Project:
         """See a run through: drive it if nobody does, else follow who does. Raises WaitTimeout, Interrupted."""
         found = resolve.run(self.parts, run)
         if found.state != RunState.DONE:
-            try:
-                follow_or_drive(self.parts, [found.id], progress, timeout)
-            except KeyboardInterrupt:
-                raise Interrupted(f"run {found.id} is not done; `penstock run` goes on with it") from None
+            self._see_through([found.id], progress, timeout)
         return self.run_view(found.id)
+
+    def _see_through(
+        self, runs: Sequence[str], progress: Callable[[Progress], None] | None, timeout: float | None
+    ) -> None:
+        try:
+            follow_or_drive(self.parts, runs, progress, timeout)
+        except KeyboardInterrupt:
+            raise Interrupted(f"run {runs[-1]} is not done; `penstock run` goes on with it") from None
 
     def run_view(self, run: str) -> RunView:
         """A run with its jobs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.model.errors import AlreadyExists, NotFound, Refused
-from penstock.model.ids import Reference
+from penstock.model.ids import Reference, check_name
 from penstock.model.run import Branch, Commit, Job, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
@@ -14,6 +14,7 @@ from penstock.service.parts import Parts
 
 def create_repo(parts: Parts, name: str, path: str | None = None) -> Repo:
     """An empty repo with its default branch."""
+    check_name(name, "repo")
     with parts.store.transaction(durable=True):
         made = ensure_repos(parts, [name], parts.now())
         if not made:
@@ -46,6 +47,7 @@ def _users(parts: Parts, name: str) -> list[str]:
 
 def create_branch(parts: Parts, repo: str, name: str, head: Reference | None) -> Branch:
     """A branch, or a branch moved to another commit of its repo; moving one opens a run downstream."""
+    check_name(name, "branch")
     there = resolve.repo(parts, repo)
     check_writable(parts, repo, there)
     target = resolve.commit(parts, head) if head else None

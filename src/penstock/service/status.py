@@ -17,7 +17,8 @@ def status(parts: Parts) -> StatusView:
     engine = holder(parts.layout.lock)
     notes = []
     if active and engine is None:
-        notes.append(f"{len(active)} runs are not done and nobody drives them: `penstock run` or `penstock wait`")
+        which = "1 run is" if len(active) == 1 else f"{len(active)} runs are"
+        notes.append(f"{which} not done and nobody drives the project: `penstock run` or `penstock wait` does")
     return StatusView(
         project=str(parts.layout.root),
         engine=str(engine) if engine else None,

@@ -61,13 +61,14 @@ def find(
     params: Mapping[str, Any],
     code: bytes,
     salt: str,
-    roots: Mapping[str, bytes] | None = None,
+    roots: Mapping[tuple[str, str], bytes] | None = None,
 ) -> Found:
-    """Compare a job's bindings with what is known. `roots` (repo -> tree) stand in for commits not made yet."""
+    """Compare a job's bindings with what is known. `roots` ((repo, branch) -> tree): commits that are not made yet."""
     inputs = tuple(_decided(parts, item) for item in job.inputs)
     recipe = recipe_of(pages, step, params, code, salt)
     base = _base(parts, job) if step.publishes and step.reuse else None
-    now = [(roots or {}).get(item.repo) or _root(parts, item) for item in inputs]
+    drafts = roots or {}
+    now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
     specs = list(step.input.leaves()) if step.input else []
     if base is not None and recipe.same_bindings(base) and not _must_look_at_all(step, base):
         before = [_root(parts, item) for item in base.inputs]

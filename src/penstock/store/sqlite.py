@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from penstock.model.errors import AlreadyExists, Conflict, NewerFormat, NotFound, NotWritable
+from penstock.model.errors import AlreadyExists, Conflict, Corrupt, NewerFormat, NotFound, NotWritable
 from penstock.store.base import Change
 from penstock.store.queries import migrations, queries
 from penstock.store.rows import columns, decoder, encoder, insert_sql, table, update_sql
@@ -19,6 +20,8 @@ Noun = TypeVar("Noun")
 #: How long a writer waits for another one, in seconds.
 BUSY_SECONDS = 30.0
 
+_ROOM = "is the directory writable, with room on its device?"
+
 
 class SqliteStore:
     """Rows in one file. Opening it brings the schema up to date; a newer schema is refused."""
@@ -27,26 +30,54 @@ class SqliteStore:
         self.path = str(path)
         try:
             self._db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self._db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            raise NotWritable(f"{self.path}: {error}; {_ROOM}") from error
+        try:
+            self._use_wal()
             self._db.execute("pragma synchronous = normal")
             self._db.execute("pragma foreign_keys = on")
             self._migrate()
-        except sqlite3.OperationalError as error:
-            raise NotWritable(f"{self.path}: {error}; is the directory writable, with room on its device?") from error
-        self._version = self._data_version()
+            self._version = self._data_version()
+        except BaseException as error:
+            self._db.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise NotWritable(f"{self.path}: {error}; {_ROOM}") from error
+            if isinstance(error, sqlite3.DatabaseError):
+                raise Corrupt(f"{self.path}: {error}; put back a copy of it, or start a new project") from error
+            raise
+
+    def _use_wal(self) -> None:
+        """Readers that never wait for a writer. The file remembers it."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                # Unlike all else, this does not wait for another process that opens a new file as well.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.005)
 
     def _migrate(self) -> None:
-        have = self._db.execute("pragma user_version").fetchone()[0]
         known = migrations()
-        if have > known[-1][0]:
-            raise NewerFormat(
-                f"{self.path}: schema {have} is newer than this Penstock knows ({known[-1][0]}); upgrade it"
-            )
+        have, newest = self._schema(), known[-1][0]
+        if have > newest:
+            raise NewerFormat(f"{self.path}: schema {have} is newer than this Penstock knows ({newest}); upgrade it")
+        if have == newest:
+            return
+        self._db.execute("begin immediate")
+        # Asked again: another process may have done the same while this one waited for its turn.
+        have = self._schema()
         for number, script in known:
             if number > have:
-                self._db.executescript(
-                    f"begin immediate;\n{script.read_text()}\npragma user_version = {number};\ncommit;"
-                )
+                for statement in _statements(script.read_text()):
+                    self._db.execute(statement)
+                self._db.execute(f"pragma user_version = {number}")
+        self._db.execute("commit")
+
+    def _schema(self) -> int:
+        return int(self._db.execute("pragma user_version").fetchone()[0])
 
     def _data_version(self) -> int:
         return int(self._db.execute("pragma data_version").fetchone()[0])
@@ -125,6 +156,16 @@ class SqliteStore:
     def _require_transaction(self) -> None:
         if not self._db.in_transaction:
             raise RuntimeError("rows are written inside `with store.transaction()`")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one, so that they can stand inside a transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _query(name: str) -> str:

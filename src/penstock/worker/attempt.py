@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
-from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Stats
+from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Started, Stats
 from penstock.runner.base import Ended
 from penstock.worker.files import describe
 from penstock.worker.slot import Slot
@@ -30,6 +30,7 @@ class Unfinished(Struct, eq=False):
     environment: dict[str, str]
     left: int  #: attempts without result
     results: list[Result] = field(default_factory=list)
+    running: list[Started] = field(default_factory=list)
 
 
 class Flight(Struct, eq=False):
@@ -45,6 +46,12 @@ class Flight(Struct, eq=False):
     spawned: float = 0.0  #: when its command was started
     alarm: float = math.inf  #: when it has run too long, or had long enough to leave
     ending: Reason | None = None  #: why we ended it, if we did
+    notice: float = math.inf  #: when to tell that it is still running
+
+    def running(self) -> Started:
+        """That it runs, and where its output so far lies."""
+        log = self.slot.log
+        return Started(self.assignment.attempt, self.assignment.token, self.started, log.name, log.offset)
 
 
 def now() -> int:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Seconds that results wait for others before they are told, while there is more to do.
 PATIENCE = 0.1
+#: Seconds after which an attempt that still runs is told, so that people can read what it prints.
+LONG = 1.0
 
 
 class Executor:
@@ -58,7 +60,7 @@ class Executor:
     ) -> None:
         self._slots = slots
         self._free = list(reversed(slots))
-        self._room = len(slots) - 1  # how many more may run
+        self._room = len(slots) - 1  # processors nobody uses
         self._logs = {slot.log.source: slot for slot in slots}
         self._runner = runner
         self._open_parts = parts
@@ -110,7 +112,7 @@ class Executor:
 
     def fill(self) -> None:
         """Start attempts until there is no room or no attempt left."""
-        while self._queue and self._room and self._free:
+        while self._queue and self._free and self._queue[0][0].recipe.cpus <= self._room:
             self._start(*self._queue.popleft())
 
     def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:
@@ -126,12 +128,13 @@ class Executor:
                 self._logs[descriptor].log.take()
             else:
                 readable.append(descriptor)
-        self._room += len(ended)
+        for end in ended:
+            self._room += self._flights[end.handle].batch.recipe.cpus
         for end in ended:
             self.fill()
             self._finish(end)
-        if self._next_alarm < math.inf:
-            self._ring(time.monotonic())
+        if self._next_alarm < math.inf and (moment := time.monotonic()) >= self._next_alarm:
+            self._ring(moment)
         return readable
 
     def reports(self) -> list[Report]:
@@ -139,14 +142,18 @@ class Executor:
         if self._tell_at == math.inf or (self._queue and time.monotonic() < self._tell_at):
             return []
         batches = self._batches.values()
-        told = [batch for batch in batches if batch.results or not batch.left or batch.id in self._recalled]
+        told = [
+            batch for batch in batches if batch.results or batch.running or not batch.left or batch.id in self._recalled
+        ]
         packs = self._seal(told)
         self._tell_at = math.inf
         reports: list[Report] = []
         for batch in told:
             back = tuple(self._recalled.pop(batch.id, ()))
-            reports.append(Report(batch.id, tuple(batch.results), () if reports else packs, back))
+            running = tuple(batch.running)
+            reports.append(Report(batch.id, tuple(batch.results), () if reports else packs, back, running))
             batch.results.clear()
+            batch.running.clear()
             if not batch.left:
                 del self._batches[batch.id]
         reports += [Report(batch_id, (), (), tuple(back)) for batch_id, back in self._recalled.items()]
@@ -185,11 +192,12 @@ class Executor:
             self._release(flight, wrote=False, fresh=True)
             self._tell(batch, result(assignment, verdict, flight.started))
             return
-        self._room -= 1
+        self._room -= recipe.cpus
         self._flights[handle] = flight
+        flight.notice = flight.spawned + LONG
         if recipe.timeout is not None:
             flight.alarm = flight.spawned + recipe.timeout
-            self._next_alarm = min(self._next_alarm, flight.alarm)
+        self._next_alarm = min(self._next_alarm, flight.alarm, flight.notice)
 
     def _finish(self, end: Ended) -> None:
         flight = self._flights.pop(end.handle)
@@ -267,7 +275,12 @@ class Executor:
         for handle, flight in self._flights.items():
             if flight.alarm <= time_now:
                 self._end(handle, flight, Reason.TIMEOUT, kill=flight.ending is not None)
-        self._next_alarm = min((flight.alarm for flight in self._flights.values()), default=math.inf)
+            if flight.notice <= time_now:
+                flight.notice = math.inf
+                flight.batch.running.append(flight.running())
+                self._tell_at = 0.0
+        alarms = (min(flight.alarm, flight.notice) for flight in self._flights.values())
+        self._next_alarm = min(alarms, default=math.inf)
 
     # the project's bytes ---------------------------------------------------------------------------------------------
 

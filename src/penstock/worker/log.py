@@ -22,7 +22,7 @@ class Log:
     """Takes what attempts print, one attempt after the other. `sink` is for their stdout and stderr."""
 
     def __init__(self, folder: str, name: str, cap: int = CAP, tail: int = TAIL) -> None:
-        self._place, self._name = folder, name
+        self._place, self.name = folder, name
         self._head, self._tail_size = cap - tail, tail
         self._file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._size = os.fstat(self._file).st_size
@@ -31,7 +31,7 @@ class Log:
 
     def begin(self) -> None:
         """What comes from now on belongs to a new attempt."""
-        self._offset = self._size
+        self.offset = self._size
         self._tail = bytearray()
         self._dropped = 0
         self.trouble = ""  #: why not everything could be kept, for people
@@ -43,7 +43,7 @@ class Log:
             chunk = os.read(self.source, _READ)
         except BlockingIOError:
             return False
-        room = self._head - (self._size - self._offset)
+        room = self._head - (self._size - self.offset)
         if not self._tail and len(chunk) <= room:
             self._write(chunk)
             return True
@@ -71,7 +71,7 @@ class Log:
             os.close(self.source)
             os.close(self.sink)
             self.source, self.sink = _pipe()
-        return LogSpan(self._name, self._offset, self._size - self._offset)
+        return LogSpan(self.name, self.offset, self._size - self.offset)
 
     def _write(self, chunk: bytes) -> None:
         view = memoryview(chunk)
@@ -84,7 +84,9 @@ class Log:
             self.trouble = describe(error, self._place)
 
     def close(self) -> None:
-        """Give back the file and the pipe."""
+        """Give back the file, if anything is in it, and the pipe."""
+        if self._size == 0:
+            os.unlink(os.path.join(self._place, self.name))
         for descriptor in (self._file, self.source, self.sink):
             os.close(descriptor)
 

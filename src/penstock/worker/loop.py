@@ -43,20 +43,17 @@ class Worker:
         self._slots = slots
 
     def _open_parts(self) -> tuple[Storage, Code]:
-        from pathlib import Path
-
-        from penstock.worker.code import Code
-        from penstock.worker.storage import Storage
-
-        storage = Storage(Path(self._home, "objects"))
+        storage_of, code_of = import_parts()
+        storage = storage_of(os.path.join(self._home, "objects"))
         work = os.path.join(self._home, "work")
-        return storage, Code(work, self._place, storage.lay_out_code, private=os.geteuid() == 0)
+        return storage, code_of(work, self._place, storage.lay_out_code, private=os.geteuid() == 0)
 
     def run(self, leave: int) -> None:
         """Work until the engine hangs up or `leave` can be read; then nothing that was started runs any more."""
         executor, pipe = self._executor, self._pipe
         try:
             pipe.send(Hello(self._name, os.getpid(), self._slots))
+            import_parts()  # while the engine makes up its first batch
             while True:
                 executor.fill()
                 for report in executor.reports():
@@ -81,6 +78,14 @@ class Worker:
             self._executor.recall(message.batch)
         elif isinstance(message, Stop):
             self._executor.stop(message)
+
+
+def import_parts() -> tuple[type[Storage], type[Code]]:
+    """What touches the project's bytes; plain commands need none of it, so the first Hello does not wait for it."""
+    from penstock.worker.code import Code
+    from penstock.worker.storage import Storage
+
+    return Storage, Code
 
 
 def leave_on_sigterm() -> int:

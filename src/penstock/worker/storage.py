@@ -17,8 +17,8 @@ from penstock.objects.store import Objects
 class Storage:
     """The objects of a project with one writer. What was collected is durable after `seal`, not before."""
 
-    def __init__(self, root: Path) -> None:
-        self._objects = Objects(root)
+    def __init__(self, root: str) -> None:
+        self._objects = Objects(Path(root))
         self._writer = self._objects.writer()
         self._pages = self._objects.writing(self._writer)
 

@@ -7,7 +7,7 @@ import click
 from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project
 from penstock.model.errors import UsageError
-from penstock.model.ids import Reference, check_name, parse_reference
+from penstock.model.ids import Reference, parse_reference
 
 branch = noun("branch", "Names of commits.")
 
@@ -75,7 +75,7 @@ def create_branch(name: str, head: str | None, as_json: bool) -> None:
         start = None if head is None else parse_reference(head) if "@" in head else Reference(repo, head)
         if start is not None and start.repo != repo:
             raise UsageError(f"--head {head}: a branch of {repo!r} cannot point into {start.repo!r}")
-        made = repos.create_branch(parts, repo, check_name(new, "branch"), start)
+        made = repos.create_branch(parts, repo, new, start)
         talk(f"{repo}@{new} {'points to ' + made.head if made.head else 'is made, empty'}")
         at = resolve.commit_by_id(parts, repo, made.head) if made.head else None
         tell_run(parts, at.run if at else None)

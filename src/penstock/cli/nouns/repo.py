@@ -68,11 +68,10 @@ def _show(name: str, as_json: bool) -> None:
 def create_repo(name: str, as_json: bool) -> None:
     """Make an empty repo. (`put` makes a missing one by itself.)"""
     from penstock.cli.output import talk
-    from penstock.model.ids import check_name
     from penstock.service import repos
 
     with project() as parts:
-        repos.create_repo(parts, check_name(name, "repo"))
+        repos.create_repo(parts, name)
     talk(f"made repo {name}")
     if as_json:
         _show(name, as_json)

@@ -35,7 +35,7 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
             talk(f"{commit.repo}@{short(commit.id)}  {number(commit.files, 'file')}, {show_size(commit.size)}")
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
-        driving.see_through(parts, [begun.run.id])
+        driving.see_through(parts, [*begun.ahead, begun.run.id])
         done = resolve.run(parts, begun.run.id)
         view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
         if as_json:

@@ -56,7 +56,7 @@ class Placer(Struct):
             ready = job.left - world.flying.get(job.seq, 0)
             if ready <= 0:
                 continue
-            wanted = self._wanted(job, room)
+            wanted = self._wanted(job, world.step(job).resources.cpus, room)
             if not wanted:
                 continue
             tasks = self._tasks(job, min(ready, sum(wanted.values())), facts)
@@ -75,15 +75,16 @@ class Placer(Struct):
         run = world.runs[job.run]
         return not (job.hold or job.stop or run.hold or run.stop)
 
-    def _wanted(self, job: Job, room: dict[str, int]) -> dict[str, int]:
+    def _wanted(self, job: Job, cpus: int, room: dict[str, int]) -> dict[str, int]:
         """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
         wanted = {}
         for worker in self.crew.workers():
             pace = self.seconds.get(job.seq)
-            enough = worker.slots if pace is None else int(worker.slots * max(1.0, AHEAD / max(pace, 1e-6)))
+            slots = max(1, worker.slots // cpus)
+            enough = slots if pace is None else int(slots * max(1.0, AHEAD / max(pace, 1e-6)))
             enough = min(enough, MOST)
             holds = len(worker.holds) + room.get(worker.name, 0)
-            if holds <= enough // 2 or holds < worker.slots:
+            if holds <= enough // 2 or holds < slots:
                 wanted[worker.name] = enough - holds
         return wanted
 

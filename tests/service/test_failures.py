@@ -1,0 +1,238 @@
+"""Tasks that fail, collide, take too long or write where they must not: good work stays, the rest says why."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from penstock.model.errors import NotFound
+from penstock.service.logs import logs
+
+UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
+#: Fails for inputs that say so, and notes every call.
+PICKY = """
+echo call >> HERE/calls
+cat $PENSTOCK_IN/in/* | tee $PENSTOCK_OUT/$(ls $PENSTOCK_IN/in)
+! grep -q bad $PENSTOCK_IN/in/*
+"""
+
+
+@pytest.fixture
+def picky(lab: Any) -> Any:
+    lab.write("picky.sh", PICKY.replace("HERE", str(lab.root.parent)))
+    lab.pipeline("steps: {picky: {input: 'in:/*', run: [sh, picky.sh]}}")
+    return lab
+
+
+def calls(lab: Any) -> int:
+    """How often a task was called since this was last asked."""
+    path = lab.root.parent / "calls"
+    text = path.read_text() if path.exists() else ""
+    path.write_text("")
+    return text.count("call")
+
+
+def test_good_tasks_are_kept_and_only_the_others_run_again(picky: Any) -> None:
+    picky.put("in", {"a": "good", "b": "bad", "c": "good"})
+    view = picky.run()
+    (job,) = view.jobs
+    assert (view.state, job.state, job.reason, job.message) == ("failure", "failure", "tasks", "1 of 3 tasks failed")
+    assert (job.tasks.processed, job.tasks.failed) == (2, 1)
+    assert picky.failures(job) == ["sh ended with exit code 1"]
+    assert "exit code" in picky.explain(job.job)
+    assert calls(picky) == 4, "three by the run that the put opened, and what failed there once more"
+    with pytest.raises(NotFound, match="no commit yet"):
+        picky.files("picky")
+    assert picky.project.commit(f"picky@{view.run}").error == "1 of 3 tasks failed"
+    assert picky.files(f"picky@{view.run}") == {"a": "good", "c": "good"}
+
+    picky.put("in", {"b": "better"})
+    assert picky.ok() == {"picky": (3, 0, 3)}
+    assert calls(picky) == 1
+    assert picky.files("picky") == {"a": "good", "b": "better", "c": "good"}
+
+
+def test_retry_goes_over_what_failed_and_what_is_below(picky: Any) -> None:
+    from penstock.service.control import retry
+
+    picky.pipeline(f"""
+        steps:
+          picky: {{input: "in:/*", run: [sh, picky.sh]}}
+          below: {{input: "picky:/*", run: {UP}}}
+        """)
+    picky.put("in", {"a": "good", "b": "bad"})
+    failed = picky.run()
+    assert [job.state for job in failed.jobs] == ["failure", "unrunnable"]
+    calls(picky)
+    again = retry(picky.parts, failed.run)
+    view = picky.project.wait(again.id)
+    assert view.run != failed.run and view.origin == "retry"
+    assert [(job.tasks.total, job.tasks.reused, job.tasks.failed) for job in view.jobs] == [(2, 1, 1), (0, 0, 0)]
+    assert calls(picky) == 1
+
+
+def test_what_was_printed_is_kept(picky: Any) -> None:
+    picky.put("in", {"a": "good words", "b": "bad words"})
+    view = picky.run()
+    said = {chunk.binding: chunk.data for chunk in logs(picky.parts, view.run)}
+    assert said == {("b",): b"bad words"}, "the other was reused"
+    (task,) = picky.tasks(view.jobs[0])
+    assert [chunk.data for chunk in logs(picky.parts, task.id)] == [b"bad words"]
+    said = {chunk.binding: chunk.data for chunk in logs(picky.parts, picky.project.runs()[1].run)}
+    assert said == {("a",): b"good words", ("b",): b"bad words"}
+
+
+def test_a_task_is_tried_as_often_as_asked(lab: Any) -> None:
+    count = lab.root.parent / "count"
+    lab.pipeline(f"""
+        steps:
+          third: {{run: 'echo x >> {count}; test $(wc -l < {count}) -ge 3', retry: {{tries: 3}}}}
+          never: {{run: "echo no; exit 7", retry: {{tries: 2}}}}
+        """)
+    view = lab.run()
+    assert {job.step: job.state for job in view.jobs} == {"third": "success", "never": "failure"}
+    by_step = {job.step: lab.tasks(job)[0] for job in view.jobs}
+    assert (by_step["third"].tries, by_step["third"].outcome) == (3, "succeeded")
+    assert (by_step["never"].tries, by_step["never"].outcome) == (2, "failed")
+    assert [chunk.attempt for chunk in logs(lab.parts, by_step["never"].id)] == [1, 2]
+    assert lab.explain(by_step["third"].id).count("exit code 1") == 2
+
+
+def test_a_task_that_takes_too_long_is_ended_with_all_it_started(lab: Any) -> None:
+    lab.pipeline("steps: {slow: {run: 'echo begin; sleep 60 & sleep 60', retry: {timeout: 0.3}}}")
+    started = time.monotonic()
+    view = lab.run()
+    assert time.monotonic() - started < 20
+    (job,) = view.jobs
+    (task,) = lab.tasks(job)
+    assert (job.state, task.reason) == ("failure", "timeout")
+    assert task.message == "sh took longer than 0.3 s"
+    assert b"begin" in b"".join(chunk.data for chunk in logs(lab.parts, view.run))
+
+
+def test_two_tasks_with_one_path_are_named(lab: Any) -> None:
+    lab.pipeline("steps: {s: {input: 'in:/*', run: echo x > $PENSTOCK_OUT/same}}")
+    lab.put("in", {"a": "1", "b": "2"})
+    (job,) = lab.run().jobs
+    (message,) = lab.failures(job)
+    assert message.startswith("same: written by task ") and "task a" in message and "task b" in message
+    assert (job.tasks.processed + job.tasks.reused, job.tasks.failed) == (1, 1)
+    assert "same: written by task" in lab.explain(job.job)
+
+
+@pytest.mark.parametrize("first", ["file", "directory"])
+def test_a_file_against_a_directory(lab: Any, first: str) -> None:
+    second = {"file": "directory", "directory": "file"}[first]
+    make = {"file": "echo > $PENSTOCK_OUT/x", "directory": "mkdir $PENSTOCK_OUT/x && echo > $PENSTOCK_OUT/x/y"}
+    lab.write("file.sh", make["file"])
+    lab.write("directory.sh", make["directory"])
+    lab.pipeline("steps: {s: {input: 'in:/*', code: '*.sh', run: [sh, -c, 'sh $(cat $PENSTOCK_IN/in/*).sh']}}")
+    lab.put("in", {"first": first})
+    lab.ok()
+    lab.put("in", {"second": second})
+    (job,) = lab.run().jobs
+    (message,) = lab.failures(job)
+    assert "written by task first and by task second" in message or "written by task second and by task first" in message
+    assert lab.files("s").keys() == ({"x"} if first == "file" else {"x/y"}), "the head stays"
+
+
+def test_a_new_binding_against_a_kept_one(lab: Any) -> None:
+    lab.pipeline("steps: {s: {input: 'in:/*', run: [sh, -c, 'echo $(ls $PENSTOCK_IN/in) > $PENSTOCK_OUT/$(cat $PENSTOCK_IN/in/*)']}}")
+    lab.put("in", {"a": "x", "b": "y"})
+    lab.ok()
+    lab.put("in", {"b": "x"})
+    (job,) = lab.run().jobs
+    (message,) = lab.failures(job)
+    assert message.startswith("x: ") and "task a" in message and "task b" in message
+    assert lab.files(f"s@{lab.runs[-1].run}") == {"x": "a\n"}
+    lab.put("in", {"a": "y"})
+    lab.run()
+    assert lab.runs[-1].state == "success", "they changed places"
+    assert lab.files("s") == {"x": "b\n", "y": "a\n"}
+
+
+def test_reused_results_that_collide_are_named_too(lab: Any) -> None:
+    """Both were good on their own, in different jobs."""
+    lab.pipeline("steps: {s: {input: 'in:/*', run: echo x > $PENSTOCK_OUT/same}}")
+    lab.put("in", {"a": "1"})
+    lab.ok()
+    lab.put("in", {"b": "1"})
+    lab.project.remove("in:/a")
+    assert lab.run().state == "success"
+    lab.put("in", {"a": "1"})
+    view = lab.run()
+    assert view.state == "failure"
+    assert view.jobs[0].reason == "collision"
+    assert "task a" in view.jobs[0].message and "task b" in view.jobs[0].message
+    lab.project.remove("in:/b")
+    assert lab.run().state == "success"
+    assert lab.files("s") == {"same": "x\n"}
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "message"),
+    [
+        ("[no-such-program, x]", "command", "no program of that name in PATH"),
+        ("[./tool]", "command", "no such file"),
+        ("'kill -SEGV $$'", "signal", "SIGSEGV"),
+        ("'echo x > $PENSTOCK_IN/in/more; echo y > $PENSTOCK_OUT/y'", "output", "outside its output"),
+        ("'echo x > stray; echo y > $PENSTOCK_OUT/y'", "output", "outside its output"),
+        ("'echo x > $PENSTOCK_OUT/../stray'", "output", "outside its output"),
+        ("'ln -s ../../etc $PENSTOCK_OUT/l'", "output", "leads out"),
+        ("'ln -s /etc/passwd $PENSTOCK_OUT/l'", "output", "leads out"),
+        ("[python3, -c, 'import os; open(os.environ[\"PENSTOCK_OUT\"] + \"/a\\nb\", \"w\")']", "output", "control"),
+        ("'mkfifo $PENSTOCK_OUT/pipe'", "output", "neither a file"),
+        ("'rm -rf $PENSTOCK_OUT; touch $PENSTOCK_OUT'", "output", "out"),
+    ],
+)
+def test_one_clear_line_for_what_a_task_does_wrong(lab: Any, command: str, reason: str, message: str) -> None:
+    lab.pipeline(f"steps: {{s: {{input: 'in:/*', run: {command}}}}}")
+    lab.put("in", {"x": "1"})
+    view = lab.run()
+    (task,) = lab.tasks(view.jobs[0])
+    assert view.state == "failure"
+    assert (task.reason, task.message.count("\n")) == (reason, 0)
+    assert message in task.message
+    with pytest.raises(NotFound):
+        lab.files("s")
+    lab.pipeline("steps: {s: {input: 'in:/*', run: echo good > $PENSTOCK_OUT/y}}")
+    assert lab.run().state == "success"
+    assert lab.files("s") == {"y": "good\n"}
+
+
+def test_a_task_cannot_leave_anybody_behind(lab: Any) -> None:
+    lab.pipeline("steps: {s: {run: 'setsid sleep 300 & (sleep 300 &); echo x > $PENSTOCK_OUT/x'}}")
+    lab.ok()
+    assert lab.alive() == []
+
+
+def test_a_worker_that_dies_is_replaced(lab: Any) -> None:
+    """The task kills its worker the first time."""
+    mark = lab.root.parent / "mark"
+    lab.pipeline(f"""
+        steps:
+          s:
+            input: in:/*
+            run: 'test -e {mark} || {{ touch {mark}; kill -KILL $PPID; sleep 60; }}; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT'
+        """)
+    lab.put("in", {name: name for name in "abcd"})
+    assert lab.run().state == "success"
+    assert lab.files("s") == {name: name for name in "abcd"}
+    attempts = [task.attempts for job in lab.project.run_view(lab.project.runs()[1].run).jobs for task in lab.tasks(job)]
+    assert max(attempts) == 2
+    assert sum(attempts) <= 8
+
+
+def test_a_job_too_large_for_this_machine_says_so(lab: Any) -> None:
+    lab.pipeline("steps: {s: {run: 'true', resources: {cpus: 9999}}, t: {after: [s], run: 'true'}}")
+    view = lab.run()
+    assert [job.state for job in view.jobs] == ["unrunnable", "unrunnable"]
+    assert "asks for 9999 CPUs" in lab.explain("s")
+
+
+def test_a_task_can_be_ended_by_signals_its_worker_ignores(lab: Any) -> None:
+    lab.pipeline("steps: {s: {run: [sh, -c, 'kill -TERM $$; sleep 5']}}")
+    (task,) = lab.tasks(lab.run().jobs[0])
+    assert task.message.endswith("SIGTERM (signal 15)")
