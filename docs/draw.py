@@ -69,20 +69,34 @@ def words() -> str:
             rows += [("job", f"`{state}`, furthest attempt: {listed(places)}", word) for word, places in by_word]
         elif state != moves.JobState.DONE:
             rows.append(("job", f"`{state}`", job_word(state)))
-    rows.append(("job", "not done, held by a user", job_word("open", hold="user")))
-    rows.append(("job", "not done, held by its site", job_word("open", hold="site")))
-    rows.append(("job", "not done, its site does not answer", job_word("open", doubt=True)))
+    pending = [state for state in moves.JobState if state != moves.JobState.DONE]
+    rows.append(("job", "not done, held by a user", _one(job_word(state, hold="user") for state in pending)))
+    rows.append(("job", "not done, held by its site", _one(job_word(state, hold="site") for state in pending)))
+    rows.append(("job", "not done, its site does not answer", _one(job_word(state, doubt=True) for state in pending)))
     rows += [("run", f"`{state}`", run_word(state)) for state in moves.RunState if state != moves.RunState.DONE]
     rows.append(("run", "not done, held", run_word("active", hold="user")))
     rows += [("task", f"`{state}`", task_word(state)) for state in moves.TaskState if state != moves.TaskState.DONE]
     for outcome in moves.Outcome:
         reasons = [None, *moves.Reason]
-        by_word = _grouped((job_word("done", outcome, reason), reason or "none") for reason in reasons)
+        by_word = _grouped((_over(outcome, reason), reason or "none") for reason in reasons)
         usual = max(by_word, key=lambda found: len(found[1]))[0]
         for word, places in by_word:
             suffix = "" if word == usual else f", reason {listed(places)}"
             rows.append(("each", f"over, `{outcome}`{suffix}", word))
     return table(("Noun", "Core state", "Word"), [(noun, state, f"`{word}`") for noun, state, word in rows])
+
+
+def _over(outcome: str, reason: str | None) -> str:
+    """The word for an end; jobs, runs and tasks end in the same words."""
+    return _one(
+        (job_word("done", outcome, reason), run_word("done", outcome, reason), task_word("done", outcome, reason))
+    )
+
+
+def _one(found: Iterable[str]) -> str:
+    """The word that all of some states share."""
+    (word,) = set(found)
+    return word
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:

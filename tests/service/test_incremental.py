@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock import Project
 from penstock.service import lists
 from penstock.service.why import trace
 from penstock.model.ids import parse_reference
@@ -153,6 +154,22 @@ def test_an_ignored_pipeline_file_is_still_read(lab: Any, ignored: str) -> None:
     lab.pipeline(text.replace("WORD", "other"))
     assert lab.ok()["s"] == (1, 1, 0)
     assert lab.files("s") == {"x": "other\n"}
+
+
+def test_a_moved_project_is_the_same_project(make_lab: Any, tmp_path: Any) -> None:
+    """Its pipeline has no name of its own; that of the directory it was made in stays."""
+    lab = make_lab("before")
+    lab.pipeline("steps: {s: {input: 'in:/*', run: echo > $PENSTOCK_OUT/x}}")
+    lab.put("in", {"x": "x"})
+    lab.ok()
+    lab.project.close()
+    os.rename(lab.root, tmp_path / "after")
+    lab.root = tmp_path / "after"
+    lab.project = Project.open(lab.root)
+    assert lab.ok() == {"s": (1, 0, 1)}
+    lab.pipeline("steps: {s: {input: 'in:/*', run: echo >> $PENSTOCK_OUT/x}}")
+    assert lab.ok() == {"s": (1, 1, 0)}
+    assert lab.runs[-1].pipeline == "before"
 
 
 def test_each_makes_a_binding_per_value(lab: Any) -> None:

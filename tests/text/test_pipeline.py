@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from penstock.model.errors import BadSpec, Corrupt, UsageError
 from penstock.model.spec import After, Env, InputSpec, Pipeline, RepoSpec, Resources, Retry, Step
@@ -62,7 +62,7 @@ def bare(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(bare(item) for item in value)
     if isinstance(value, (Pipeline, Step, InputSpec, RepoSpec)):
-        fields = {field.name: bare(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: bare(getattr(value, field.name)) for field in structs.fields(value)}
         return type(value)(**fields | ({"where": ""} if "where" in fields else {}))
     return value
 

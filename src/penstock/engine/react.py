@@ -129,6 +129,7 @@ class _Turn:
     # Facts.
 
     def loaded(self, _: f.Loaded) -> None:
+        self.recount()
         for seq in list(self.world.jobs):
             job = self.job(seq)
             if job.state == JobState.DONE:
@@ -139,6 +140,18 @@ class _Turn:
                 self.stop_job(job, reason)
             else:
                 self.settle(job)
+
+    def recount(self) -> None:
+        """Count anew what jobs wait for: one may have been opened behind a job that ended before the engine knew."""
+        waits: dict[int, int] = {}
+        for upstream, edges in self.world.down.items():
+            if upstream in self.world.jobs and self.job(upstream).state != JobState.DONE:
+                for edge in edges:
+                    waits[edge.job] = waits.get(edge.job, 0) + 1
+        for seq in self.world.jobs:
+            job = self.job(seq)
+            if job.state == JobState.WAITING and job.waits != waits.get(seq, 0):
+                self.set_job(job, waits=waits.get(seq, 0))
 
     def stop_job(self, job: Job, reason: str) -> None:
         if job.state in (JobState.WAITING, JobState.EXPANDING):
@@ -171,7 +184,9 @@ class _Turn:
         self.settle(job)
 
     def unreadable(self, fact: f.Unreadable) -> None:
-        self.finish(self.job(fact.job), Outcome.FAILED, fact.reason, fact.message)
+        # Its ledger lacks what its tasks gave, if any ran: no later job may build on it.
+        job = self.set_job(self.job(fact.job), expanded=False)
+        self.finish(job, Outcome.FAILED, fact.reason, fact.message)
 
     def placed(self, fact: f.Placed) -> None:
         job = self.job(fact.job)
@@ -190,6 +205,8 @@ class _Turn:
                 task,
                 state=TaskState.DONE,
                 outcome=Outcome.SUCCEEDED,
+                reason=None,
+                message="",
                 reused=True,
                 output=success.output,
                 files=success.files,

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 DEFAULT_BRANCH = "main"
 
 
-class InputSpec(Struct, frozen=True, omit_defaults=True):
+class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A node of a step's input: a `glob` over one repo, or a combination (`cross`, `all`) of other nodes.
 
     `glob` gives one binding per match, `cross` every combination of its parts' bindings, `all` one binding that
@@ -37,34 +37,34 @@ class InputSpec(Struct, frozen=True, omit_defaults=True):
             yield from part.leaves()
 
 
-class After(Struct, frozen=True, omit_defaults=True):
+class After(Struct, frozen=True, forbid_unknown_fields=True):
     """An edge from another step of the pipeline: `success` needs it to have succeeded, `end` only to be over."""
 
     step: str
     needs: Literal["success", "end"] = "success"
 
 
-class Env(Struct, frozen=True, omit_defaults=True):
+class Env(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a task's environment comes from. Inherited variables do not count in the fingerprint, `vars` do."""
 
     inherit: bool = True
     vars: dict[str, str] = field(default_factory=dict)
 
 
-class Retry(Struct, frozen=True, omit_defaults=True):
+class Retry(Struct, frozen=True, forbid_unknown_fields=True):
     """How often a task is tried, and how many seconds one try may take."""
 
     tries: int = 1
     timeout: float | None = None
 
 
-class Resources(Struct, frozen=True, omit_defaults=True):
+class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     """What one task needs of the node it runs on."""
 
     cpus: int = 1
 
 
-class Step(Struct, frozen=True, omit_defaults=True):
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
     """One node of a pipeline."""
 
     name: str
@@ -88,7 +88,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
         return self.output is not None
 
 
-class RepoSpec(Struct, frozen=True, omit_defaults=True):
+class RepoSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A repo a pipeline file declares; `path` links it to a directory below the project."""
 
     name: str
@@ -96,7 +96,7 @@ class RepoSpec(Struct, frozen=True, omit_defaults=True):
     where: str = ""
 
 
-class Pipeline(Struct, frozen=True, omit_defaults=True):
+class Pipeline(Struct, frozen=True, forbid_unknown_fields=True):
     """A named graph of steps, as one file gives it."""
 
     name: str

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from penstock.model.errors import BadSpec, NotFound
+from penstock.model.errors import BadOutput, BadSpec, NotFound
 from penstock.model.run import Repo, Version
 from penstock.model.spec import Pipeline, RepoSpec
 from penstock.objects import tree
+from penstock.objects.copies import blob_id
 from penstock.objects.scan import Scan, scan
 from penstock.service import resolve
 from penstock.service.ignore import LARGEST, Skip, skipper
@@ -55,20 +56,30 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
     path = pipeline_file(root, named)
     inside = path.is_relative_to(root)
     file = str(path.relative_to(root)) if inside else str(path)
-    known = _in_force(parts, file)
-    if known is not None and inside:
+    known = _in_force(parts, file) if inside else None
+    # Reading it would cost more than all the rest where nothing changed.
+    if known is not None and _holds(parts, known[0].code, file, path):
         version, pipeline = known
         code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
-        # Where the pipeline file is part of the code (it may be ignored), the same code tree says the same thing.
-        if code == version.code and tree.lookup(parts.objects.pages, code, file) is not None:
+        if code == version.code:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
-    pipeline, spec = _read(parts, path, file)
+    # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
+    pipeline, spec = _read(parts, path, file, known[1].name if known is not None else root.name)
     code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
     same = same_in_force(parts, pipeline.name, spec, code)
     return Frozen(pipeline, spec, code, file, same, warnings)
 
 
-def _read(parts: Parts, path: Path, file: str) -> tuple[Pipeline, str]:
+def _holds(parts: Parts, code: bytes, file: str, path: Path) -> bool:
+    """Whether a tree of code has the file as it is now. (One that is ignored is in no tree.)"""
+    entry = tree.lookup(parts.objects.pages, code, file)
+    try:
+        return entry is not None and entry.blobs == (blob_id(path.read_bytes()),)
+    except OSError:
+        return False
+
+
+def _read(parts: Parts, path: Path, file: str, default_name: str) -> tuple[Pipeline, str]:
     from penstock.text.canonical import pipeline_to_json
     from penstock.text.pipeline import read_pipeline
 
@@ -82,7 +93,7 @@ def _read(parts: Parts, path: Path, file: str) -> tuple[Pipeline, str]:
         file,
         known_repos=[repo.name for repo in parts.store.load(Repo, "repos")],
         has_file=lambda name: (root / name).is_file(),
-        default_name=root.name,
+        default_name=default_name,
     )
     return pipeline, pipeline_to_json(pipeline)
 
@@ -110,7 +121,10 @@ def _code(parts: Parts, linked: Collection[str]) -> tuple[bytes, tuple[str, ...]
     root = parts.layout.root
     warnings: list[str] = []
     skip = _without_large(root, skipper(root, linked), warnings)
-    return _commit(parts, scan(root, parts.layout.scans / "code", skip)), tuple(warnings)
+    try:
+        return _commit(parts, scan(root, parts.layout.scans / "code", skip)), tuple(warnings)
+    except BadOutput as error:
+        raise BadOutput(f"{error}; the project's code cannot hold it: move it, or name it in .penstockignore") from None
 
 
 def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
@@ -143,7 +157,10 @@ def link_drafts(parts: Parts, repos: Collection[RepoSpec]) -> list[Draft]:
         directory = parts.layout.root / spec.path
         if not directory.is_dir():
             raise BadSpec(f"repo {spec.name!r}: there is no directory {spec.path!r} in the project", spec.where)
-        root = _commit(parts, scan(directory, parts.layout.scans / spec.name, lambda path, directory: False))
+        try:
+            root = _commit(parts, scan(directory, parts.layout.scans / spec.name, lambda path, directory: False))
+        except BadOutput as error:
+            raise BadOutput(f"repo {spec.name!r}, linked to {spec.path}/: {error}") from None
         found = parts.store.load(Repo, "repo", name=spec.name)
         branch = found[0].default_branch if found else "main"
         head = resolve.head(parts, spec.name, branch)

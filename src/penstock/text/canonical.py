@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from penstock.model.errors import Corrupt
-from penstock.model.spec import InputSpec, Pipeline
+from penstock.model.spec import Pipeline
 
 
 def pipeline_to_json(pipeline: Pipeline) -> str:
@@ -15,22 +15,22 @@ def pipeline_to_json(pipeline: Pipeline) -> str:
 
     Equal pipelines give equal text, and a later version's new fields leave the text of older pipelines as it was.
     """
-    bare = msgspec.structs.replace(
-        pipeline,
-        repos=tuple(_nowhere(repo) for repo in pipeline.repos),
-        steps=tuple(
-            _nowhere(msgspec.structs.replace(step, input=step.input and _input(step.input))) for step in pipeline.steps
-        ),
-    )
-    return msgspec.json.encode(bare, order="sorted").decode()
+    return msgspec.json.encode(_said(pipeline), order="sorted").decode()
 
 
-def _input(spec: InputSpec) -> InputSpec:
-    return msgspec.structs.replace(spec, where="", parts=tuple(_input(part) for part in spec.parts))
+def _said(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_said(item) for item in value]
+    if not isinstance(value, msgspec.Struct):
+        return value
+    known = [field for field in msgspec.structs.fields(value) if field.name != "where"]
+    return {
+        field.name: _said(getattr(value, field.name)) for field in known if getattr(value, field.name) != _default(field)
+    }
 
 
-def _nowhere(value: Any) -> Any:
-    return msgspec.structs.replace(value, where="")
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def pipeline_from_json(text: str) -> Pipeline:

@@ -1,0 +1,185 @@
+"""kill -9 of the engine or of a worker, at any point of a run: nothing is lost, nothing is done twice.
+
+A victim dies at one of N points spread evenly, with a seeded jitter, over the time the run takes undisturbed; then
+`penstock run` again until it is done. `make storm` tries 50 points, a normal run 5.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock import Project
+from penstock.model.run import Attempt, Job, Task
+from penstock.service.fsck import fsck
+
+FILES = 300
+#: Every 20th output is too large for a pack; every 7th leaves a process behind for its worker to end.
+PIPELINE = """
+pipeline: storm
+steps:
+  upper:
+    input: in:/*
+    run: [sh, work.sh]
+  count:
+    input: upper:/
+    run: ls "$PENSTOCK_IN/upper" | wc -l > "$PENSTOCK_OUT/count"
+"""
+WORK = """
+name=$(ls "$PENSTOCK_IN/in")
+tr a-z A-Z < "$PENSTOCK_IN/in/$name" > "$PENSTOCK_OUT/$name"
+case $name in *[05]0) head -c 100000 /dev/zero >> "$PENSTOCK_OUT/$name";; esac
+case $name in *7) sleep 30 & ;; esac
+"""
+
+
+def expected(number: int) -> bytes:
+    big = number % 50 == 0
+    return f"CONTENT OF {number}\n".encode() + bytes(100_000 if big else 0)
+
+
+def alive(project: str, worker: bool = False) -> list[int]:
+    """Processes that work for a project, zombies not counted; with `worker` the workers alone."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            environment = Path("/proc", name, "environ").read_bytes().split(b"\0")
+            command = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"PENSTOCK_PROJECT={project}".encode() in environment and (not worker or b"penstock.worker" in command):
+            found.append(int(name))
+    return found
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "penstock", "run"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def make(root: Path) -> str:
+    """A project that has not run yet; its id."""
+    with Project.create(root) as project:
+        (root / "pipeline.yaml").write_text(PIPELINE)
+        (root / "work.sh").write_text(WORK)
+        source = root.with_name(f"{root.name}-files")
+        source.mkdir()
+        for number in range(FILES):
+            (source / f"f{number:03}").write_text(f"content of {number}\n")
+        project.put("in", f"{source}/")
+        return project.parts.layout.id
+
+
+def kill(driver: subprocess.Popen[str], project: str, victim: str) -> str:
+    """Kill the victim if it lives; returns who died."""
+    if victim == "worker":
+        for pid in alive(project, worker=True):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            return "worker"
+    if driver.poll() is None:
+        driver.kill()
+        return "engine"
+    return "nobody"
+
+
+def check(root: Path, project_id: str) -> None:
+    """All is there, once, and whole."""
+    with Project.open(root) as project:
+        parts = project.parts
+        runs = [project.run_view(run.run) for run in project.runs(100)]
+        assert {run.state for run in runs} == {"success"}
+        assert len(runs) <= 2, "a second one only where the first was done when its engine died"
+        assert [view.commit for view in project.log("upper")] == [run.run for run in runs]
+        assert len({view.tree for view in project.log("upper")}) == 1
+        upper = {run.run: next(job.tasks for job in run.jobs if job.step == "upper") for run in runs}
+        assert all(tasks.total == FILES == tasks.processed + tasks.reused for tasks in upper.values())
+        assert sum(tasks.processed for tasks in upper.values()) == FILES
+        assert parts.store.fetch("active_runs") == [] and parts.store.load(Attempt, "live_attempts") == []
+        for job in parts.store.load(Job, "jobs_of_run", run=runs[-1].run):
+            tasks = parts.store.load(Task, "tasks_of_job", job=job.seq, after=0, limit=10 * FILES)
+            good = Counter(
+                attempt.task
+                for attempt in parts.store.load(Attempt, "attempts_of_job", job=job.seq)
+                if attempt.outcome == "succeeded"
+            )
+            assert good == Counter(task.seq for task in tasks), "each task succeeded, once"
+            assert {task.tries for task in tasks} == {1}, "what was lost costs no try"
+        for number in range(FILES):
+            assert project.read(f"upper:/f{number:03}") == expected(number)
+        assert project.read("count:/count").strip() == str(FILES).encode()
+        assert list(fsck(parts, data=True)) == []
+        assert list((root / ".penstock/work").iterdir()) in ([], [root / ".penstock/work/code"])
+    deadline = time.monotonic() + 10
+    while (left := alive(project_id)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+@pytest.fixture(scope="module")
+def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long the run takes undisturbed."""
+    root = tmp_path_factory.mktemp("calm") / "lab"
+    project = make(root)
+    began = time.monotonic()
+    with start(root) as driver:
+        assert driver.wait(120) == 0, driver.communicate()
+    took = time.monotonic() - began
+    check(root, project)
+    return took
+
+
+def points(count: int) -> Iterator[tuple[int, float, str]]:
+    """(number, moment as a part of the run's time, victim), the same ones every time."""
+    chance = random.Random(20_011)
+    for number in range(count):
+        yield number, (number + chance.random()) / count, "engine" if number % 2 == 0 else "worker"
+
+
+def strike(root: Path, seconds: float, moment: float, victim: str) -> str:
+    project = make(root)
+    with start(root) as driver:
+        time.sleep(moment * seconds)
+        died = kill(driver, project, victim)
+        _, said = driver.communicate(timeout=120)
+        if died != "engine":
+            assert driver.returncode == 0, said
+    for _ in range(3):
+        with start(root) as driver:
+            _, said = driver.communicate(timeout=120)
+        if driver.returncode == 0:
+            break
+    assert driver.returncode == 0, said
+    check(root, project)
+    return died
+
+
+@pytest.mark.parametrize(("number", "moment", "victim"), points(5))
+def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
+    strike(tmp_path / "lab", seconds, moment, victim)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize(("number", "moment", "victim"), points(50))
+def test_many_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
+    strike(tmp_path / "lab", seconds, moment, victim)
