@@ -36,7 +36,7 @@ def test_a_tour(penstock: Penstock, letters: Path) -> None:
     put = penstock("put", "words", "c")
     assert "opened run " in put.err
     assert "(2 jobs); nothing drives it: `penstock wait " in put.err
-    assert "nobody drives them" in penstock("status").err
+    assert "nobody drives the project" in penstock("status").err
     waited = penstock("wait", put.out.strip().removeprefix("words@"), "--json").json
     assert [job["tasks"]["reused"] for job in waited["jobs"]] == [2, 0]
     again = penstock("run", "--json").json

@@ -48,9 +48,10 @@ def test_every_arrow_is_in_a_diagram(draw: ModuleType) -> None:
 
 
 def test_a_block_that_is_out_of_date_is_drawn_anew(draw: ModuleType) -> None:
-    page = "before\n<!-- drawn: layers -->\nold\n<!-- end -->\nbetween\n<!-- drawn: outcomes -->\n<!-- end -->\nafter\n"
+    page = "before\n<!-- drawn: layers -->\nstale text\n<!-- end -->\nbetween\n"
+    page += "<!-- drawn: outcomes -->\n<!-- end -->\nafter\n"
     redrawn = draw.redraw(page)
-    assert "old" not in redrawn
+    assert "stale text" not in redrawn
     assert redrawn.startswith("before\n<!-- drawn: layers -->\n```text\ncli\n")
     assert "\n<!-- end -->\nbetween\n<!-- drawn: outcomes -->\n| Outcome | It |" in redrawn
     assert redrawn.endswith("\n<!-- end -->\nafter\n")

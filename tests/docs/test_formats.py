@@ -32,8 +32,7 @@ steps:
   copy:
     input: files:/*
     each: {times: [1, 2]}
-    run: 'mkdir -p "$PENSTOCK_OUT/$PENSTOCK_PARAM_TIMES"; cp -r "$PENSTOCK_IN"/files/* "$PENSTOCK_OUT/$PENSTOCK_PARAM_TIMES"
-      && echo said'
+    run: 'to=$PENSTOCK_OUT/$PENSTOCK_PARAM_TIMES; mkdir "$to" && cp -r "$PENSTOCK_IN"/files/* "$to" && echo said'
 """
 FILES = {
     "empty": b"",

@@ -82,7 +82,7 @@ def test_durations_are_as_told(text: str, seconds: str) -> None:
 
 def test_every_variable_of_a_task_is_there() -> None:
     recipe = Recipe("run", "s@run", "p", "s", ("true",), b"", None, {}, False, 1, None, 1.0)
-    own = {name: "x" for name in MARKS}
+    own = dict.fromkeys(MARKS, "x")
     base = batch_environment(recipe, own)
     place = {"PENSTOCK_IN": "", "PENSTOCK_OUT": "", "PENSTOCK_PARAMS": ""}
     given = attempt_environment(base, Assignment("t", "t-1", 1, {"name": 1}), place)

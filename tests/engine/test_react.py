@@ -248,9 +248,7 @@ class History:
         return f.Placed(job.seq, tuple(placed))
 
     def result(self, task: Task, token: int, end: tuple[str, str | None]) -> tuple[int, Result]:
-        good = end[0] == Outcome.SUCCEEDED
-        output, files = (b"tree", len(task.id) % 3) if good else (b"", 0)
-        return task.seq, Result(task.id, "a", token, *end, 0, end[1] or "", output, files, 1, 2, None)
+        return task.seq, Result(task.id, "a", token, *end, 0, end[1] or "", b"tree", int(task.key[0]) % 3, 1, 2, None)
 
     def close(self, job: Job) -> f.Closed:
         files = sum(task.files for task in self.tasks.values() if task.job == job.seq)
@@ -409,6 +407,8 @@ def check_counters(h: History, job: Job, tasks: list[Task]) -> None:
     elif job.state in (JobState.CLOSING, JobState.DONE):
         assert job.left == 0
     if job.state == JobState.DONE and job.expanded:
+        assert job.tree == b"t" or not job.files, "what it wrote is kept"
+        assert job.repo is None or (job.repo, job.run) in {(commit.repo, commit.id) for commit in h.commits}
         stop = job.stop or h.runs[job.run].stop
         if job.outcome == Outcome.SUCCEEDED:
             assert not job.failed and (not job.cancelled)
@@ -578,7 +578,21 @@ def placed_world(step: Step = STEP, **values: Any) -> tuple[World, Task, Attempt
     """A job with one task in flight."""
     world = small(job(1, state=JobState.OPEN, expanded=True, total=1, left=1, **values), step=step)
     task = Task(7, 1, "t", ("a",), b"f", {}, b"", True, 1)
-    reaction = react(world, [f.Placed(1, ((task, Attempt(7, 1, 5, "w"),),))], 2)
+    reaction = react(
+        world,
+        [
+            f.Placed(
+                1,
+                (
+                    (
+                        task,
+                        Attempt(7, 1, 5, "w"),
+                    ),
+                ),
+            )
+        ],
+        2,
+    )
     world.absorb(reaction.changes)
     return world, world.tasks[7], world.attempts[7]
 
@@ -634,9 +648,7 @@ def test_what_began_and_ended_in_one_turn_is_written_once() -> None:
     for facts in ([began, said()], [said(), began]):
         assert react(world, facts, 9) == react(world, [said()], 9)
     lost = [pair for pair in react(world, [began, f.Returned((7,), True, "gone")], 9).changes if pair[0] == attempt]
-    assert [(new.state, new.reason, new.log_file) for _, new in lost] == [
-        (AttemptState.ENDED, Reason.LOST, "slot.log")
-    ]
+    assert [(new.state, new.reason, new.log_file) for _, new in lost] == [(AttemptState.ENDED, Reason.LOST, "slot.log")]
 
 
 @pytest.mark.parametrize(
@@ -651,9 +663,7 @@ def test_what_began_and_ended_in_one_turn_is_written_once() -> None:
         (Outcome.CANCELLED, Reason.USER, 2, Reason.USER, TaskState.DONE, 1),
     ],
 )
-def test_who_is_tried_again(
-    outcome: str, reason: str, tries: int, stop: str | None, state: str, used: int
-) -> None:
+def test_who_is_tried_again(outcome: str, reason: str, tries: int, stop: str | None, state: str, used: int) -> None:
     world, _, _ = placed_world(Step(name="s", run=("true",), retry=Retry(tries)), stop=stop)
     (task,) = [new for _, new in react(world, [said(outcome, reason)], 9).changes if isinstance(new, Task)]
     assert (task.state, task.tries) == (state, used)
@@ -680,6 +690,51 @@ def test_a_stopped_run_ends_every_job_for_that_reason() -> None:
     rows = [new for _, new in react(world, [f.Loaded()], 9).changes]
     assert len(rows) == 5
     assert {(row.outcome, row.reason) for row in rows} == {(Outcome.CANCELLED, Reason.SUPERSEDED)}
+
+
+def test_what_is_placed_in_the_turn_of_a_stop_is_not_cancelled() -> None:
+    world = small(job(1, state=JobState.OPEN, expanded=True, total=3, left=3, stop=Reason.USER))
+    task = Task(7, 1, "t", ("a",), b"f", {}, b"", True, 1)
+    reaction = react(
+        world,
+        [
+            f.Placed(
+                1,
+                (
+                    (
+                        task,
+                        Attempt(7, 1, 5, "w"),
+                    ),
+                ),
+            ),
+            f.Loaded(),
+        ],
+        9,
+    )
+    (changed,) = [new for _, new in reaction.changes if isinstance(new, Job)]
+    assert (changed.state, changed.cancelled, changed.left) == (JobState.OPEN, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "stop", "expected"),
+    [
+        ([], None, (Outcome.SUCCEEDED, None)),
+        ([], Reason.USER, (Outcome.SUCCEEDED, None)),
+        ([Outcome.FAILED], None, (Outcome.FAILED, Reason.TASKS)),
+        ([Outcome.FAILED, Outcome.CANCELLED], Reason.USER, (Outcome.CANCELLED, Reason.USER)),
+        ([Outcome.CANCELLED], None, (Outcome.CANCELLED, Reason.UPSTREAM)),
+        ([Outcome.CANCELLED, Outcome.FAILED], None, (Outcome.FAILED, Reason.TASKS)),
+    ],
+)
+def test_a_run_ends_as_its_jobs_do(outcomes: list[str], stop: str | None, expected: tuple[str, str | None]) -> None:
+    closing = job(1, repo="a", state=JobState.CLOSING, expanded=True)
+    over = [
+        job(seq, state=JobState.DONE, outcome=outcome, reason=Reason.UPSTREAM)
+        for seq, outcome in enumerate(outcomes, start=2)
+    ]
+    reaction = react(small(closing, *over, stop=stop), [f.Closed(1, b"", b"", b"", 0, 0, None, None)], 9)
+    (run,) = [new for _, new in reaction.changes if isinstance(new, Run)]
+    assert (run.outcome, run.reason) == expected
 
 
 def test_who_stops_a_job_stops_what_is_given_back() -> None:

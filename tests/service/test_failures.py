@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import Any
 
 import pytest
 
-from penstock.model.errors import NotFound
+from penstock.model.errors import NotFound, PenstockError
 from penstock.service.logs import logs
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
@@ -225,6 +227,32 @@ def test_a_worker_that_dies_is_replaced(lab: Any) -> None:
     tasks = lab.tasks(view.jobs[0])
     assert max(task.attempts for task in tasks) == 2
     assert "disappeared" in lab.explain(tasks[0].id)
+
+
+def test_a_task_that_kills_every_worker_fails_alone(lab: Any) -> None:
+    lab.pipeline("""
+        steps: {s: {input: "in:/*", run: 'grep -q bad $PENSTOCK_IN/in/* && kill -KILL $PPID; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT'}}
+        """)
+    lab.put("in", {**{name: name for name in "abcdefghij"}, "d": "bad"})
+    view = lab.run()
+    (job,) = view.jobs
+    assert (job.tasks.processed, job.tasks.failed) == (9, 1)
+    (task,) = (task for task in lab.tasks(job) if task.outcome == "failed")
+    assert (task.key, task.reason, task.attempts) == (("d",), "lost", 3)
+    assert "3 workers disappeared" in lab.explain(task.id)
+
+
+def test_workers_that_cannot_start_end_the_run(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.pipeline("steps: {s: {run: 'true'}}")
+    (lab.root.parent / "broken").mkdir()
+    (lab.root.parent / "broken/msgspec.py").write_text("raise SystemExit('this Python is broken')")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(lab.root.parent / "broken"), *sys.path]))
+        with pytest.raises(PenstockError, match="no worker can be started: this Python is broken"):
+            lab.run()
+    assert lab.alive() == []
+    assert lab.ok() == {"s": (1, 1, 0)}
+    assert len(lab.project.runs()) == 1
 
 
 def test_what_a_task_does_to_its_inputs_is_its_own_business(lab: Any) -> None:

@@ -174,12 +174,12 @@ def strike(root: Path, seconds: float, moment: float, victim: str) -> str:
     return died
 
 
-@pytest.mark.parametrize(("number", "moment", "victim"), points(5))
+@pytest.mark.parametrize(("number", "moment", "victim"), [*points(5)])
 def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
     strike(tmp_path / "lab", seconds, moment, victim)
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize(("number", "moment", "victim"), points(50))
+@pytest.mark.parametrize(("number", "moment", "victim"), [*points(50)])
 def test_many_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
     strike(tmp_path / "lab", seconds, moment, victim)

@@ -47,7 +47,7 @@ class TestSuccess:
 
     def test_what_a_task_sees(self, engine: Engine) -> None:
         params = [{"limit-a": 3, "text": "$(touch x); é"}]
-        batch = engine.give(["sh", "-c", "cat $PENSTOCK_PARAMS; echo; env"], params, vars={"MINE": "1"}, cpus=4)
+        batch = engine.give(["sh", "-c", "cat $PENSTOCK_PARAMS; echo; env"], params, vars={"MINE": "1"}, cpus=2)
         (result,) = engine.outcome(batch)
         first, *rest = engine.said(result).splitlines()
         env = dict(line.split("=", 1) for line in rest if "=" in line)
@@ -56,7 +56,7 @@ class TestSuccess:
         assert env["PENSTOCK_PARAM_TEXT"] == "$(touch x); é"
         assert (env["PENSTOCK_TASK"], env["PENSTOCK_ATTEMPT"]) == (result.task, result.attempt)
         assert (env["PENSTOCK_RUN"], env["PENSTOCK_JOB"]) == ("run", "step@run")
-        assert (env["PENSTOCK_PROJECT"], env["PENSTOCK_CPUS"], env["MINE"]) == (engine.project, "4", "1")
+        assert (env["PENSTOCK_PROJECT"], env["PENSTOCK_CPUS"], env["MINE"]) == (engine.project, "2", "1")
         assert os.listdir(engine.home.parent) == [".penstock"]
 
     def test_parameters_are_those_of_the_task(self, engine: Engine) -> None:

@@ -14,7 +14,7 @@ from penstock.model.run import Attempt, Job, Run, Task
 REASONS: dict[str, str] = {
     Reason.USER: "somebody stopped it",
     Reason.UPSTREAM: "something it needs did not succeed",
-    Reason.SUPERSEDED: "a newer version of the pipeline took its place; its good tasks stay reusable",
+    Reason.SUPERSEDED: "a newer version of the pipeline, or newer data, took its place; its good tasks stay reusable",
     Reason.TIMEOUT: "it took longer than `retry.timeout` allows",
     Reason.EXIT: "its command ended with an exit code that means failure",
     Reason.SIGNAL: "its command was killed by a signal that Penstock did not send",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from penstock.model.errors import PenstockError
 from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Started, Stop
 from penstock.runner.base import Launch
 from penstock.runner.command import DEFAULT_PATH
@@ -16,10 +17,12 @@ from penstock.runner.pipe import Pipe
 from penstock.runner.process import Processes
 from penstock.service.layout import Layout
 
-#: Cores one worker process drives.
-CORES_PER_WORKER = 4
+#: Cores one worker process drives, unless a task needs more.
+CORES_PER_WORKER = 8
 #: How much work a worker holds at most, in seconds.
 AHEAD = 0.5
+#: How many workers in a row die before they said hello until it is clear that none will.
+STILLBORN = 3
 #: How many tasks a worker holds at most.
 MOST = 2000
 
@@ -32,6 +35,7 @@ class Worker(Struct, eq=False):
     handle: int
     pipe: Pipe
     holds: dict[str, int] = field(default_factory=dict)
+    greeted: bool = False
 
 
 class Heard(Struct, frozen=True):
@@ -71,11 +75,18 @@ class Crew:
         self._workers: list[Worker] = []
         self._batches = 0
         self._started = 0
+        self._stillborn = 0
 
-    def workers(self) -> Sequence[Worker]:
-        """The workers, started now if they were not."""
+    def workers(self, widest: int = 1) -> Sequence[Worker]:
+        """The workers, started now if they were not; some of them as wide as a task that needs `widest` processors.
+
+        While narrower ones still hold work, they are what there is: a node is never given out twice.
+        """
+        wide_enough = any(worker.slots >= min(widest, self.cpus) for worker in self._workers)
+        if self._workers and not wide_enough and not self.holding:
+            self._end_all()
         if not self._workers:
-            count = max(1, self.cpus // CORES_PER_WORKER)
+            count = max(1, self.cpus // max(CORES_PER_WORKER, widest))
             share, rest = divmod(self.cpus, count)
             self._workers = [self._start(share + (place < rest)) for place in range(count)]
         return self._workers
@@ -154,13 +165,19 @@ class Crew:
                             for result in message.results
                             if result.attempt in worker.holds
                         )
-                    elif not isinstance(message, Hello):
+                    elif isinstance(message, Hello):
+                        worker.greeted = True
+                        self._stillborn = 0
+                    else:
                         raise EOFError(f"worker {worker.name} sent a {type(message).__name__}")
             except EOFError:
                 gone.append(worker)
         for worker in gone:
             lost += worker.holds.values()
             self._end(worker)
+            self._stillborn += not worker.greeted
+        if self._stillborn >= STILLBORN:
+            raise PenstockError(f"no worker can be started: {self._last_words()}")
         return Heard(tuple(ended), tuple(began), tuple(packs), tuple(lost), tuple(worker.name for worker in gone))
 
     def _end(self, worker: Worker) -> None:
@@ -168,8 +185,17 @@ class Crew:
         worker.pipe.close()
         self._workers.remove(worker)
 
+    def _last_words(self) -> str:
+        """The last line that a worker complained in."""
+        lines = (self.layout.logs / "workers.log").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "they say nothing; is the memory used up?")
+
     def close(self) -> None:
         """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves."""
+        self._end_all()
+        self._processes.close()
+
+    def _end_all(self) -> None:
         for worker in self._workers:
             worker.pipe.close()
         deadline = time.monotonic() + 5.0
@@ -178,4 +204,3 @@ class Crew:
             ended, _ = self._processes.poll(deadline - time.monotonic())
             left -= {item.handle for item in ended}
         self._workers = []
-        self._processes.close()

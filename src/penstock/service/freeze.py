@@ -122,7 +122,7 @@ def _code(parts: Parts, linked: Collection[str]) -> tuple[bytes, tuple[str, ...]
     warnings: list[str] = []
     skip = _without_large(root, skipper(root, linked), warnings)
     try:
-        return _commit(parts, scan(root, parts.layout.scans / "code", skip)), tuple(warnings)
+        return _commit(parts, scan(root, parts.layout.scans / ".code", skip)), tuple(warnings)
     except BadOutput as error:
         raise BadOutput(f"{error}; the project's code cannot hold it: move it, or name it in .penstockignore") from None
 

@@ -1,11 +1,13 @@
 """The engine: read what others wrote, let each driver do what a state asks for, answer the facts, store the rows.
 
-One turn is one transaction. Whoever holds the engine role turns this wheel; nobody else moves rows on.
+Each answer is one transaction, and a turn is at most three: what others wrote, what the drivers did, what workers
+report. Whoever holds the engine role turns this wheel; nobody else moves rows on.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -22,15 +24,19 @@ from penstock.model.wire import Result
 from penstock.objects import map as pages_map
 from penstock.objects.checkout import remove
 from penstock.runner.leftovers import end_leftovers
-from penstock.service.crew import Crew
+from penstock.service.crew import Crew, Heard
 from penstock.service.drivers.closing import close
 from penstock.service.drivers.expanding import expand
 from penstock.service.drivers.placing import Placer
 from penstock.service.ledger import Ledger
 from penstock.service.parts import Parts
 
+#: A power cut takes back at most what was written in so many seconds, and nothing that anybody was told.
+SAFE_EVERY = 1.0
 #: The directory below `work` that no worker owns.
 SHARED_CODE = "code"
+#: How many workers may disappear while they have a task before it has failed.
+LOSSES = 3
 #: How long a turn waits for reports, in seconds, before it looks for rows written by others.
 PATIENCE = 0.05
 
@@ -44,6 +50,7 @@ class Engine:
         self.crew = Crew(parts.layout, self.cpus)
         self._claims: dict[int, Claims] = {}
         self._stopping: set[int] = set()
+        self._durable_at = 0.0
         self._take_over()
         self.world = self._load()
         token = parts.store.fetch("last_token")[0]["token"]
@@ -104,21 +111,40 @@ class Engine:
             results = tuple((task, self._checked(task, result)) for task, result in heard.ended)
             facts.append(Reported(results))
             self._learn_pace(results)
-        if heard.lost:
-            for worker in heard.gone:
-                end_leftovers(self.parts.layout.id, worker=worker)
-            message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
-            facts.append(Returned(heard.lost, True, message))
+        if heard.gone:
+            facts += self._bury(heard)
         if facts:
             self._apply(facts)
 
+    def _bury(self, heard: Heard) -> list[Fact]:
+        """End what workers that are gone left behind, and give back what they had; but what takes one worker after the
+        other with it has failed.
+        """
+        for worker in heard.gone:
+            end_leftovers(self.parts.layout.id, worker=worker)
+            slots = self.parts.layout.work / worker
+            if slots.exists():
+                remove(slots)
+        back: list[int] = []
+        failed: list[tuple[int, Result]] = []
+        for seq in heard.lost:
+            task, attempt = self.world.tasks[seq], self.world.attempts[seq]
+            if self.placer.lost(task) < LOSSES:
+                back.append(seq)
+            else:
+                failed.append((seq, _fatal(task, attempt, self.parts.now())))
+                self.placer.ended(task.job, [seq])
+        message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
+        return [Returned(tuple(back), True, message), Reported(tuple(failed))]
+
     def _learn_pace(self, results: Sequence[tuple[int, Result]]) -> None:
-        by_job: dict[int, list[Result]] = {}
+        by_job: dict[int, list[tuple[int, Result]]] = {}
         for task, result in results:
             if task in self.world.tasks:
-                by_job.setdefault(self.world.tasks[task].job, []).append(result)
+                by_job.setdefault(self.world.tasks[task].job, []).append((task, result))
         for job, mine in by_job.items():
-            self.placer.learn(job, mine)
+            self.placer.learn(job, [result for _, result in mine])
+            self.placer.ended(job, [task for task, _ in mine])
 
     def _checked(self, seq: int, result: Result) -> Result:
         """A result as it counts: success only if no sibling wrote one of its paths."""
@@ -157,7 +183,11 @@ class Engine:
         store = self.parts.store
         if not (reaction.changes or reaction.cancel_ready):
             return
-        with store.transaction(durable=reaction.durable):
+        moment = time.monotonic()
+        durable = reaction.durable or moment - self._durable_at >= SAFE_EVERY
+        if durable:
+            self._durable_at = moment
+        with store.transaction(durable=durable):
             store.insert(new for old, new in reaction.changes if old is None)
             store.update(change for change in reaction.changes if change[0] is not None)
             for job, reason in reaction.cancel_ready:
@@ -206,6 +236,16 @@ class Engine:
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.
 QUIET_TURNS = 200
+
+
+def _fatal(task: Task, attempt: Attempt, now: int) -> Result:
+    """What is told of a task whose workers die."""
+    message = f"{LOSSES} workers disappeared while they had it, the last ones with nothing else; see .penstock/logs"
+    name = f"{task.id}-{attempt.number}"
+    started = attempt.started or attempt.created
+    return Result(
+        task.id, name, attempt.token, Outcome.FAILED, Reason.LOST, None, message, EMPTY, 0, started, now, None
+    )
 
 
 def _shown(key: str) -> str:

@@ -111,8 +111,8 @@ class Executor:
     # the loop --------------------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
-        """Start attempts until there is no room or no attempt left."""
-        while self._queue and self._free and self._queue[0][0].recipe.cpus <= self._room:
+        """Start attempts until there is no room or no attempt left. One that is wider than the worker runs alone."""
+        while self._queue and self._free and (self._queue[0][0].recipe.cpus <= self._room or not self._flights):
             self._start(*self._queue.popleft())
 
     def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:

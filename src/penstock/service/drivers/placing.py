@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 
@@ -37,11 +37,27 @@ class Placer(Struct):
     token: int  #: the last fencing token given
     seconds: dict[int, float] = field(default_factory=dict)
     shared: set[int] = field(default_factory=set)
+    #: Job -> task -> how many workers are gone that had it. Until these have ended, workers get the job's tasks singly.
+    suspects: dict[int, dict[int, int]] = field(default_factory=dict)
 
     def learn(self, job: int, results: Sequence[Result]) -> None:
         """Take a report into the mean time of a job's tasks."""
         mean = sum(result.ended - result.started for result in results) / len(results) / 1e6
         self.seconds[job] = mean if job not in self.seconds else mean * NEWEST + self.seconds[job] * (1 - NEWEST)
+
+    def lost(self, task: Task) -> int:
+        """Note that a worker is gone that had a task; how many that makes."""
+        known = self.suspects.setdefault(task.job, {})
+        known[task.seq] = known.get(task.seq, 0) + 1
+        return known[task.seq]
+
+    def ended(self, job: int, tasks: Iterable[int]) -> None:
+        """Note that tasks came to an end, so that they are no threat to a worker."""
+        known = self.suspects.get(job, {})
+        for task in tasks:
+            known.pop(task, None)
+        if not known:
+            self.suspects.pop(job, None)
 
     def place(self, world: World, now: int) -> tuple[list[Fact], list[Handover]]:
         """Placements for every worker with room, oldest jobs first."""
@@ -78,9 +94,12 @@ class Placer(Struct):
     def _wanted(self, job: Job, cpus: int, room: dict[str, int]) -> dict[str, int]:
         """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
         wanted = {}
-        for worker in self.crew.workers():
-            pace = self.seconds.get(job.seq)
-            slots = max(1, worker.slots // cpus)
+        for worker in self.crew.workers(cpus):
+            if worker.slots < cpus:
+                continue
+            alone = job.seq in self.suspects
+            pace = None if alone else self.seconds.get(job.seq)
+            slots = 1 if alone else worker.slots // cpus
             enough = slots if pace is None else int(slots * max(1.0, AHEAD / max(pace, 1e-6)))
             enough = min(enough, MOST)
             holds = len(worker.holds) + room.get(worker.name, 0)
