@@ -13,8 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cv2
 from rich.console import Console
 from rich.text import Text
+
+from penstock import Project
 
 HERE = Path(__file__).parent / "img"
 TOUR = (
@@ -49,7 +52,9 @@ def main() -> None:
         drawn = console.export_svg(title="penstock")
         # The fonts are those of the reader's machine: the picture fetches nothing.
         (HERE / "run.svg").write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL))
-        shrink = "import cv2,sys; p=cv2.imread(sys.argv[1]); p=cv2.resize(p,None,fx=.5,fy=.5,interpolation=cv2.INTER_AREA)"
+        shrink = (
+            "import cv2,sys; p=cv2.imread(sys.argv[1]); p=cv2.resize(p,None,fx=.5,fy=.5,interpolation=cv2.INTER_AREA)"
+        )
         save = f"{shrink}; cv2.imwrite(sys.argv[2], p, [cv2.IMWRITE_JPEG_QUALITY, 85])"
         subprocess.run(["penstock", "get", "montage:/montage.png", "."], cwd=f"{folder}/lab", check=True)
         subprocess.run([sys.executable, "-c", save, f"{folder}/lab/montage.png", str(HERE / "montage.jpg")], check=True)

@@ -84,7 +84,8 @@ def interpreters() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "locale", "place"), [("0", "C.UTF-8", "lab"), ("4711", "tr_TR.UTF-8", "a dir/löb"), ("1", "POSIX", "x/y/z")]
+    ("seed", "locale", "place"),
+    [("0", "C.UTF-8", "lab"), ("4711", "tr_TR.UTF-8", "a dir/löb"), ("1", "POSIX", "x/y/z")],
 )
 @pytest.mark.parametrize("python", interpreters())
 def test_fingerprints_end_to_end(tmp_path: Path, python: str, seed: str, locale: str, place: str) -> None:

@@ -32,11 +32,9 @@ def test_an_id_is_a_uuid_of_version_7(now: int, noise: bytes) -> None:
 def test_ids_sort_by_time(one: int, other: int, noise: bytes, more: bytes) -> None:
     if one < other:
         assert uuid7(one, noise) < uuid7(other, more)
-    elif one == other:
-        assert (uuid7(one, noise) == uuid7(one, more)) or noise != more
 
 
-@given(TIMES.filter(lambda now: now % 1000 != 999), NOISE, NOISE)
+@given(TIMES.filter(lambda now: now + 1 < (1 << 48) * 1000), NOISE, NOISE)
 def test_ids_of_neighbouring_microseconds_sort(now: int, noise: bytes, more: bytes) -> None:
     assert uuid7(now, noise) < uuid7(now + 1, more)
 
@@ -69,7 +67,7 @@ def test_a_reference_is_read_as_it_is_written(repo: str, ref: str | None, path: 
         ("images@main", Reference("images", "main")),
         ("images:/", Reference("images", None, "", True)),
         ("images:a/b", Reference("images", None, "a/b")),
-        ("images@main:/a//b/", Reference("images", "main", "a/b", True)),
+        ("images@main:/a/b/", Reference("images", "main", "a/b", True)),
         ("images:/a@b:c", Reference("images", None, "a@b:c")),
         ("images@a^2~:/x", Reference("images", "a^2~", "x")),
     ],
@@ -84,7 +82,7 @@ def test_references_that_cannot_be_read(text: str) -> None:
         parse_reference(text)
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../b", "a\nb"])
+@pytest.mark.parametrize("path", ["../x", "a/../b", "a//b", "a\nb"])
 def test_paths_that_no_tree_holds(path: str) -> None:
     with pytest.raises(BadPath):
         parse_reference(f"images:/{path}")

@@ -190,7 +190,9 @@ def test_many_at_once_make_one_run(gate: Any) -> None:
             _, said = process.communicate(timeout=60)
             assert process.returncode == 0, said
     assert gate.files("below") == {"a": "1", "b": "2"}
-    assert sum(job.tasks.processed for run in gate.project.runs(100) for job in gate.project.run_view(run.run).jobs) == 4
+    assert (
+        sum(job.tasks.processed for run in gate.project.runs(100) for job in gate.project.run_view(run.run).jobs) == 4
+    )
 
 
 def test_many_puts_at_once_lose_nothing(lab: Any) -> None:

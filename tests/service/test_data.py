@@ -103,7 +103,10 @@ def test_get_gives_files_back_as_they_were(lab: Any, tmp_path: Path) -> None:
 
 def test_ls_shows_one_level_or_all(lab: Any) -> None:
     lab.put("in", {"a": "1", "d/b": "22", "d/e/c": "333"})
-    assert [(item.path, item.directory, item.size) for item in lab.project.ls("in")] == [("a", False, 1), ("d", True, 0)]
+    assert [(item.path, item.directory, item.size) for item in lab.project.ls("in")] == [
+        ("a", False, 1),
+        ("d", True, 0),
+    ]
     assert [item.path for item in lab.project.ls("in:/d")] == ["d/b", "d/e"]
     assert [item.path for item in lab.project.ls("in:/d", recursive=True)] == ["d/b", "d/e/c"]
     assert [item.path for item in lab.project.ls("in:/d/b")] == ["d/b"]

@@ -137,12 +137,14 @@ def test_a_file_against_a_directory(lab: Any, first: str) -> None:
     lab.put("in", {"second": second})
     (job,) = lab.run().jobs
     (message,) = lab.failures(job)
-    assert "written by task first and by task second" in message or "written by task second and by task first" in message
+    assert (
+        "written by task first and by task second" in message or "written by task second and by task first" in message
+    )
     assert lab.files("s").keys() == ({"x"} if first == "file" else {"x/y"}), "the head stays"
 
 
 def test_a_new_binding_against_a_kept_one(lab: Any) -> None:
-    lab.pipeline("steps: {s: {input: 'in:/*', run: [sh, -c, 'echo $(ls $PENSTOCK_IN/in) > $PENSTOCK_OUT/$(cat $PENSTOCK_IN/in/*)']}}")
+    lab.pipeline("steps: {s: {input: 'in:/*', run: 'cd $PENSTOCK_IN/in; ls > $PENSTOCK_OUT/$(cat *)'}}")
     lab.put("in", {"a": "x", "b": "y"})
     lab.ok()
     lab.put("in", {"b": "x"})
@@ -185,7 +187,7 @@ def test_reused_results_that_collide_are_named_too(lab: Any) -> None:
         ("'echo x > $PENSTOCK_OUT/../stray'", "output", "outside its output"),
         ("'ln -s ../../etc $PENSTOCK_OUT/l'", "output", "leads out"),
         ("'ln -s /etc/passwd $PENSTOCK_OUT/l'", "output", "leads out"),
-        ("[python3, -c, 'import os; open(os.environ[\"PENSTOCK_OUT\"] + \"/a\\nb\", \"w\")']", "output", "control"),
+        ('[python3, -c, \'import os; open(os.environ["PENSTOCK_OUT"] + "/a\\nb", "w")\']', "output", "control"),
         ("'mkfifo $PENSTOCK_OUT/pipe'", "output", "neither a file"),
         ("'rm -rf $PENSTOCK_OUT; touch $PENSTOCK_OUT'", "output", "out"),
     ],
@@ -231,7 +233,8 @@ def test_a_worker_that_dies_is_replaced(lab: Any) -> None:
 
 def test_a_task_that_kills_every_worker_fails_alone(lab: Any) -> None:
     lab.pipeline("""
-        steps: {s: {input: "in:/*", run: 'grep -q bad $PENSTOCK_IN/in/* && kill -KILL $PPID; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT'}}
+        steps:
+          s: {input: "in:/*", run: "cd $PENSTOCK_IN/in; grep -q bad * && kill -KILL $PPID; cp * $PENSTOCK_OUT"}
         """)
     lab.put("in", {**{name: name for name in "abcdefghij"}, "d": "bad"})
     view = lab.run()
@@ -256,7 +259,12 @@ def test_workers_that_cannot_start_end_the_run(lab: Any, monkeypatch: pytest.Mon
 
 
 def test_what_a_task_does_to_its_inputs_is_its_own_business(lab: Any) -> None:
-    lab.pipeline("steps: {s: {input: {cross: ['in:/', 'n:/*']}, run: 'cat $PENSTOCK_IN/in/x > $PENSTOCK_OUT/$(ls $PENSTOCK_IN/n); echo y >> $PENSTOCK_IN/in/x'}}")
+    lab.pipeline("""
+        steps:
+          s:
+            input: {cross: ["in:/", "n:/*"]}
+            run: "cd $PENSTOCK_IN; cat in/x > $PENSTOCK_OUT/$(ls n); echo y >> in/x"
+        """)
     lab.put("in", {"x": "x"})
     lab.put("n", {name: name for name in "abcdefgh"})
     lab.ok()

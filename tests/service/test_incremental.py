@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from penstock import Project
+from penstock.model.ids import parse_reference
 from penstock.service import lists
 from penstock.service.why import trace
-from penstock.model.ids import parse_reference
 
 EDGES = """
 pipeline: edges
@@ -178,7 +178,7 @@ def test_each_makes_a_binding_per_value(lab: Any) -> None:
           grid:
             input: in:/*
             each: {seed: "1..2", mode: [fast, slow]}
-            run: echo $PENSTOCK_PARAM_MODE > $PENSTOCK_OUT/$(ls $PENSTOCK_IN/in)-$PENSTOCK_PARAM_SEED-$PENSTOCK_PARAM_MODE
+            run: echo > $PENSTOCK_OUT/$(ls $PENSTOCK_IN/in)-$PENSTOCK_PARAM_SEED-$PENSTOCK_PARAM_MODE
         """
     lab.pipeline(text)
     lab.put("in", {"x": "x"})

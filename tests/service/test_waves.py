@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import BadSpec
-from penstock.service import lists
+from penstock.model.errors import BadReference, BadSpec, NotFound, Refused
+from penstock.service import begin, lists, repos
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 
@@ -168,11 +168,13 @@ def test_a_failed_step_keeps_its_readers_from_running(lab: Any) -> None:
 
 
 def test_the_same_work_in_two_steps_is_done_once(lab: Any) -> None:
-    lab.pipeline("""
+    lab.pipeline(
+        """
         steps:
-          one: {input: "in:/*", run: "echo done >> $MARK; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT", env: {vars: {MARK: HERE}}}
-          two: {input: "in:/*", run: "echo done >> $MARK; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT", env: {vars: {MARK: HERE}}}
-        """.replace("HERE", str(lab.root.parent / "mark")))
+          one: {input: "in:/*", run: "echo done >> HERE; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT"}
+          two: {input: "in:/*", run: "echo done >> HERE; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT"}
+        """.replace("HERE", str(lab.root.parent / "mark"))
+    )
     lab.put("in", {name: name for name in "abcdefgh"})
     view = lab.run()
     assert view.state == "success"
@@ -194,3 +196,62 @@ def test_two_steps_cannot_publish_to_one_repo(lab: Any) -> None:
         lab.run("two.yaml")
     assert [view.pipeline for view in lists.pipelines(lab.parts, 10, None).items] == ["one"]
     assert lab.ok() == {"a": (1, 0, 1)}
+
+
+def test_a_repo_that_a_waiting_job_needs_is_not_deleted(lab: Any) -> None:
+    lab.pipeline(f"pipeline: work\nsteps: {{a: {{input: 'in:/*', run: {UP}}}}}")
+    lab.put("in", {"x": "1"})
+    lab.ok()
+    put = lab.put("in", {"x": "2"})
+    begin.delete(lab.parts, "work")
+    for repo in ("a", "in"):
+        with pytest.raises(Refused, match=f"repo '{repo}' is used by job a@{put}"):
+            repos.delete_repo(lab.parts, repo)
+    assert lab.project.wait(put).state == "success"
+    assert lab.files("a") == {"x": "2"}
+    repos.delete_repo(lab.parts, "a")
+    repos.delete_repo(lab.parts, "in")
+    assert list(lists.repos(lab.parts, 10, None).items) == []
+
+
+def test_a_deleted_pipeline_comes_back_with_what_it_knew(lab: Any) -> None:
+    lab.pipeline(f"pipeline: work\nsteps: {{a: {{input: 'in:/*', run: {UP}}}}}")
+    lab.put("in", {"x": "1"})
+    lab.ok()
+    begin.delete(lab.parts, "work")
+    before = len(lab.project.runs(100))
+    lab.put("in", {"y": "1"})
+    assert len(lab.project.runs(100)) == before, "nothing is triggered any more"
+    assert lab.ok() == {"a": (2, 1, 1)}
+    with pytest.raises(NotFound, match="no pipeline 'wrok'; did you mean 'work'"):
+        begin.delete(lab.parts, "wrok")
+
+
+def test_a_step_may_publish_under_another_name_and_change_it(lab: Any) -> None:
+    lab.pipeline(f"steps: {{a: {{input: 'in:/*', output: first, run: {UP}}}}}")
+    lab.put("in", {"x": "1"})
+    lab.ok()
+    lab.pipeline(f"steps: {{a: {{input: 'in:/*', output: second, run: {UP}}}}}")
+    assert lab.ok() == {"a": (1, 0, 1)}
+    assert lab.files("first") == lab.files("second") == {"x": "1"}
+    lab.put("first", {"mine": "now"})
+    lab.pipeline(f"steps: {{a: {{input: 'in:/*', output: first, run: {UP}}}}}")
+    assert lab.ok() == {"a": (1, 0, 1)}
+    assert lab.files("first") == {"x": "1"}
+
+
+def test_steps_of_one_name_in_two_pipelines(lab: Any) -> None:
+    lab.pipeline(f"pipeline: one\nsteps: {{s: {{input: 'in:/*', output: o1, run: {UP}}}}}")
+    lab.pipeline(f"pipeline: two\nsteps: {{s: {{input: 'in:/*', output: o2, run: {UP}}}}}", "two.yaml")
+    lab.put("in", {"x": "1"})
+    lab.ok()
+    lab.ok("two.yaml")
+    put = lab.put("in", {"x": "2"})
+    view = lab.project.wait(put)
+    assert sorted((job.pipeline, job.step, job.state) for job in view.jobs) == [
+        ("one", "s", "success"),
+        ("two", "s", "success"),
+    ]
+    with pytest.raises(BadReference, match="names 2 jobs; write PIPELINE.STEP@RUN"):
+        lab.explain(f"s@{put}")
+    assert lab.explain(f"two.s@{put}")

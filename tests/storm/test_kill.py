@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -120,7 +120,8 @@ def check(root: Path, project_id: str) -> None:
             tasks = parts.store.load(Task, "tasks_of_job", job=job.seq, after=0, limit=10 * FILES)
             good = Counter(
                 attempt.task
-                for attempt in parts.store.load(Attempt, "attempts_of_job", job=job.seq)
+                for task in tasks
+                for attempt in parts.store.load(Attempt, "attempts", task=task.seq)
                 if attempt.outcome == "succeeded"
             )
             assert good == Counter(task.seq for task in tasks), "each task succeeded, once"
@@ -174,6 +175,40 @@ def strike(root: Path, seconds: float, moment: float, victim: str) -> str:
     return died
 
 
+def interrupt_put(root: Path, seconds: float) -> None:
+    """A put that dies is there whole or not at all; the same put then succeeds."""
+    source = root.with_name("source")
+    if not source.exists():
+        source.mkdir()
+        for number in range(FILES):
+            (source / str(number)).write_bytes(bytes([number % 256]) * (200_000 if number % 20 == 0 else 3000))
+    Project.create(root).close()
+    words = [sys.executable, "-m", "penstock", "put", "in", f"{source}/"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(words, cwd=root, env=environment, stderr=subprocess.DEVNULL) as process:
+        time.sleep(seconds)
+        process.kill()
+    with Project.open(root) as project:
+        assert list(fsck(project.parts, data=True)) == []
+        log = project.log("in") if project.parts.store.fetch("repos") else []
+        assert [view.files for view in log] in ([], [FILES])
+        project.put("in", f"{source}/")
+        assert project.log("in")[0].files == FILES
+        assert project.read("in:/20") == bytes([20]) * 200_000
+        assert list(fsck(project.parts, data=True)) == []
+
+
+def test_a_put_at_a_few_points(tmp_path: Path) -> None:
+    for number in range(5):
+        interrupt_put(tmp_path / f"lab{number}", 0.05 + 0.06 * number)
+
+
+@pytest.mark.storm
+def test_a_put_at_many_points(tmp_path: Path) -> None:
+    for number in range(50):
+        interrupt_put(tmp_path / f"lab{number}", 0.05 + 0.01 * number)
+
+
 @pytest.mark.parametrize(("number", "moment", "victim"), [*points(5)])
 def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
     strike(tmp_path / "lab", seconds, moment, victim)
@@ -181,5 +216,12 @@ def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float
 
 @pytest.mark.storm
 @pytest.mark.parametrize(("number", "moment", "victim"), [*points(50)])
-def test_many_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
-    strike(tmp_path / "lab", seconds, moment, victim)
+def test_many_points(
+    tmp_path: Path,
+    seconds: float,
+    number: int,
+    moment: float,
+    victim: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("died", strike(tmp_path / "lab", seconds, moment, victim))

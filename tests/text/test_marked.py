@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.model.errors import BadSpec
-from penstock.text.marked import MAX_BYTES, Node, read_marked
+from penstock.text.marked import MAX_BYTES, read_marked
+from penstock.text.nodes import Node
 
 
 def plain(text: str | bytes, file: str = "f.yaml") -> Any:

@@ -18,9 +18,7 @@ class _Enough(Exception):
     """The jobs waited for are done; the engine that is followed goes on with the rest of their runs."""
 
 
-def see_through(
-    parts: Parts, runs: Collection[str], timeout: float | None = None, jobs: Collection[int] = ()
-) -> None:
+def see_through(parts: Parts, runs: Collection[str], timeout: float | None = None, jobs: Collection[int] = ()) -> None:
     """Return when all `runs` are done; or, where another process drives them, as soon as all `jobs` are.
 
     Raises WaitTimeout, Interrupted.

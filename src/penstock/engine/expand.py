@@ -88,6 +88,15 @@ def _with(binding: Binding, combination: dict[str, Any]) -> Binding:
     return Binding(key, binding.inputs, combination)
 
 
+def paths_of(key: Key, each: Mapping[str, Any]) -> Key:
+    """The paths in a binding's key, one per glob: what is left of it without the parameters.
+
+    >>> paths_of(("a.jpg", "seed=1"), {"seed": "1..2"}), paths_of(("seed=1",), {"seed": "1..2"})
+    (('a.jpg',), ('',))
+    """
+    return key[: len(key) - len(each)] or ALONE
+
+
 class _Node(Protocol):
     def every(self) -> Iterator[Binding]: ...
 

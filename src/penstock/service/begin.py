@@ -137,7 +137,8 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
         if other is not None:
             raise BadSpec(
                 f"step {step.name!r} publishes to {step.output!r}, as step {other['step']!r} does ({other['place']}); "
-                "give one of them another `output`",
+                f"give one of them another `output`, or take the other out of force with "
+                f"`penstock pipeline delete {other['pipeline']}`",
                 step.where,
             )
         if step.output in linked and step.output not in {repo.name for repo in frozen.pipeline.repos}:

@@ -114,7 +114,12 @@ class Engine:
         if heard.gone:
             facts += self._bury(heard)
         if facts:
-            self._apply(facts)
+            try:
+                self._apply(facts)
+            except Conflict:
+                # Reports come once: look again, and answer them on the rows as they are now.
+                self.refresh()
+                self._apply(facts)
 
     def _bury(self, heard: Heard) -> list[Fact]:
         """End what workers that are gone left behind, and give back what they had; but what takes one worker after the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.model.errors import AlreadyExists, NotFound, Refused
 from penstock.model.ids import Reference, check_name
+from penstock.model.moves import JobState
 from penstock.model.run import Branch, Commit, Job, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
@@ -31,6 +32,9 @@ def delete_repo(parts: Parts, name: str) -> None:
     if used:
         raise Refused(f"repo {name!r} is used by {', '.join(used)}; delete the pipeline first")
     with parts.store.transaction(durable=True):
+        waiting = _jobs_with(parts, name)
+        if waiting:
+            raise Refused(f"repo {name!r} is used by {', '.join(waiting)}; wait for the run, or stop it")
         parts.store.execute("unset_heads", repo=name)
         parts.store.execute("delete_repo", name=name)
 
@@ -43,6 +47,12 @@ def _users(parts: Parts, name: str) -> list[str]:
             if reads or step.output == name:
                 users.append(f"step {step.name!r} of pipeline {spec.name!r}")
     return users
+
+
+def _jobs_with(parts: Parts, name: str) -> list[str]:
+    """Jobs that are not done and read a repo or publish to it."""
+    active = (job for job in parts.store.load(Job, "active_jobs") if job.state != JobState.DONE)
+    return [f"job {job.id}" for job in active if job.repo == name or any(item.repo == name for item in job.inputs)]
 
 
 def create_branch(parts: Parts, repo: str, name: str, head: Reference | None) -> Branch:

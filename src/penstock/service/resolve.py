@@ -99,11 +99,12 @@ def _used_by_run(parts: Parts, repo_name: str, start: str) -> Commit | None:
 
 def tree_root(parts: Parts, reference: Reference) -> bytes:
     """The root of the tree a reference names: a commit's, or what a job without a repo left."""
-    name = reference.repo
-    if not parts.store.load(Repo, "repo", name=name):
-        if parts.store.load(Job, "jobs_of_step", step=name, pipeline=None, before=1 << 62, limit=1):
-            return job(parts, f"{name}@{reference.ref}" if reference.ref else name).tree
-    return commit(parts, reference).root
+    name, store = reference.repo, parts.store
+    if store.load(Repo, "repo", name=name):
+        return commit(parts, reference).root
+    if store.load(Job, "jobs_of_step", step=name, pipeline=None, before=1 << 62, limit=1):
+        return job(parts, f"{name}@{reference.ref}" if reference.ref else name).tree
+    return commit(parts, reference).root  # which says what repos there are
 
 
 def run(parts: Parts, text: str) -> Run:

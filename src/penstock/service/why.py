@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from penstock.engine.expand import paths_of
 from penstock.engine.explain import Around, differences, explain_job, explain_run, explain_task
 from penstock.model.errors import BadReference, NotFound, PenstockError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
 from penstock.model.run import Attempt, Commit, Edge, Job, Run, Success, Task
-from penstock.model.spec import InputSpec
+from penstock.model.spec import Step
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
@@ -139,7 +140,7 @@ def _inputs(parts: Parts, job: Job, key: str, known: Sequence[Success]) -> list[
     """What a binding read, traced on: each file, and of a directory its files, or itself when it holds many."""
     step = parts.step(job)
     views: list[TraceView] = []
-    for place, path in _read_paths(parts, step.input, key, known):
+    for place, path in _read_paths(parts, step, key, known):
         item = job.inputs[place]
         commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
         if commit is None:
@@ -155,13 +156,13 @@ def _inputs(parts: Parts, job: Job, key: str, known: Sequence[Success]) -> list[
     return views
 
 
-def _read_paths(parts: Parts, spec: InputSpec | None, key: str, known: Sequence[Success]) -> list[tuple[int, str]]:
+def _read_paths(parts: Parts, step: Step, key: str, known: Sequence[Success]) -> list[tuple[int, str]]:
     """(place of the glob, path) of what a binding read: its key says, unless it gathers all matches in one."""
-    if spec is None:
+    if step.input is None:
         return []
-    leaves = list(spec.leaves())
-    if spec.kind != "all":
-        return list(enumerate(key.split("\n")[: len(leaves)]))
+    leaves = list(step.input.leaves())
+    if step.input.kind != "all":
+        return list(enumerate(paths_of(tuple(key.split("\n")), step.each)))
     places = {leaf.name: place for place, leaf in enumerate(leaves)}
     made = [task for success in known for task in parts.store.load(Task, "task", pattern=success.task)]
     return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]

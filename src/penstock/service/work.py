@@ -72,7 +72,7 @@ def find(
     specs = list(step.input.leaves()) if step.input else []
     if base is not None and recipe.same_bindings(base) and not _must_look_at_all(step, base):
         before = [_root(parts, item) for item in base.inputs]
-        again = _missing(parts, base, len(specs))
+        again = _missing(parts, base, step, len(specs))
         leaves = [
             TreeLeaf(pages, spec, root, old, again[place])
             for place, (spec, root, old) in enumerate(zip(specs, now, before, strict=True))
@@ -204,12 +204,13 @@ def _kinds(spec: InputSpec) -> set[str]:
     return {spec.kind}.union(*(_kinds(part) for part in spec.parts))
 
 
-def _missing(parts: Parts, base: Job, leaves: int) -> list[frozenset[str]]:
+def _missing(parts: Parts, base: Job, step: Step, leaves: int) -> list[frozenset[str]]:
     """Per glob, the paths of bindings that the base job knew and has no result for."""
     if _complete(base):
         return [frozenset()] * leaves
     tasks = parts.store.load(Task, "unsucceeded_tasks", job=base.seq)
-    return [frozenset(task.key[place] for task in tasks) for place in range(leaves)]
+    paths = [expand.paths_of(task.key, step.each) for task in tasks]
+    return [frozenset(path[place] for path in paths) for place in range(leaves)]
 
 
 def encode_inputs(inputs: Iterable[Input]) -> bytes:

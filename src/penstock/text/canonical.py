@@ -24,9 +24,8 @@ def _said(value: Any) -> Any:
     if not isinstance(value, msgspec.Struct):
         return value
     known = [field for field in msgspec.structs.fields(value) if field.name != "where"]
-    return {
-        field.name: _said(getattr(value, field.name)) for field in known if getattr(value, field.name) != _default(field)
-    }
+    said = [field.name for field in known if getattr(value, field.name) != _default(field)]
+    return {name: _said(getattr(value, name)) for name in said}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.model.errors import BadPath, UsageError
 from penstock.model.glob import Glob, compile_glob
 from penstock.model.paths import check_path
-from penstock.text.marked import Node
+from penstock.text.nodes import Node
 from penstock.text.units import parse_seconds
 
 MAX_NAME = 64

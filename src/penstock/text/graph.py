@@ -8,7 +8,7 @@ from typing import NoReturn
 from penstock.model.errors import BadSpec
 from penstock.model.spec import InputSpec, RepoSpec, Step
 from penstock.text.fields import nearest
-from penstock.text.marked import Node
+from penstock.text.nodes import Node
 from penstock.text.steps import after_places
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.model.errors import BadSpec
 from penstock.model.spec import DEFAULT_BRANCH, InputSpec
 from penstock.text import fields
-from penstock.text.marked import Node
+from penstock.text.nodes import Node
 
 _LEAF = ("repo", "branch", "glob", "as")
 _LATER = frozenset(

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from typing import Any, NoReturn
 
 from penstock.model.errors import BadSpec
-from penstock.text.marked import MAX_DIGITS, Budget, Node, add_key, line_starts
+from penstock.text.nodes import MAX_DIGITS, Budget, Node, add_key, line_starts
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|//[^\n\r\u2028\u2029]*|/\*(?s:.*?)\*/)*")
 _IDENTIFIER = re.compile(r"(?:[^\W\d]|\$)(?:\w|\$)*")

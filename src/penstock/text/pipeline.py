@@ -14,7 +14,8 @@ from penstock.model.errors import BadSpec, UsageError
 from penstock.model.spec import Pipeline, RepoSpec
 from penstock.text import fields
 from penstock.text.graph import check_graph
-from penstock.text.marked import Node, read_marked
+from penstock.text.marked import read_marked
+from penstock.text.nodes import Node
 from penstock.text.steps import read_step
 
 _KEYS = ("pipeline", "description", "params", "repos", "steps")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from penstock.model.spec import After, Env, Resources, Retry, Step, axis
 from penstock.text import fields
 from penstock.text.inputs import read_input
-from penstock.text.marked import Node
+from penstock.text.nodes import Node
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.model.errors import BadSpec
-from penstock.text.marked import MAX_DIGITS, Budget, Node, add_key
+from penstock.text.nodes import MAX_DIGITS, Budget, Node, add_key
 
 _TAG = "tag:yaml.org,2002:"
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")

@@ -11,6 +11,7 @@ from penstock.model.ids import Reference, parse_reference
 
 branch = noun("branch", "Names of commits.")
 
+
 def _named(text: str) -> tuple[str, str]:
     """`REPO@NAME`; raise UsageError when the name is missing."""
     reference = parse_reference(text)

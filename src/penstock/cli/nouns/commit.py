@@ -9,6 +9,7 @@ from penstock.cli.options import json_option, message_option, page_options, proj
 
 commit = noun("commit", "The states of a repo.")
 
+
 @commit.command("list")
 @click.argument("source", metavar="REPO[@BRANCH]")
 @page_options(50)

@@ -9,6 +9,7 @@ from penstock.cli.options import json_option, page_options, project
 
 job = noun("job", "Steps of a run.")
 
+
 @job.command("list")
 @click.argument("of", metavar="[STEP|RUN]", required=False)
 @page_options(50)

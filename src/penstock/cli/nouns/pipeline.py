@@ -11,6 +11,7 @@ from penstock.cli.options import json_option, page_options, project
 
 pipeline = noun("pipeline", "Graphs of steps.")
 
+
 @pipeline.command("list")
 @page_options(1000)
 @json_option

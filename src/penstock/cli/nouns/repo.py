@@ -9,6 +9,7 @@ from penstock.cli.options import json_option, page_options, project
 
 repo = noun("repo", "Versioned data.")
 
+
 @repo.command("list")
 @page_options(1000)
 @json_option

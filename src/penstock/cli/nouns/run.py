@@ -9,6 +9,7 @@ from penstock.cli.options import json_option, page_options, project
 
 run = noun("run", "Waves through the project's graph.")
 
+
 @run.command("list")
 @click.argument("pipeline", metavar="[PIPELINE]", required=False)
 @page_options(20)

@@ -9,6 +9,7 @@ from penstock.cli.options import json_option, page_options, project
 
 task = noun("task", "Bindings of a job.")
 
+
 @task.command("list")
 @click.argument("job", metavar="JOB")
 @page_options(100)

@@ -1,10 +1,5 @@
 -- Everything has a project and an owner at the top; ids of runs and commits are UUIDv7 hex, seq orders by age.
 
-create table meta (
-    name  text primary key,
-    value text not null
-) without rowid;
-
 create table repo (
     seq            integer primary key,
     project        text not null,
@@ -217,11 +212,11 @@ create table success (
 ) without rowid;
 
 create table event (
-    seq     integer primary key,
     at      integer not null,
     kind    text not null,
     run     text,
     subject text not null,
-    data    text not null
+    data    text not null,
+    seq     integer primary key
 );
 create index event_run on event (run, seq);

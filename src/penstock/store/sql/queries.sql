@@ -1,13 +1,5 @@
 -- Every question the code asks the database, by name. Columns of a noun come in the order of its fields (`select *`).
 
--- name: meta
--- One value of the project itself.
-select value from meta where name = :name;
-
--- name: set_meta
--- Remember one value of the project itself.
-insert into meta (name, value) values (:name, :value) on conflict (name) do update set value = :value;
-
 -- name: repos
 -- All repos by name.
 select * from repo order by name;
@@ -31,10 +23,6 @@ select * from branch where repo = :repo order by name;
 -- name: branch
 -- One branch.
 select * from branch where repo = :repo and name = :name;
-
--- name: heads
--- Every branch that has a head, with that commit.
-select c.* from branch b join "commit" c on c.repo = b.repo and c.id = b.head order by c.repo, b.name;
 
 -- name: set_head
 -- Make a branch point to a commit, creating it where missing.
@@ -65,17 +53,9 @@ select * from "commit" where repo = :repo and seq < :before order by seq desc li
 -- A page of a branch's own commits, newest first.
 select * from "commit" where repo = :repo and branch = :branch and seq < :before order by seq desc limit :limit;
 
--- name: commits_of_run
--- The commits that carry one id: a wave.
-select * from "commit" where id = :id order by seq;
-
 -- name: delete_commit
 -- Forget a commit.
 delete from "commit" where repo = :repo and id = :id;
-
--- name: children
--- Commits that have this one as their parent.
-select * from "commit" where repo = :repo and parent = :id;
 
 -- name: heads_at
 -- Branches that point to a commit.
@@ -248,10 +228,6 @@ select * from task where job = :job and state = 'done' and outcome = 'succeeded'
 -- The first tasks of a job that failed.
 select * from task where job = :job and outcome = 'failed' order by seq limit :limit;
 
--- name: task_of_key
--- The task of one binding in one job.
-select * from task where job = :job and key = :key;
-
 -- name: twin
 -- A task in flight that does the same work.
 select * from task where fingerprint = :fingerprint and state = 'active' limit 1;
@@ -259,11 +235,6 @@ select * from task where fingerprint = :fingerprint and state = 'active' limit 1
 -- name: attempts
 -- The attempts of a task.
 select * from attempt where task = :task order by number;
-
--- name: attempts_of_job
--- The attempts of a job's tasks, in order.
-select attempt.* from attempt join task on task.seq = attempt.task where task.job = :job
-order by attempt.task, attempt.number;
 
 -- name: last_token
 -- The highest fencing token given so far.
@@ -275,7 +246,7 @@ select * from success where fingerprint = :fingerprint;
 
 -- name: events_of_run
 -- The story of a run.
-select at, kind, run, subject, data, seq from event where run = :run order by seq;
+select * from event where run = :run order by seq;
 
 -- name: roots
 -- Every root a row refers to, and who does.

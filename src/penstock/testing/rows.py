@@ -1,0 +1,216 @@
+"""One row of everything a store holds, and how each is read again: what `penstock.testing.store` works on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from penstock.model.data import BLAKE3
+from penstock.model.run import Attempt, Branch, Commit, Edge, Event, Job, JobInput, Repo, Run, Success, Task, Version
+from penstock.store.base import Store
+
+#: Texts and bytes that a careless back end loses.
+ODD = "é\U0001f600 'quoted' \"twice\" %s :name ?\n"
+ROOT = BLAKE3 + bytes(range(1, 33))
+BIG = 2**62
+
+RUN = Run(1, "1" * 32, "default", "me", "p", 1, {"k": [1, None, {"x": 0.5}], ODD: ODD}, "run", BIG, left=2)
+JOBS = [
+    Job(1, RUN.id, "p", 1, "edges", "edges", BIG),
+    Job(
+        seq=2,
+        run=RUN.id,
+        pipeline="p",
+        version=1,
+        step="report",
+        repo=None,
+        created=3,
+        state="done",
+        outcome="failed",
+        reason="tasks",
+        message=ODD,
+        hold="user",
+        stop="user",
+        waits=1,
+        failed_upstream="edges@1",
+        reached="running",
+        inputs=(JobInput("a", "main", "2" * 32), JobInput("b", "main", None, True)),
+        base=1,
+        recipe=bytes(range(256)),
+        parts={"command": ["a", "b"], "salt": ""},
+        ledger=ROOT,
+        owners=ROOT,
+        tree=ROOT,
+        expanded=True,
+        total=15,
+        processed=1,
+        reused=2,
+        recovered=3,
+        failed=4,
+        cancelled=5,
+        left=0,
+        files=BIG,
+        size=BIG,
+        download_bytes=1,
+        upload_bytes=2,
+        process_seconds=0.125,
+        started=4,
+        finished=5,
+    ),
+]
+TASKS = [
+    Task(1, 1, "a1" * 20, ("",), b"f1", {}, b"", True, 1),
+    Task(2, 1, "b2" * 20, ("x/y", ODD.strip()), b"f2", {"k": 1}, b"\0", False, 1, state="active", attempts=1),
+    Task(
+        seq=3,
+        job=1,
+        id="c3" * 20,
+        key=("x", "n=1"),
+        fingerprint=b"f3",
+        params={"k": None},
+        inputs=b"\xff",
+        reuse=True,
+        created=2,
+        state="done",
+        outcome="succeeded",
+        reason="exit",
+        message=ODD,
+        reused=True,
+        tries=1,
+        attempts=2,
+        output=ROOT,
+        files=7,
+        finished=3,
+    ),
+]
+ATTEMPTS = [
+    Attempt(2, 1, 11, "w1", created=1),
+    Attempt(
+        task=3,
+        number=1,
+        token=9,
+        worker="w2",
+        state="ended",
+        outcome="failed",
+        reason="signal",
+        exit_code=-9,
+        message=ODD,
+        created=1,
+        started=2,
+        ended=3,
+        log_file="w2/0.log",
+        log_offset=BIG,
+        log_length=4,
+        download_bytes=5,
+        upload_bytes=6,
+        download_seconds=0.5,
+        process_seconds=0.25,
+        upload_seconds=1e-9,
+        cpu_seconds=1e9,
+        peak_memory=BIG,
+    ),
+]
+VERSION = Version("p", 1, '{"name":"p"}', ROOT, "inherited", "", "p.yaml", 2)
+COMMIT = Commit(1, "1" * 32, "edges", "main", None, RUN.id, "job", ROOT, 1, BIG, 2, ODD, "it failed")
+
+#: In an order in which each row finds what it refers to.
+ROWS: list[Any] = [
+    Repo(1, "default", "me", "edges", None, "main", 1),
+    Repo(2, "default", "me", "images", "data/images", "master", 1),
+    COMMIT,
+    replace(COMMIT, seq=2, id="2" * 32, parent="1" * 32, run=None, origin="put", message="", error=None),
+    Branch("edges", "main", "2" * 32, 1),
+    Branch("edges", "empty", None, 1),
+    VERSION,
+    RUN,
+    *JOBS,
+    Edge(2, 1, "end"),
+    *TASKS,
+    *ATTEMPTS,
+    Success(b"f3", ROOT, 7, "c3" * 20, "edges@1", 3),
+    Event(1, "run.active", RUN.id, RUN.id, {"jobs": 2, "why": ODD}, 1),
+    Event(2, "run.done", RUN.id, "edges", {}, 2),
+]
+
+#: How all rows of a noun above can be read again, oldest first.
+READ: dict[type, tuple[str, dict[str, Any]]] = {
+    Repo: ("repos", {}),
+    Branch: ("branches", {"repo": "edges"}),
+    Commit: ("commits_of_repo", {"repo": "edges", "before": BIG, "limit": 9}),
+    Version: ("versions", {"pipeline": "p"}),
+    Run: ("run", {"id": RUN.id}),
+    Job: ("jobs_of_run", {"run": RUN.id}),
+    Edge: ("edges_to", {"job": 2}),
+    Task: ("tasks_of_job", {"job": 1, "after": 0, "limit": 9}),
+    Success: ("success", {"fingerprint": b"f3"}),
+    Event: ("events_of_run", {"run": RUN.id}),
+}
+
+#: A value for every argument of every query.
+ARGUMENTS: dict[str, Any] = {
+    "after": 0,
+    "before": BIG,
+    "branch": "main",
+    "created": 1,
+    "fingerprint": b"f2",
+    "head": "1" * 32,
+    "hold": "user",
+    "id": RUN.id,
+    "job": 1,
+    "limit": 5,
+    "name": "p",
+    "now": 5,
+    "number": 1,
+    "owner": "me",
+    "parent": None,
+    "path": "d",
+    "pattern": "1*",
+    "pipeline": "p",
+    "place": "p.yaml:1:1",
+    "project": "default",
+    "reason": "user",
+    "repo": "edges",
+    "run": RUN.id,
+    "seq": 2,
+    "step": "edges",
+    "task": 2,
+    "version": 1,
+}
+
+#: Rows that break the law: sums, states, outcomes, or what they refer to.
+IMPOSSIBLE: list[Any] = [
+    replace(JOBS[1], seq=9, step="x", total=99),
+    replace(JOBS[1], seq=9, step="x", left=-1, total=14),
+    replace(JOBS[1], seq=9, step="x", state="open"),
+    replace(JOBS[0], seq=9, step="x", state="done"),
+    replace(JOBS[0], seq=9, step="x", state="sleeping"),
+    replace(JOBS[0], seq=9, run="9" * 32),
+    replace(RUN, seq=0, id="9" * 32, state="done"),
+    replace(RUN, seq=0, id="9" * 32, outcome="failed"),
+    replace(RUN, seq=0, id="9" * 32, state="paused"),
+    replace(RUN, seq=0, id="9" * 32, origin="magic"),
+    replace(RUN, seq=0, id="short"),
+    replace(TASKS[0], seq=0, state="done"),
+    replace(TASKS[0], seq=0, outcome="failed"),
+    replace(TASKS[0], seq=0, state="asleep"),
+    replace(TASKS[0], seq=0, job=99),
+    replace(ATTEMPTS[0], task=99),
+    replace(ATTEMPTS[0], number=5, state="ended"),
+    replace(ATTEMPTS[0], number=5, outcome="failed"),
+    Edge(1, 99, "success"),
+    Edge(1, 2, "maybe"),
+    Branch("edges", "x", "9" * 32, 1),
+    Branch("none", "main", None, 1),
+    replace(COMMIT, seq=0, id="9" * 32, repo="none"),
+    replace(COMMIT, seq=0, id="9" * 32, origin="magic"),
+    replace(COMMIT, seq=0, id="short"),
+    replace(VERSION, pipeline="none"),
+]
+
+
+def fill(store: Store) -> None:
+    """Rows of every noun."""
+    with store.transaction():
+        store.execute("set_pipeline", name="p", project="default", owner="me", version=1, created=1)
+        store.insert(ROWS)
