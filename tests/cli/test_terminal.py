@@ -23,8 +23,8 @@ from msgspec.structs import replace
 from penstock.cli.progress import Lines, Live
 from penstock.model.moves import AttemptState, JobState, Outcome
 from penstock.model.run import Job
+from penstock.service.driving.watch import Progress
 from penstock.service.role import Holder
-from penstock.service.watch import Progress
 
 Penstock = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock import Project
-from penstock.service.fsck import fsck
+from penstock.service.answers.fsck import fsck
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b", "d/e/c", "z z", "ü"])
 TEXTS = st.sampled_from(["", "one", "two", "bad", "x" * 70_000])

@@ -14,10 +14,11 @@ import pytest
 from penstock import Project
 from penstock.model.ids import parse_reference
 from penstock.model.run import Task
-from penstock.service import lists, resolve
-from penstock.service.fsck import fsck
-from penstock.service.logs import logs
-from penstock.service.why import explain, trace
+from penstock.service import resolve
+from penstock.service.answers import lists
+from penstock.service.answers.fsck import fsck
+from penstock.service.answers.logs import logs
+from penstock.service.answers.why import explain, trace
 
 #: Each would leave a file called `touched` if a shell read it, or break what quotes badly.
 NASTY = [

@@ -15,11 +15,12 @@ import pytest
 from penstock import Project
 from penstock.model.run import Task
 from penstock.model.views import JobView, RunView
-from penstock.service import lists, resolve
-from penstock.service.fsck import fsck
+from penstock.service import resolve
+from penstock.service.answers import lists
+from penstock.service.answers.fsck import fsck
+from penstock.service.answers.plan import plan
+from penstock.service.answers.why import explain
 from penstock.service.parts import Parts
-from penstock.service.plan import plan
-from penstock.service.why import explain
 
 #: Copies each input to the output in capitals; what it is called says nothing about its input's name.
 UPPER = """for f in $(cd "$PENSTOCK_IN"/*/ && find . -type f); do

@@ -24,7 +24,7 @@ from penstock.model.errors import (
     PenstockError,
     UsageError,
 )
-from penstock.service.fsck import fsck
+from penstock.service.answers.fsck import fsck
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 
@@ -279,7 +279,7 @@ def test_a_disk_that_fills_while_tasks_run(small_disk: Callable[[int], Path], tm
 
 def test_a_disk_that_is_full_when_a_job_closes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tasks are done, their job cannot be written: the next run goes on from there."""
-    from penstock.service.drivers import closing
+    from penstock.service.driving import closing
 
     lab.pipeline(f"steps: {{s: {{input: 'in:/*', run: {UP}}}}}")
     lab.put("in", {"x": "1", "y": "2"})
@@ -300,7 +300,7 @@ def test_a_disk_that_is_full_when_a_job_closes(lab: Any, monkeypatch: pytest.Mon
 
 def test_a_job_that_could_not_be_closed_is_no_base(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its ledger lacks what its tasks gave: the next job must not believe it whole."""
-    from penstock.service.drivers import closing
+    from penstock.service.driving import closing
 
     lab.pipeline(f"steps: {{s: {{input: 'in:/*', run: {UP}}}}}")
     lab.put("in", {"x": "1", "y": "2"})

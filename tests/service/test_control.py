@@ -14,10 +14,11 @@ import pytest
 
 from penstock import Project
 from penstock.model.errors import Refused, WaitTimeout
-from penstock.service import lists, watch
-from penstock.service.control import hold, release, retry, stop
+from penstock.service.answers import lists
+from penstock.service.answers.status import status
+from penstock.service.driving import watch
+from penstock.service.driving.control import hold, release, retry, stop
 from penstock.service.role import engine_role, holder
-from penstock.service.status import status
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 #: Waits until the file `go` is there; tasks and tests wait for each other by files.

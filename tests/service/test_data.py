@@ -21,7 +21,7 @@ from penstock.model.errors import (
     UsageError,
 )
 from penstock.model.ids import parse_reference
-from penstock.service import reading, repos
+from penstock.service.data import reading, repos
 
 COPY = "steps: {copy: {input: 'in:/*', run: cp -r $PENSTOCK_IN/in/. $PENSTOCK_OUT}}"
 

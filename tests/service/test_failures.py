@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.model.errors import NotFound, PenstockError
-from penstock.service.logs import logs
+from penstock.service.answers.logs import logs
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 #: Fails for inputs that say so, and notes every call.
@@ -59,7 +59,7 @@ def test_good_tasks_are_kept_and_only_the_others_run_again(picky: Any) -> None:
 
 
 def test_retry_goes_over_what_failed_and_what_is_below(picky: Any) -> None:
-    from penstock.service.control import retry
+    from penstock.service.driving.control import retry
 
     picky.pipeline(f"""
         steps:

@@ -10,8 +10,8 @@ import pytest
 
 from penstock import Project
 from penstock.model.ids import parse_reference
-from penstock.service import lists
-from penstock.service.why import trace
+from penstock.service.answers import lists
+from penstock.service.answers.why import trace
 
 EDGES = """
 pipeline: edges

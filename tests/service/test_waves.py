@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from penstock.model.errors import BadReference, BadSpec, NotFound, Refused
-from penstock.service import begin, lists, repos
+from penstock.service.answers import lists
+from penstock.service.data import repos
+from penstock.service.opening import begin
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 

@@ -20,7 +20,7 @@ import pytest
 
 from penstock import Project
 from penstock.model.run import Attempt, Job, Task
-from penstock.service.fsck import fsck
+from penstock.service.answers.fsck import fsck
 
 FILES = 300
 #: Every 20th output is too large for a pack; every 7th leaves a process behind for its worker to end.

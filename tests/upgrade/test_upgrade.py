@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from penstock import Project
-from penstock.service.fsck import fsck
-from penstock.service.logs import logs
+from penstock.service.answers.fsck import fsck
+from penstock.service.answers.logs import logs
 
 KEPT = sorted(Path(__file__).parent.glob("*.tar.gz"))
 

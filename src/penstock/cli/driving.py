@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.cli.progress import watcher
 from penstock.model.errors import Interrupted
 from penstock.model.moves import JobState
-from penstock.service.watch import Progress, follow_or_drive
+from penstock.service.driving.watch import Progress, follow_or_drive
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts

@@ -12,8 +12,8 @@ from penstock.cli.output import short
 from penstock.model.moves import JobState
 from penstock.model.run import Job
 from penstock.model.words import job_word
+from penstock.service.driving.watch import Progress
 from penstock.service.role import Holder
-from penstock.service.watch import Progress
 from penstock.text.units import show_seconds
 
 _COLOURS = {"success": "32", "failure": "31", "running": "36", "starting": "36", "finishing": "36"}

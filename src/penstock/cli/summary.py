@@ -71,7 +71,7 @@ def took(start: str | None, end: str | None) -> str:
 
 def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
     """What failed and the end of what it printed, with the command that tells more, on stderr."""
-    from penstock.service.lists import failed_tasks
+    from penstock.service.answers.lists import failed_tasks
 
     failed = [job for job in jobs if job.finished is not None and job.state not in ("success", "unrunnable")]
     for job in failed[:FEW_JOBS]:
@@ -96,7 +96,7 @@ def _show_task(parts: Parts, task: TaskView) -> None:
 def _last_lines(parts: Parts, task: str) -> list[str]:
     """The end of what the last attempt of a task printed."""
     from penstock.model.errors import NotFound
-    from penstock.service.logs import logs
+    from penstock.service.answers.logs import logs
 
     try:
         chunks = list(logs(parts, task))
@@ -125,7 +125,7 @@ def show_next(parts: Parts, run: RunView) -> None:
 def _one_file(parts: Parts, repo: str) -> str | None:
     from penstock.model.errors import NotFound
     from penstock.model.ids import Reference
-    from penstock.service import reading
+    from penstock.service.data import reading
 
     try:
         first = next(reading.ls(parts, Reference(repo), recursive=True), None)

@@ -12,6 +12,8 @@ from msgspec import Struct, field
 
 #: The branch a reference means when it names none.
 DEFAULT_BRANCH = "main"
+#: The name of an environment that is the caller's: it does not count in a fingerprint.
+INHERITED = "inherit"
 
 
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):

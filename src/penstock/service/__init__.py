@@ -1,5 +1,6 @@
-"""Where the parts meet: every verb and every question, the engine's loop, and one driver per state.
+"""Where the parts meet. May import everything below; starts workers through `runner`.
 
-Lives here: `Project` (the embedded surface), what a commit or a `run` opens, the drivers that do the I/O between two
-calls of `react`, and the answers people see. May import: everything below; starts workers through `runner`.
+Its rooms, each of which may use those before it: `bindings` (what a job has to do), `opening` (what a commit or a `run`
+opens), `data` (the verbs on versioned data), `driving` (the engine), `answers` (the questions). Beside them stand
+`Project`, the embedded surface, and what all rooms need: `parts`, `layout`, `resolve`, `role`.
 """

@@ -12,10 +12,13 @@ from penstock.model.ids import Reference, parse_reference
 from penstock.model.moves import RunState
 from penstock.model.run import Commit, Job, Run
 from penstock.model.views import CommitView, RunView
-from penstock.service import data, layout, reading, resolve, views
-from penstock.service.begin import Begun, begin
+from penstock.service import layout, resolve
+from penstock.service.answers import views
+from penstock.service.data import reading
+from penstock.service.data import writing as data
+from penstock.service.driving.watch import Progress, follow_or_drive
+from penstock.service.opening.begin import Begun, begin
 from penstock.service.parts import Parts
-from penstock.service.watch import Progress, follow_or_drive
 
 
 class Project:

@@ -27,7 +27,7 @@ def _named(text: str) -> tuple[str, str]:
 def list_branches(repo: str, limit: int, after: str | None, as_json: bool) -> None:
     """List the branches of a repo by name."""
     from penstock.cli.output import short, show_json, show_table, talk, when
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         page = lists.branches(parts, repo, limit, after)
@@ -50,7 +50,7 @@ def show_branch(name: str, as_json: bool) -> None:
 
 def _show(name: str, as_json: bool) -> None:
     from penstock.cli.output import show_fields, show_json, when
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         view = lists.branch(parts, *_named(name))
@@ -69,7 +69,8 @@ def create_branch(name: str, head: str | None, as_json: bool) -> None:
     """Make a branch, empty or with a head; move one that exists to that head."""
     from penstock.cli.output import talk
     from penstock.cli.verbs.write import tell_run
-    from penstock.service import repos, resolve
+    from penstock.service import resolve
+    from penstock.service.data import repos
 
     repo, new = _named(name)
     with project() as parts:
@@ -90,7 +91,7 @@ def create_branch(name: str, head: str | None, as_json: bool) -> None:
 def delete_branch(name: str, as_json: bool) -> None:
     """Forget a branch; its commits stay readable by id."""
     from penstock.cli.output import show_json, talk
-    from penstock.service import repos
+    from penstock.service.data import repos
 
     with project() as parts:
         repos.delete_branch(parts, *_named(name))

@@ -18,7 +18,7 @@ def list_commits(source: str, limit: int, after: str | None, as_json: bool) -> N
     """List the commits of a repo, or those made on a branch of it, newest first."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.model.ids import parse_reference
-    from penstock.service import lists
+    from penstock.service.answers import lists
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -42,7 +42,8 @@ def show_commit(source: str, as_json: bool) -> None:
     """Show one commit."""
     from penstock.cli.output import number, show_fields, show_json, when
     from penstock.model.ids import parse_reference
-    from penstock.service import resolve, views
+    from penstock.service import resolve
+    from penstock.service.answers import views
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -74,7 +75,7 @@ def create_commit(target: str, message: str, as_json: bool) -> None:
     """Commit the tree of the head again: that opens a run although nothing changed."""
     from penstock.cli.verbs.write import report
     from penstock.model.ids import parse_reference
-    from penstock.service import repos
+    from penstock.service.data import repos
 
     with project() as parts:
         report(parts, repos.create_commit(parts, parse_reference(target), message), as_json)
@@ -87,7 +88,8 @@ def delete_commit(target: str, as_json: bool) -> None:
     """Forget a commit that no job has read; a head on it falls back to its parent."""
     from penstock.cli.output import show_json, talk
     from penstock.model.ids import parse_reference
-    from penstock.service import repos, views
+    from penstock.service.answers import views
+    from penstock.service.data import repos
 
     with project() as parts:
         gone = views.commit_view(repos.delete_commit(parts, parse_reference(target)))

@@ -18,7 +18,7 @@ def list_jobs(of: str | None, limit: int, after: str | None, as_json: bool) -> N
     """List the jobs of a step or of all, newest first; or those of a run, in order."""
     from penstock.cli.output import show_json, talk
     from penstock.cli.summary import show_jobs
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         page = lists.jobs(parts, of, limit, after)
@@ -37,7 +37,7 @@ def show_job(target: str, as_json: bool) -> None:
     """Show one job: STEP@RUN, or STEP for its newest."""
     from penstock.cli import summary
     from penstock.cli.output import show_fields, show_json, when
-    from penstock.service import lists
+    from penstock.service.answers import lists
     from penstock.text.units import show_seconds, show_size
 
     with project() as parts:

@@ -18,7 +18,7 @@ pipeline = noun("pipeline", "Graphs of steps.")
 def list_pipelines(limit: int, after: str | None, as_json: bool) -> None:
     """List the pipelines in force by name."""
     from penstock.cli.output import short, show_json, show_table, talk, when
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         page = lists.pipelines(parts, limit, after)
@@ -41,7 +41,7 @@ def show_pipeline(name: str, as_json: bool) -> None:
 
 def _show(name: str, as_json: bool) -> None:
     from penstock.cli.output import show_fields, show_json, when
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         view = lists.pipeline(parts, name)
@@ -69,7 +69,7 @@ def _show(name: str, as_json: bool) -> None:
 def create_pipeline(file: Path | None, reprocess: bool, as_json: bool) -> None:
     """Apply a pipeline file without running it."""
     from penstock.cli.output import talk
-    from penstock.service.begin import create
+    from penstock.service.opening.begin import create
 
     with project(create=True) as parts:
         version, new = create(parts, file, reprocess)
@@ -84,7 +84,7 @@ def create_pipeline(file: Path | None, reprocess: bool, as_json: bool) -> None:
 def delete_pipeline(name: str, as_json: bool) -> None:
     """Take a pipeline out of force. What it made stays."""
     from penstock.cli.output import show_json, talk
-    from penstock.service.begin import delete
+    from penstock.service.opening.begin import delete
 
     with project() as parts:
         delete(parts, name)

@@ -16,7 +16,7 @@ repo = noun("repo", "Versioned data.")
 def list_repos(limit: int, after: str | None, as_json: bool) -> None:
     """List all repos by name."""
     from penstock.cli.output import short, show_json, show_table, talk
-    from penstock.service import lists
+    from penstock.service.answers import lists
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -43,7 +43,8 @@ def show_repo(name: str, as_json: bool) -> None:
 
 def _show(name: str, as_json: bool) -> None:
     from penstock.cli.output import number, show_fields, show_json, when
-    from penstock.service import resolve, views
+    from penstock.service import resolve
+    from penstock.service.answers import views
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -69,7 +70,7 @@ def _show(name: str, as_json: bool) -> None:
 def create_repo(name: str, as_json: bool) -> None:
     """Make an empty repo. (`put` makes a missing one by itself.)"""
     from penstock.cli.output import talk
-    from penstock.service import repos
+    from penstock.service.data import repos
 
     with project() as parts:
         repos.create_repo(parts, name)
@@ -84,7 +85,7 @@ def create_repo(name: str, as_json: bool) -> None:
 def delete_repo(name: str, as_json: bool) -> None:
     """Forget a repo and its history."""
     from penstock.cli.output import show_json, talk
-    from penstock.service import repos
+    from penstock.service.data import repos
 
     with project() as parts:
         repos.delete_repo(parts, name)

@@ -18,7 +18,7 @@ def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool
     """List the runs, or those of a pipeline, newest first."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.cli.summary import took
-    from penstock.service import lists
+    from penstock.service.answers import lists
 
     with project() as parts:
         page = lists.runs(parts, pipeline, limit, after)
@@ -46,7 +46,8 @@ def show_run(target: str, as_json: bool) -> None:
     from penstock.cli import summary
     from penstock.cli.output import show_fields, show_json, when
     from penstock.model.run import Job
-    from penstock.service import resolve, views
+    from penstock.service import resolve
+    from penstock.service.answers import views
 
     with project() as parts:
         found = resolve.run(parts, target)

@@ -18,7 +18,7 @@ def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
     """List the tasks a job ran. Those it took over from earlier jobs exist as results alone."""
     from penstock.cli.output import short, show_json, show_table, talk
     from penstock.cli.summary import binding
-    from penstock.service import lists
+    from penstock.service.answers import lists
     from penstock.text.units import show_seconds
 
     with project() as parts:
@@ -52,7 +52,7 @@ def show_task(target: str, as_json: bool) -> None:
     """Show one task with its attempts."""
     from penstock.cli.output import show_fields, show_json, show_table, when
     from penstock.cli.summary import binding
-    from penstock.service import lists
+    from penstock.service.answers import lists
     from penstock.text.units import show_seconds, show_size
 
     with project() as parts:

@@ -21,7 +21,7 @@ def _say(sentence: str, as_json: bool) -> None:
 @json_option
 def stop(target: str, as_json: bool) -> None:
     """End a run or a job. What succeeded stays and is reused."""
-    from penstock.service import control
+    from penstock.service.driving import control
 
     with project() as parts:
         _say(control.stop(parts, target), as_json)
@@ -32,7 +32,7 @@ def stop(target: str, as_json: bool) -> None:
 @json_option
 def hold(target: str, as_json: bool) -> None:
     """Let a run or a job start nothing more. What is in flight goes on."""
-    from penstock.service import control
+    from penstock.service.driving import control
 
     with project() as parts:
         _say(control.hold(parts, target), as_json)
@@ -43,7 +43,7 @@ def hold(target: str, as_json: bool) -> None:
 @json_option
 def release(target: str, as_json: bool) -> None:
     """Let what is held go on."""
-    from penstock.service import control
+    from penstock.service.driving import control
 
     with project() as parts:
         _say(control.release(parts, target), as_json)
@@ -60,7 +60,8 @@ def retry(target: str, as_json: bool) -> None:
     from penstock.cli.output import show_json
     from penstock.cli.verbs.write import tell_run
     from penstock.model.run import Job
-    from penstock.service import control, views
+    from penstock.service.answers import views
+    from penstock.service.driving import control
 
     with project() as parts:
         opened = control.retry(parts, target)

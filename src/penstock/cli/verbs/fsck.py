@@ -18,7 +18,7 @@ def fsck(ctx: click.Context, data: bool, as_json: bool) -> None:
     say. Changes nothing. Exit code 1 if there is damage.
     """
     from penstock.cli.output import show_json, talk
-    from penstock.service.fsck import fsck as check
+    from penstock.service.answers.fsck import fsck as check
 
     found = []
     with project() as parts:

@@ -28,7 +28,9 @@ def log(source: str, every: bool, limit: int, as_json: bool) -> None:
 
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.model.ids import parse_reference
-    from penstock.service import reading, resolve, views
+    from penstock.service import resolve
+    from penstock.service.answers import views
+    from penstock.service.data import reading
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -75,7 +77,8 @@ def diff(one: str, other: str | None, as_json: bool) -> None:
     """
     from penstock.cli.output import show_json, show_table
     from penstock.model.ids import parse_reference
-    from penstock.service import reading, resolve
+    from penstock.service import resolve
+    from penstock.service.data import reading
     from penstock.text.units import show_size
 
     with project() as parts:

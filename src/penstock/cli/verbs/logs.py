@@ -11,7 +11,7 @@ import click
 from penstock.cli.options import json_option, project
 
 if TYPE_CHECKING:
-    from penstock.service.logs import LogChunk
+    from penstock.service.answers.logs import LogChunk
 
 
 @click.command()
@@ -24,7 +24,7 @@ def logs(target: str, follow: bool, as_json: bool) -> None:
     TARGET is a task, a job (STEP@RUN, or STEP for its newest) or a run. With --follow, --json prints one document per
     piece, as they come.
     """
-    from penstock.service.logs import logs as read
+    from penstock.service.answers.logs import logs as read
 
     with project() as parts:
         chunks = read(parts, target, follow)

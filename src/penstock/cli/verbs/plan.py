@@ -16,7 +16,7 @@ from penstock.cli.options import json_option, params_option, project, read_param
 def plan(file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
     """Say what a run would do, and why; change nothing."""
     from penstock.cli.output import show_json, show_table, talk
-    from penstock.service.plan import plan as look_ahead
+    from penstock.service.answers.plan import plan as look_ahead
 
     with project() as parts:
         view = look_ahead(parts, file, read_params(params))

@@ -11,7 +11,7 @@ import click
 from penstock.cli.options import json_option, project
 
 if TYPE_CHECKING:
-    from penstock.service.reading import Listed
+    from penstock.service.data.reading import Listed
 
 
 @click.command()
@@ -26,7 +26,7 @@ def get(source: str, destination: Path, as_json: bool) -> None:
     """
     from penstock.cli.output import number, show_json, talk
     from penstock.model.ids import parse_reference
-    from penstock.service import reading
+    from penstock.service.data import reading
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -45,7 +45,7 @@ def ls(source: str, recursive: bool, long: bool, as_json: bool) -> None:
     """List files; directories end in a slash."""
     from penstock.cli.output import show_json, show_table
     from penstock.model.ids import parse_reference
-    from penstock.service import reading
+    from penstock.service.data import reading
     from penstock.text.units import show_size
 
     with project() as parts:
@@ -72,7 +72,7 @@ def _name(item: Listed) -> str:
 def cat(source: str, as_json: bool) -> None:
     """Print a file."""
     from penstock.model.ids import parse_reference
-    from penstock.service import reading
+    from penstock.service.data import reading
 
     with project() as parts:
         blobs = reading.cat(parts, parse_reference(source))

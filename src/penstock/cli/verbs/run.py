@@ -23,8 +23,9 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
     from penstock.cli import driving, summary
     from penstock.cli.output import number, short, show_json, talk
     from penstock.model.run import Job
-    from penstock.service import resolve, views
-    from penstock.service.begin import begin
+    from penstock.service import resolve
+    from penstock.service.answers import views
+    from penstock.service.opening.begin import begin
     from penstock.text.units import show_size
 
     with project(create=True) as parts:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def status(as_json: bool) -> None:
     """Show the project at a glance."""
     from penstock.cli.output import show_json
-    from penstock.service.status import status as look
+    from penstock.service.answers.status import status as look
 
     with project() as parts:
         view = look(parts)

@@ -30,7 +30,7 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_j
     from penstock.cli.output import show_json, talk
     from penstock.model.run import Job, Run
     from penstock.model.views import RunView
-    from penstock.service import views
+    from penstock.service.answers import views
     from penstock.text.units import parse_seconds
 
     seconds = parse_seconds(timeout) if timeout is not None else None
@@ -84,7 +84,8 @@ def _show(ended: Sequence[RunView | JobView]) -> None:
 
 def _run_view(parts: Parts, run: str) -> RunView:
     from penstock.model.run import Job
-    from penstock.service import resolve, views
+    from penstock.service import resolve
+    from penstock.service.answers import views
 
     found = resolve.run(parts, run)
     return views.run_view(found, parts.store.load(Job, "jobs_of_run", run=found.id))

@@ -21,7 +21,7 @@ def explain(target: str, as_json: bool) -> None:
     TARGET is a task, a job (STEP@RUN, or STEP for its newest) or a run.
     """
     from penstock.cli.output import show_json
-    from penstock.service import why
+    from penstock.service.answers import why
 
     with project() as parts:
         lines = why.explain(parts, target)
@@ -41,7 +41,7 @@ def trace(source: str, as_json: bool) -> None:
     """
     from penstock.cli.output import show_json
     from penstock.model.ids import parse_reference
-    from penstock.service import why
+    from penstock.service.answers import why
 
     with project() as parts:
         view = why.trace(parts, parse_reference(source))

@@ -10,7 +10,7 @@ import click
 from penstock.cli.options import json_option, message_option, project
 
 if TYPE_CHECKING:
-    from penstock.service.data import Written
+    from penstock.service.data.writing import Written
     from penstock.service.parts import Parts
 
 
@@ -27,7 +27,7 @@ def put(target: str, sources: tuple[str, ...], mirror: bool, append: bool, messa
     A missing repo is made. DIR stores DIR/..., DIR/ its contents. Prints the commit.
     """
     from penstock.model.ids import parse_reference
-    from penstock.service import data
+    from penstock.service.data import writing as data
 
     with project() as parts:
         written = data.put(
@@ -50,7 +50,7 @@ def put(target: str, sources: tuple[str, ...], mirror: bool, append: bool, messa
 def rm(target: str, recursive: bool, message: str, as_json: bool) -> None:
     """Delete files in one commit. Earlier commits keep them."""
     from penstock.model.ids import parse_reference
-    from penstock.service import data
+    from penstock.service.data import writing as data
 
     with project() as parts:
         report(parts, data.remove(parts, parse_reference(target), recursive=recursive, message=message), as_json)
@@ -59,7 +59,7 @@ def rm(target: str, recursive: bool, message: str, as_json: bool) -> None:
 def report(parts: Parts, written: Written, as_json: bool) -> None:
     """The commit on stdout; what came with it on stderr."""
     from penstock.cli.output import number, show_json, talk
-    from penstock.service.views import commit_view
+    from penstock.service.answers.views import commit_view
     from penstock.text.units import show_size
 
     made = written.commit

@@ -8,8 +8,8 @@ from penstock.model.moves import JobState
 from penstock.model.run import Branch, Commit, Job, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
-from penstock.service.data import Written, check_writable, write
-from penstock.service.launch import Draft, commit, ensure_repos
+from penstock.service.data.writing import Written, check_writable, write
+from penstock.service.opening.launch import Draft, commit, ensure_repos
 from penstock.service.parts import Parts
 
 

@@ -17,15 +17,14 @@ from penstock.engine.expand import Binding
 from penstock.model import fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.run import Job, JobInput, Success, Task
-from penstock.model.spec import InputSpec, Step
+from penstock.model.spec import INHERITED, InputSpec, Step
 from penstock.model.wire import Input
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
 from penstock.service import resolve
-from penstock.service.freeze import INHERITED
-from penstock.service.ledger import Done, Ledger
+from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.parts import Parts
-from penstock.service.trees import TreeLeaf
 
 
 class Recipe(Struct, frozen=True):

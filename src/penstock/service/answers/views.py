@@ -64,7 +64,7 @@ def job_view(job: Job, run_hold: str | None = None) -> JobView:
 def task_view(parts: Parts, task: Task, job: Job) -> TaskView:
     """A task with its attempts, what it was given and what it wrote."""
     from penstock.objects import map as pages_map
-    from penstock.service.work import decode_inputs
+    from penstock.service.bindings.work import decode_inputs
 
     attempts = parts.store.load(Attempt, "attempts", task=task.seq)
     written = [path.decode() for path, _ in pages_map.scan(parts.objects.pages, task.output)] if task.output else []

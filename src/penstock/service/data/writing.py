@@ -16,8 +16,8 @@ from penstock.objects import checkout, tree
 from penstock.objects.blobs import Pages
 from penstock.objects.writer import Writer
 from penstock.service import resolve
-from penstock.service.launch import Draft, commit, ensure_repos
-from penstock.service.ledger import totals
+from penstock.service.bindings.ledger import totals
+from penstock.service.opening.launch import Draft, commit, ensure_repos
 from penstock.service.parts import Parts
 
 #: What a write does to a tree: new entries by path, None to delete.

@@ -24,11 +24,11 @@ from penstock.model.wire import Result
 from penstock.objects import map as pages_map
 from penstock.objects.checkout import remove
 from penstock.runner.leftovers import end_leftovers
-from penstock.service.crew import Crew, Heard
-from penstock.service.drivers.closing import close
-from penstock.service.drivers.expanding import expand
-from penstock.service.drivers.placing import Placer
-from penstock.service.ledger import Ledger
+from penstock.service.bindings.ledger import Ledger
+from penstock.service.driving.closing import close
+from penstock.service.driving.crew import Crew, Heard
+from penstock.service.driving.expanding import expand
+from penstock.service.driving.placing import Placer
 from penstock.service.parts import Parts
 
 #: A power cut takes back at most what was written in so many seconds, and nothing that anybody was told.

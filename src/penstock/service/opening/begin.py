@@ -16,10 +16,10 @@ from penstock.engine.graph import arrows, cycle, readers
 from penstock.model.errors import BadSpec, NotFound, UsageError
 from penstock.model.moves import Reason
 from penstock.model.run import Commit, Job, Repo, Run, Version
-from penstock.model.spec import Pipeline
+from penstock.model.spec import INHERITED, Pipeline
 from penstock.service import resolve
-from penstock.service.freeze import INHERITED, Frozen, freeze, link_drafts, same_in_force
-from penstock.service.launch import Draft, InForce, Opening, ensure_repos, open_run
+from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
+from penstock.service.opening.launch import Draft, InForce, Opening, ensure_repos, open_run
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
 from penstock.service.role import holder

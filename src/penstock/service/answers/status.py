@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.model.run import Job, Repo, Run
 from penstock.model.views import StatusView
-from penstock.service import views
+from penstock.service.answers import views
 from penstock.service.parts import Parts
 from penstock.service.role import holder
 

@@ -12,9 +12,9 @@ from penstock.model.facts import Fact, Placed, Reused
 from penstock.model.moves import JobState
 from penstock.model.run import Attempt, Job, Success, Task
 from penstock.model.wire import Assignment, Recipe, Result
-from penstock.service.crew import AHEAD, MOST, Crew, Worker
+from penstock.service.bindings.work import decode_inputs
+from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.parts import Parts
-from penstock.service.work import decode_inputs
 
 #: Weight of the newest report in the running mean of how long a task takes.
 NEWEST = 0.5

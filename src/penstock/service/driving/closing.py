@@ -9,7 +9,7 @@ from penstock.model.moves import Reason
 from penstock.model.run import Commit, Job, Repo, Task
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
-from penstock.service.ledger import Done, Ledger, totals
+from penstock.service.bindings.ledger import Done, Ledger, totals
 from penstock.service.parts import Parts
 
 

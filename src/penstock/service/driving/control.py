@@ -6,7 +6,7 @@ from penstock.model.errors import Refused
 from penstock.model.moves import JobState, Outcome, Reason, RunState
 from penstock.model.run import Job, Run
 from penstock.service import resolve
-from penstock.service.launch import Opening, open_run
+from penstock.service.opening.launch import Opening, open_run
 from penstock.service.parts import Parts
 from penstock.service.role import engine_role, holder
 
@@ -37,7 +37,7 @@ def stop(parts: Parts, target: str) -> str:
     with engine_role(parts.layout.lock) as mine:
         if mine:
             # Nothing is in flight: say at once what follows.
-            from penstock.service.loop import Engine
+            from penstock.service.driving.loop import Engine
 
             Engine(parts).settle()
             return f"{_name(found)} is stopped"

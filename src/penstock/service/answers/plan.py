@@ -13,10 +13,12 @@ from penstock.model.run import Job, JobInput
 from penstock.model.spec import Pipeline, Step
 from penstock.model.views import PlannedStep, PlanView
 from penstock.objects.blobs import Pages
-from penstock.service import reading, resolve, work
-from penstock.service.begin import check_params, with_this
-from penstock.service.freeze import Frozen, freeze, link_drafts
-from penstock.service.launch import Draft
+from penstock.service import resolve
+from penstock.service.bindings import work
+from penstock.service.data import reading
+from penstock.service.opening.begin import check_params, with_this
+from penstock.service.opening.freeze import Frozen, freeze, link_drafts
+from penstock.service.opening.launch import Draft
 from penstock.service.parts import Parts
 
 #: How many changed inputs an answer names.

@@ -7,7 +7,7 @@ from penstock.model.facts import Expanded, Fact, Unreadable
 from penstock.model.moves import Reason
 from penstock.model.run import Job, Run
 from penstock.objects.blobs import Pages
-from penstock.service import work
+from penstock.service.bindings import work
 from penstock.service.parts import Parts
 
 

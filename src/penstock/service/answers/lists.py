@@ -18,7 +18,8 @@ from penstock.model.views import (
     RunView,
     TaskView,
 )
-from penstock.service import resolve, views
+from penstock.service import resolve
+from penstock.service.answers import views
 from penstock.service.parts import Parts
 
 View = TypeVar("View")

@@ -17,14 +17,11 @@ from penstock.objects import tree
 from penstock.objects.copies import blob_id
 from penstock.objects.scan import Scan, scan
 from penstock.service import resolve
-from penstock.service.ignore import LARGEST, Skip, skipper
-from penstock.service.launch import Draft
+from penstock.service.bindings.ledger import totals
 from penstock.service.layout import PIPELINE_FILES
-from penstock.service.ledger import totals
+from penstock.service.opening.ignore import LARGEST, Skip, skipper
+from penstock.service.opening.launch import Draft
 from penstock.service.parts import Parts
-
-#: The environment of steps that inherit the caller's: it does not count.
-INHERITED = "inherit"
 
 
 class Frozen(Struct, frozen=True):

@@ -50,7 +50,7 @@ def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, time
 
 
 def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None) -> None:
-    from penstock.service.loop import Engine
+    from penstock.service.driving.loop import Engine
 
     with interrupts() as interrupted:
         engine = Engine(parts)

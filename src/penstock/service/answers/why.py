@@ -15,11 +15,12 @@ from penstock.model.spec import Step
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
-from penstock.service import reading, resolve
-from penstock.service.ledger import Ledger
+from penstock.service import resolve
+from penstock.service.bindings.ledger import Ledger
+from penstock.service.bindings.work import decode_inputs
+from penstock.service.data import reading
 from penstock.service.parts import Parts
 from penstock.service.role import holder
-from penstock.service.work import decode_inputs
 
 #: How many changed paths and failed tasks an answer names.
 FEW = 5
