@@ -234,7 +234,7 @@ class History:
         count, reused = dice.choice([0, 1, 2, 3, 5]), dice.choice([0, 0, 2])
         self.kept[job.seq] = reused
         tasks = tuple(self.invented(job, place) for place in range(count))
-        return f.Expanded(job.seq, job.inputs, b"r", {}, None, b"", b"", b"", reused, tasks)
+        return f.Expanded(job.seq, job.inputs, b"r", {}, None, b"", b"", b"", reused, 0, tasks)
 
     def invented(self, job: Job, place: int) -> Task:
         name = f"{job.id}/{place}"

@@ -110,6 +110,7 @@ BAD = [
     (STEP % "{run: x, each: {a: 1}}", "3:24", "expected a list of values, or a range"),
     (STEP % "{run: x, each: {a: }}", "3:24", "found nothing"),
     (STEP % "{run: x, each: {a: []}}", "3:24", "no value in it"),
+    (STEP % "{run: x, each: {a: [1, 2, 1]}}", "3:31", "given before, at 3:25"),
     (STEP % "{run: x, each: {a: 1...9}}", "3:24", 'found "1...9"'),
     (STEP % "{run: x, each: {a: 9..1}}", "3:24", "no value in it"),
     (STEP % "{run: x, each: {a: 1..9..0}}", "3:24", "a stride of 0"),

@@ -45,12 +45,12 @@ class Around(Struct, frozen=True):
     waits_for: Sequence[str] = ()  #: jobs upstream that are not done
     ahead: Sequence[str] = ()  #: jobs of earlier runs that publish to the same repo first
     run_hold: str | None = None
+    run_stop: str | None = None
     base: str | None = None  #: the job it took its ledger over from
     differences: Sequence[str] = ()  #: what is not as it was in the base
     failures: Sequence[str] = ()  #: what its failed tasks say
     twin: str | None = None  #: a task in flight that does the same work
     made_by: str | None = None  #: the task whose result was reused
-    free: bool = True  #: whether a worker has room
 
 
 def explain_run(run: Run, jobs: Sequence[Job], around: Around) -> list[str]:
@@ -81,8 +81,9 @@ def explain_run(run: Run, jobs: Sequence[Job], around: Around) -> list[str]:
 def explain_job(job: Job, around: Around) -> list[str]:
     """Why a job waits, runs again, was reused or failed; at least one sentence."""
     lines = [_job_state(job, around)]
-    if job.stop and job.state != JobState.DONE:
-        lines.append(f"it was asked to end: {REASONS.get(job.stop, job.stop)}")
+    stop = job.stop or around.run_stop
+    if stop and job.state != JobState.DONE:
+        lines.append(f"it was asked to end: {REASONS[stop]}")
     elif (job.hold or around.run_hold) and job.state != JobState.DONE:
         lines.append(f"it is held by {job.hold or around.run_hold}; `penstock release` lets it go on")
     elif job.state != JobState.DONE and around.engine is None:

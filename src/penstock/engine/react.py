@@ -178,6 +178,7 @@ class _Turn:
             expanded=True,
             total=fact.reused + len(fact.tasks),
             reused=fact.reused,
+            files=fact.files,
             left=len(fact.tasks),
         )
         self.inserted += [(None, task) for task in fact.tasks]

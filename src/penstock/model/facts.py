@@ -26,6 +26,7 @@ class Expanded(Struct, frozen=True):
     owners: bytes
     tree: bytes
     reused: int
+    files: int  #: how many files the reused bindings left
     tasks: tuple[Task, ...] = ()
 
 

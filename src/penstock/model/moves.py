@@ -5,6 +5,8 @@ Two rules hold for all of them:
 1. States run forward. The one step back is a task whose attempt was lost or may be retried: it is `ready` again.
 2. `done` and `ended` say *that* something is over; how is its outcome, why is its reason. Hold, stop, doubt and
    disabled are columns beside the state, never states.
+
+A local attempt goes through its first states inside its worker; what is stored of it leaps forward over them.
 """
 
 from __future__ import annotations

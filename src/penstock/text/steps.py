@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -153,11 +154,22 @@ def _count(node: Node, what: str) -> int:
             node.fail(f'{what}: the range "{node.value}" has a stride of 0')
     elif not isinstance(node.value, list):
         node.fail(f"{what}: {expected}, found {fields.found(node)}")
+    else:
+        _distinct(node.value, what)
     values = axis(node.value)
     if not values:
         node.fail(f"{what}: no value in it; {expected}")
     # A range may hold more than len() can say.
     return values.index(values[-1]) + 1 if isinstance(values, range) else len(values)
+
+
+def _distinct(values: list[Node], what: str) -> None:
+    """A value that comes twice would make two tasks of one name."""
+    seen: dict[str, Node] = {}
+    for value in values:
+        first = seen.setdefault(json.dumps(value.plain(), sort_keys=True), value)
+        if first is not value:
+            value.fail(f"{what}: the same value was given before, at {first.line}:{first.column}")
 
 
 def _code(node: Node, what: str) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ def explain(parts: Parts, target: str) -> list[str]:
 
 def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
     store = parts.store
+    run = store.load(Run, "run", id=job.run)[0]
     upstream = [store.load(Job, "job", seq=edge.upstream)[0] for edge in store.load(Edge, "edges_to", job=job.seq)]
     base = store.load(Job, "job", seq=job.base)[0] if job.base is not None else None
     ahead = store.load(Job, "jobs_ahead", repo=job.repo, seq=job.seq) if job.repo is not None else []
@@ -51,7 +52,8 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         engine=engine,
         waits_for=[item.id for item in upstream if item.state != JobState.DONE],
         ahead=[item.id for item in ahead],
-        run_hold=store.load(Run, "run", id=job.run)[0].hold,
+        run_hold=run.hold,
+        run_stop=run.stop,
         base=base.id if base else None,
         differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
         failures=[f"task {task.id[:12]} ({' × '.join(task.key)}): {task.message}" for task in failed],

@@ -39,5 +39,6 @@ def expand(parts: Parts, run: Run, job: Job, cpus: int) -> Fact:
         owners=ledger.owners,
         tree=ledger.tree,
         reused=found.kept + len(found.reused),
+        files=sum(done.files for _, done in found.reused),
         tasks=tuple(work.rows(found, job, step, params, parts.now())),
     )

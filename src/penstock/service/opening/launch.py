@@ -119,10 +119,10 @@ def _jobs(
             if (leaf.repo, leaf.branch) in pinned:
                 inputs.append(JobInput(leaf.repo, leaf.branch, pinned[leaf.repo, leaf.branch]))
                 continue
-            unfinished = parts.store.load(Job, "unfinished_publisher", repo=leaf.repo)
+            unfinished = parts.store.load(Job, "unfinished_publishers", repo=leaf.repo)
             if unfinished and leaf.branch == _default_branch(parts, leaf.repo):
                 # An earlier run is still publishing there: its end decides which head this job reads.
-                waiting[node][unfinished[0].seq] = "end"
+                waiting[node].update((job.seq, "end") for job in unfinished)
                 inputs.append(JobInput(leaf.repo, leaf.branch, None, open=True))
                 continue
             head = resolve.branch(parts, leaf.repo, leaf.branch)

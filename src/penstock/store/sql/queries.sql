@@ -167,9 +167,9 @@ order by seq desc limit :limit;
 select * from job where pipeline = :pipeline and step = :step and seq < :before and expanded
 order by seq desc limit 1;
 
--- name: unfinished_publisher
+-- name: unfinished_publishers
 -- Jobs that will still publish to a repo.
-select * from job where repo = :repo and state <> 'done' order by seq desc limit 1;
+select * from job where repo = :repo and state <> 'done' order by seq;
 
 -- name: jobs_reading
 -- Jobs whose inputs mention a commit.
