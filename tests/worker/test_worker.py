@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -51,7 +52,7 @@ class TestSuccess:
         (result,) = engine.outcome(batch)
         first, *rest = engine.said(result).splitlines()
         env = dict(line.split("=", 1) for line in rest if "=" in line)
-        assert first == '{"limit-a": 3, "text": "$(touch x); é"}'
+        assert json.loads(first) == params[0]
         assert env["PENSTOCK_PARAM_LIMIT_A"] == "3"
         assert env["PENSTOCK_PARAM_TEXT"] == "$(touch x); é"
         assert (env["PENSTOCK_TASK"], env["PENSTOCK_ATTEMPT"]) == (result.task, result.attempt)
@@ -61,7 +62,7 @@ class TestSuccess:
 
     def test_parameters_are_those_of_the_task(self, engine: Engine) -> None:
         batch = engine.give(["sh", "-c", "cat $PENSTOCK_PARAMS"], [{"n": n // 3} for n in range(20)])
-        assert [engine.said(result) for result in engine.outcome(batch)] == [f'{{"n": {n // 3}}}' for n in range(20)]
+        assert [engine.said(result) for result in engine.outcome(batch)] == [f'{{"n":{n // 3}}}' for n in range(20)]
 
     def test_output_is_collected_and_durable(self, engine: Engine) -> None:
         script = 'mkdir -p $PENSTOCK_OUT/a/b; printf "$PENSTOCK_TASK" > $PENSTOCK_OUT/a/b/x; touch $PENSTOCK_OUT/empty'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -11,30 +11,26 @@ import msgspec
 from penstock.model import run as nouns
 from penstock.store.base import TABLES
 
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_decode_inputs = msgspec.json.Decoder(tuple[nouns.JobInput, ...]).decode
 _JSON_EMPTY = "{}"
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else _JSON_EMPTY
-
-
-def _dump_inputs(inputs: tuple[nouns.JobInput, ...]) -> str:
-    return json.dumps([msgspec.structs.asdict(item) for item in inputs], separators=(",", ":"))
-
-
-def _load_inputs(text: str) -> tuple[nouns.JobInput, ...]:
-    return tuple(nouns.JobInput(**item) for item in json.loads(text))
+    return _encode(value).decode() if value else _JSON_EMPTY
 
 
 _Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-_JSON: _Codec = (_dump, lambda text: {} if text == _JSON_EMPTY else json.loads(text))
+_JSON: _Codec = (_dump, lambda text: {} if text == _JSON_EMPTY else _decode(text))
+_INPUTS: _Codec = (lambda inputs: _encode(inputs).decode(), _decode_inputs)
 _KEY: _Codec = ("\n".join, lambda text: tuple(text.split("\n")))
 _FLAG: _Codec = (int, bool)
 
 #: (noun, column) -> how it is written and read; all others are stored as they are.
 CODECS: dict[tuple[type, str], _Codec] = {
     (nouns.Run, "params"): _JSON,
-    (nouns.Job, "inputs"): (_dump_inputs, _load_inputs),
+    (nouns.Job, "inputs"): _INPUTS,
     (nouns.Job, "parts"): _JSON,
     (nouns.Job, "expanded"): _FLAG,
     (nouns.Task, "key"): _KEY,
@@ -87,10 +83,12 @@ def decoder(noun: type[msgspec.Struct]) -> Callable[[tuple[Any, ...]], Any]:
 
 def encoder(noun: type[msgspec.Struct], names: tuple[str, ...]) -> Callable[[Any], list[Any]]:
     """A function from a noun to the values of the named columns."""
+    # One name gives a bare value, several a tuple.
+    values_of = attrgetter(*names) if len(names) > 1 else lambda row: (getattr(row, names[0]),)
     codecs = [(place, CODECS[noun, name][0]) for place, name in enumerate(names) if (noun, name) in CODECS]
 
     def encode(row: Any) -> list[Any]:
-        values = [getattr(row, name) for name in names]
+        values = list(values_of(row))
         for place, write in codecs:
             values[place] = write(values[place])
         return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from penstock.model.wire import Assignment, Recipe
@@ -54,6 +55,7 @@ def attempt_environment(base: Mapping[str, str], assignment: Assignment, place: 
     return env
 
 
+@cache
 def variable(name: str) -> str:
     """The variable that carries a parameter.
 
@@ -69,4 +71,7 @@ def show(value: Any) -> str:
     >>> show("a b"), show(0.5), show([1, None])
     ('a b', '0.5', '[1, null]')
     """
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    # Most are numbers, and a task may take less time than the general encoder.
+    return str(value) if type(value) is int else json.dumps(value, ensure_ascii=False)

@@ -19,19 +19,34 @@ def untouched(folder: str) -> bool:
     return os.stat(folder).st_mtime_ns == STAMP
 
 
-def write_over(path: str, data: bytes) -> None:
-    """Give a file, made if it is not there, this content. Not by truncating it to nothing first: some file systems
-    write a file at once to the device when that was done, which costs more than starting a task.
+class Rewritten:
+    """A small file that gets one content after the other, kept open between them.
+
+    Not by truncating it to nothing first: some file systems then write a file to the device at once, which costs more
+    than starting a task.
     """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    try:
-        done = os.write(file, data)
+
+    def __init__(self) -> None:
+        self._file = -1
+        self._size = 0
+
+    def write(self, path: str, data: bytes) -> None:
+        """Give the file this content; it is made at `path` if this is the first. Raises OSError."""
+        if self._file < 0:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            self._size = os.fstat(self._file).st_size
+        done = os.pwrite(self._file, data, 0)
         while done < len(data):  # a disk that fills up takes a part, and says so only when asked again
-            done += os.write(file, data[done:])
-        if os.fstat(file).st_size > len(data):
-            os.ftruncate(file, len(data))
-    finally:
-        os.close(file)
+            done += os.pwrite(self._file, data[done:], done)
+        if len(data) < self._size:
+            os.ftruncate(self._file, len(data))
+        self._size = len(data)
+
+    def close(self) -> None:
+        """Let go of the file: the next content makes a new one."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def empty(folder: str) -> None:

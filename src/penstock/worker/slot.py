@@ -9,13 +9,14 @@ Directories carry a time stamp of ours, so "did the task leave anything, here or
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Collection
 from typing import Any
 
-from penstock.worker.files import empty, remove, stamp, untouched, write_over
+import msgspec
+
+from penstock.worker.files import Rewritten, empty, remove, stamp, untouched
 from penstock.worker.log import Log
 
 _NAMES = {"in", "out", "params.json"}
@@ -31,6 +32,7 @@ class Slot:
         self._generation = 0
         self._made = False
         self._params: dict[str, Any] | None = None
+        self._params_file = Rewritten()
         self._signature: tuple[int, ...] = ()
         self._name(place)
 
@@ -53,9 +55,8 @@ class Slot:
             stamp(self.input)
             stamp(self.output)
         if params != self._params:
-            text = json.dumps(params, ensure_ascii=False).encode()
             self._params = None
-            write_over(self._params_path, text)
+            self._params_file.write(self._params_path, msgspec.json.encode(params))
             self._params, self._signature = params, self._look("params.json")
         if not self._made:
             stamp(self.path)
@@ -110,9 +111,11 @@ class Slot:
             self._name(f"{self._base}.{self._generation}")
 
     def close(self) -> None:
-        """Give back the log; the directory is the worker's to remove."""
+        """Give back the files; the directory is the worker's to remove."""
+        self._params_file.close()
         self.log.close()
 
     def _clean(self) -> None:
         self._made = False
         self._params = None
+        self._params_file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -10,15 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct, field
 
 from penstock.model.errors import PenstockError
-from penstock.model.wire import Assignment, Batch, Hello, Recipe, Report, Result, Started, Stop
+from penstock.model.wire import Assignment, Batch, Hello, Recall, Recipe, Report, Result, Started, Stop
 from penstock.runner.base import Launch
 from penstock.runner.command import DEFAULT_PATH
-from penstock.runner.pipe import Pipe
+from penstock.runner.pipe import Message, Pipe
 from penstock.runner.process import Processes
 from penstock.service.layout import Layout
 
-#: Cores one worker process drives, unless a task needs more.
-CORES_PER_WORKER = 8
+#: Cores one worker process drives on a large node. On a small one two processes do better than one: while one of them
+#: waits for a child to be started, the other starts the next.
+CORES_PER_WORKER = 4
 #: How much work a worker holds at most, in seconds.
 AHEAD = 0.5
 #: How many workers in a row die before they said hello until it is clear that none will.
@@ -28,24 +30,27 @@ MOST = 2000
 
 
 class Worker(Struct, eq=False):
-    """One worker process, and what it holds: attempt -> task."""
+    """One worker process, and what it holds: attempt -> task, in batches of which the unstarted can be recalled."""
 
     name: str
     slots: int
     handle: int
     pipe: Pipe
+    heard: float  #: when it last reported, or was given something after it had nothing; monotonic seconds
     holds: dict[str, int] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
     greeted: bool = False
 
 
-class Heard(Struct, frozen=True):
-    """What came in, by task: results, what was given back unstarted, and what workers that are gone had."""
+class Heard(Struct):
+    """What came in, by task: results, and what workers gave back unstarted or had when they were gone."""
 
-    ended: tuple[tuple[int, Result], ...] = ()
-    began: tuple[tuple[int, Started], ...] = ()
-    packs: tuple[str, ...] = ()
-    lost: tuple[int, ...] = ()
-    gone: tuple[str, ...] = ()  #: names of workers
+    ended: list[tuple[int, Result]] = field(default_factory=list)
+    began: list[tuple[int, Started]] = field(default_factory=list)
+    back: list[int] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)  #: names of workers
 
 
 def search_path(env: Mapping[str, str], interpreter: str) -> str:
@@ -71,25 +76,31 @@ class Crew:
     def __init__(self, layout: Layout, cpus: int) -> None:
         self.layout = layout
         self.cpus = cpus
+        self._share = max(1, min(CORES_PER_WORKER, cpus // 2))  # processors per worker
+        self._unmanned = cpus  # processors that no worker drives yet
         self._processes = Processes()
         self._workers: list[Worker] = []
         self._batches = 0
         self._started = 0
         self._stillborn = 0
 
-    def workers(self, widest: int = 1) -> Sequence[Worker]:
-        """The workers, started now if they were not; some of them as wide as a task that needs `widest` processors.
+    def workers(self, widest: int = 1, tasks: int = 1) -> Sequence[Worker]:
+        """The workers, as many started by now as can be of use for `tasks` that need up to `widest` processors each.
 
         While narrower ones still hold work, they are what there is: a node is never given out twice.
         """
-        wide_enough = any(worker.slots >= min(widest, self.cpus) for worker in self._workers)
-        if self._workers and not wide_enough and not self.holding:
+        if widest > self._share and not self.holding:
             self._end_all()
-        if not self._workers:
-            count = max(1, self.cpus // max(CORES_PER_WORKER, widest))
-            share, rest = divmod(self.cpus, count)
-            self._workers = [self._start(share + (place < rest)) for place in range(count)]
+            self._share = widest
+        while self._unmanned and (not self._workers or self._slots < tasks * widest):
+            share = min(self._share, self._unmanned)
+            self._unmanned -= share
+            self._workers.append(self._start(share))
         return self._workers
+
+    @property
+    def _slots(self) -> int:
+        return sum(worker.slots for worker in self._workers)
 
     @property
     def holding(self) -> int:
@@ -114,16 +125,16 @@ class Crew:
         finally:
             for descriptor in (theirs_in, theirs_out, complaints):
                 os.close(descriptor)
-        return Worker(name, slots, handle, Pipe(ours_in, ours_out))
+        return Worker(name, slots, handle, Pipe(ours_in, ours_out), time.monotonic())
 
     def give(self, worker: Worker, recipe: Recipe, given: Sequence[tuple[int, Assignment]]) -> None:
         """Hand over attempts, as (task, assignment). A worker that is gone is noticed by `hear`."""
         self._batches += 1
+        worker.batches.append(self._batches)
+        if not worker.holds:
+            worker.heard = time.monotonic()
         worker.holds.update((assignment.attempt, task) for task, assignment in given)
-        try:
-            worker.pipe.send(Batch(self._batches, recipe, tuple(assignment for _, assignment in given)))
-        except BrokenPipeError:
-            return
+        _tell(worker, Batch(self._batches, recipe, tuple(assignment for _, assignment in given)))
 
     def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
         """End attempts of these tasks (None: of all); they are reported as cancelled."""
@@ -131,10 +142,24 @@ class Crew:
         for worker in self._workers:
             named = tuple(attempt for attempt, task in worker.holds.items() if wanted is None or task in wanted)
             if named:
-                try:
-                    worker.pipe.send(Stop(kill, named))
-                except BrokenPipeError:
-                    continue
+                _tell(worker, Stop(kill, named))
+
+    def level(self) -> None:
+        """When one worker has nothing to do and another sits on more than it can run, ask some of that back.
+
+        A worker that still reports will be done with what it holds in a moment; only silence says that its tasks take
+        longer than those before.
+        """
+        if all(worker.holds for worker in self._workers):
+            return
+        fullest = max(self._workers, key=lambda worker: len(worker.holds), default=None)
+        if (
+            fullest is not None
+            and fullest.batches
+            and len(fullest.holds) > fullest.slots
+            and time.monotonic() - fullest.heard > AHEAD
+        ):
+            _tell(fullest, Recall(fullest.batches.pop()))
 
     def hear(self, timeout: float) -> Heard:
         """Wait at most `timeout` seconds for reports. A worker whose pipe ends or that misspeaks is gone."""
@@ -145,45 +170,45 @@ class Crew:
         by_source = {worker.pipe.source: worker for worker in self._workers}
         waiting = [worker for worker in self._workers if worker.pipe.waiting]
         _, readable = self._processes.poll(0 if waiting else timeout, list(by_source))
-        ended: list[tuple[int, Result]] = []
-        began: list[tuple[int, Started]] = []
-        packs: list[str] = []
-        lost: list[int] = []
+        heard = Heard()
         gone: list[Worker] = []
         for worker in dict.fromkeys([*waiting, *(by_source[source] for source in readable)]):
             try:
                 for message in worker.pipe.receive():
-                    if isinstance(message, Report):
-                        packs += message.packs
-                        began += (
-                            (worker.holds[started.attempt], started)
-                            for started in message.running
-                            if started.attempt in worker.holds
-                        )
-                        ended += (
-                            (worker.holds.pop(result.attempt), result)
-                            for result in message.results
-                            if result.attempt in worker.holds
-                        )
-                    elif isinstance(message, Hello):
-                        worker.greeted = True
-                        self._stillborn = 0
-                    else:
-                        raise EOFError(f"worker {worker.name} sent a {type(message).__name__}")
+                    self._take(worker, message, heard)
             except EOFError:
                 gone.append(worker)
         for worker in gone:
-            lost += worker.holds.values()
+            heard.gone.append(worker.name)
+            heard.lost += worker.holds.values()
             self._end(worker)
             self._stillborn += not worker.greeted
         if self._stillborn >= STILLBORN:
             raise PenstockError(f"no worker can be started: {self._last_words()}")
-        return Heard(tuple(ended), tuple(began), tuple(packs), tuple(lost), tuple(worker.name for worker in gone))
+        return heard
+
+    def _take(self, worker: Worker, message: Message, heard: Heard) -> None:
+        """Sort one message into what was heard. What a worker does not hold any more is old news."""
+        holds = worker.holds
+        if isinstance(message, Report):
+            worker.heard = time.monotonic()
+            heard.packs += message.packs
+            heard.began += ((holds[item.attempt], item) for item in message.running if item.attempt in holds)
+            heard.ended += ((holds.pop(item.attempt), item) for item in message.results if item.attempt in holds)
+            heard.back += (holds.pop(attempt) for attempt in message.recalled if attempt in holds)
+            if not holds:
+                worker.batches.clear()
+        elif isinstance(message, Hello):
+            worker.greeted = True
+            self._stillborn = 0
+        else:
+            raise EOFError(f"worker {worker.name} sent a {type(message).__name__}")
 
     def _end(self, worker: Worker) -> None:
         self._processes.stop(worker.handle, kill=True)
         worker.pipe.close()
         self._workers.remove(worker)
+        self._unmanned += worker.slots
 
     def _last_words(self) -> str:
         """The last line that a worker complained in."""
@@ -204,3 +229,10 @@ class Crew:
             ended, _ = self._processes.poll(deadline - time.monotonic())
             left -= {item.handle for item in ended}
         self._workers = []
+        self._unmanned = self.cpus
+
+
+def _tell(worker: Worker, message: Message) -> None:
+    """Send a message; that nobody is there any more is noticed by `Crew.hear`."""
+    with contextlib.suppress(BrokenPipeError):
+        worker.pipe.send(message)

@@ -57,6 +57,20 @@ class Engine:
         self.placer = Placer(parts, self.crew, token)
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
+        if self._work_is_certain():
+            self.crew.workers()  # they come up while bindings are found
+
+    def _work_is_certain(self) -> bool:
+        """Whether some job reads data committed for it, or reads none and runs every time."""
+        made = {(job.run, job.repo) for job in self.world.jobs.values()}
+        return any(
+            job.state in (JobState.WAITING, JobState.EXPANDING)
+            and (
+                not job.inputs
+                or any(item.commit == job.run and (job.run, item.repo) not in made for item in job.inputs)
+            )
+            for job in self.world.jobs.values()
+        )
 
     def _take_over(self) -> None:
         """Processes of an engine that died must be gone before what they did is done again; then their slots may go."""
@@ -98,6 +112,8 @@ class Engine:
             self._apply(facts)
             for handover in handovers:
                 self.crew.give(handover.worker, handover.recipe, handover.given)
+        if not handovers:
+            self.crew.level()
         self._hear(0.0 if facts and not handovers else PATIENCE)
 
     def _hear(self, timeout: float) -> None:
@@ -106,11 +122,13 @@ class Engine:
             self.parts.objects.blobs.learn(heard.packs)
         facts: list[Fact] = []
         if heard.began:
-            facts.append(Began(heard.began))
+            facts.append(Began(tuple(heard.began)))
         if heard.ended:
             results = tuple((task, self._checked(task, result)) for task, result in heard.ended)
             facts.append(Reported(results))
             self._learn_pace(results)
+        if heard.back:
+            facts.append(Returned(tuple(heard.back), False, "given back to be shared"))
         if heard.gone:
             facts += self._bury(heard)
         if facts:

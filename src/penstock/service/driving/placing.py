@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
@@ -72,12 +72,17 @@ class Placer(Struct):
             ready = job.left - world.flying.get(job.seq, 0)
             if ready <= 0:
                 continue
-            wanted = self._wanted(job, world.step(job).resources.cpus, room)
+            wanted = self._wanted(job, world.step(job).resources.cpus, ready, room)
             if not wanted:
                 continue
             tasks = self._tasks(job, min(ready, sum(wanted.values())), facts)
-            for worker in self.crew.workers():
-                mine = [task for _, task in zip(range(wanted.get(worker.name, 0)), tasks, strict=False)]
+            workers = [worker for worker in self.crew.workers() if worker.name in wanted]
+            slots = sum(worker.slots for worker in workers)
+            for worker in workers:
+                # What there is is shared out by size, so that none ends long before the others.
+                count = min(wanted[worker.name], -(-len(tasks) * worker.slots // slots))
+                slots -= worker.slots
+                mine, tasks = tasks[:count], tasks[count:]
                 if not mine:
                     continue
                 room[worker.name] = room.get(worker.name, 0) + len(mine)
@@ -91,10 +96,10 @@ class Placer(Struct):
         run = world.runs[job.run]
         return not (job.hold or job.stop or run.hold or run.stop)
 
-    def _wanted(self, job: Job, cpus: int, room: dict[str, int]) -> dict[str, int]:
+    def _wanted(self, job: Job, cpus: int, ready: int, room: dict[str, int]) -> dict[str, int]:
         """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
         wanted = {}
-        for worker in self.crew.workers(cpus):
+        for worker in self.crew.workers(cpus, ready):
             if worker.slots < cpus:
                 continue
             alone = job.seq in self.suspects
@@ -107,11 +112,11 @@ class Placer(Struct):
                 wanted[worker.name] = enough - holds
         return wanted
 
-    def _tasks(self, job: Job, count: int, facts: list[Fact]) -> Iterator[Task]:
+    def _tasks(self, job: Job, count: int, facts: list[Fact]) -> list[Task]:
         """Ready tasks, oldest first. What meanwhile succeeded elsewhere is reused; what is in flight there waits."""
         tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=0, limit=count)
         if job.seq not in self.shared:
-            return iter(tasks)
+            return tasks
         mine: list[Task] = []
         reused: list[tuple[Task, Success]] = []
         after = 0
@@ -128,7 +133,7 @@ class Placer(Struct):
             tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=after, limit=count)
         if reused:
             facts.append(Reused(job.seq, tuple(reused)))
-        return iter(mine[:count])
+        return mine[:count]
 
     def _hand(self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int) -> tuple[Placed, Handover]:
         recipe = self.recipe(world, job)
