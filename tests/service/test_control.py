@@ -162,7 +162,6 @@ def test_an_interrupted_run_leaves_nobody_and_goes_on(gate: Any, number: int) ->
 def test_a_second_run_follows_and_takes_over_when_the_first_dies(gate: Any) -> None:
     with gate.penstock("run", "--json") as first:
         wait_for(gate.arrived)
-        (gate.here / "arrived").unlink()
         with gate.penstock("run", "--json") as second:
             run = gate.project.runs()[0].run
             who = holder(gate.parts.layout.lock)
@@ -172,8 +171,7 @@ def test_a_second_run_follows_and_takes_over_when_the_first_dies(gate: Any) -> N
             time.sleep(0.3)  # let it follow for a while; it may die before it does, too
             first.kill()
             first.wait()
-            wait_for(gate.arrived)
-            assert holder(gate.parts.layout.lock).pid == second.pid
+            wait_for(lambda: (now := holder(gate.parts.layout.lock)) is not None and now.pid == second.pid)
             gate.go()
             told, said = second.communicate(timeout=30)
             assert second.returncode == 0, said
