@@ -6,7 +6,7 @@ Shared by the driver that expands jobs and by `plan`, which only counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,8 +64,12 @@ def find(
 ) -> Found:
     """Compare a job's bindings with what is known. `roots` ((repo, branch) -> tree): commits that are not made yet."""
     inputs = tuple(_decided(parts, item) for item in job.inputs)
-    recipe = recipe_of(pages, step, params, code, salt)
     base = _base(parts, job) if step.publishes and step.reuse else None
+    if base is not None and base.version == job.version:
+        files = [(path, bytes.fromhex(content)) for path, content in base.parts["code"].items()]
+    else:
+        files = _code_files(pages, step, code)
+    recipe = recipe_of(step, params, files, salt)
     drafts = roots or {}
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
     specs = list(step.input.leaves()) if step.input else []
@@ -114,9 +118,8 @@ def _compare(
         found.must_run.append((binding, mark))
 
 
-def recipe_of(pages: Pages, step: Step, params: Mapping[str, Any], code: bytes, salt: str) -> Recipe:
+def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, bytes]], salt: str) -> Recipe:
     """Command, code, environment and salt as one digest; with the rest of what tasks depend on, by name."""
-    files = _code_files(pages, step, code)
     digest = fingerprint.recipe(list(step.run), files, step.env.vars, _environment(step), salt)
     shape = fingerprint.digest("shape", repr(step.input and _shape(step.input)), json.dumps(step.each, sort_keys=True))
     return Recipe(
