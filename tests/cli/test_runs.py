@@ -92,7 +92,7 @@ def test_tasks(penstock: Penstock, letters: Path) -> None:
     assert trace["params"] == {"end": "!"}
     assert "upper@" in penstock("trace", "all:/all").out
     explained = penstock("explain", "upper")
-    assert "2 of 2 tasks had to run" in explained.out
+    assert "all 2 tasks had to run" in explained.out
     assert penstock("explain", "upper", "--json").json["lines"] == explained.out.splitlines()
 
 

@@ -91,12 +91,24 @@ def test_every_job_has_an_answer() -> None:
         if state == JobState.WAITING:
             assert all(name in text for name in around.waits_for or around.ahead or ["can start"])
         if expanded:
-            assert "5 of 9 tasks had to run, 4 were reused" in text
-            assert (around.base or "no earlier job") in text
+            assert "5 of 9 tasks had to run" in text
+            assert (around.base or "it is the first job") in text
             assert all(
                 line in text for line in around.differences or ["nothing changed since old@r"][: bool(around.base)]
             )
         assert all(line in text for line in around.failures)
+
+
+def test_why_a_job_ran_is_said_for_every_count() -> None:
+    def why(total: int, reused: int, **around: Any) -> str:
+        row = job(JobState.DONE, outcome=Outcome.SUCCEEDED, expanded=True, total=total, reused=reused)
+        return told(explain_job(row, Around(**around)))
+
+    assert "nothing matched its input" in why(0, 0)
+    assert "no task had to run: all 4 were done before" in why(4, 4)
+    assert "all 4 tasks had to run" in why(4, 0)
+    assert "3 of 4 tasks had to run" in why(4, 1)
+    assert "runs every time" in why(4, 0, plain=True)
 
 
 def test_every_task_has_an_answer() -> None:

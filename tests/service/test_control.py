@@ -251,3 +251,19 @@ def test_the_story_of_a_run_is_written_down(gate: Any) -> None:
     assert kinds[0] == "run.active" and kinds[-1] == "run.done"
     assert kinds.count("job.done") == 2
     assert lists.job(gate.parts, "gate").started is not None
+
+
+def test_what_plain_steps_write_beside_their_code_is_no_new_version(lab: Any) -> None:
+    lab.pipeline("""
+        steps:
+          make: {run: "date +%N > made.txt"}
+          bad: {after: [make], reuse: true, run: "sh tool.sh; test -e fixed"}
+        """)
+    (lab.root / "tool.sh").write_text("one\n")
+    first = lab.project.run()
+    assert first.state == "failure"
+    lab.project.run()
+    assert lab.parts.pipelines()[first.pipeline][0] == 1, "made.txt is a result, not code"
+    (lab.root / "tool.sh").write_text("two\n")
+    lab.project.run()
+    assert lab.parts.pipelines()[first.pipeline][0] == 2, "tool.sh counts: the step that names it would be reused"

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from penstock.model.moves import JobState, Outcome, Reason, RunState, TaskState
 from penstock.model.run import Attempt, Job, Run, Task
+from penstock.model.spec import Step
 
 #: Reason -> what it means for the thing that ended.
 REASONS: dict[str, str] = {
@@ -46,6 +47,7 @@ class Around(Struct, frozen=True):
     ahead: Sequence[str] = ()  #: jobs of earlier runs that publish to the same repo first
     run_hold: str | None = None
     run_stop: str | None = None
+    plain: bool = False  #: whether its step runs every time
     base: str | None = None  #: the job it took its ledger over from
     differences: Sequence[str] = ()  #: what is not as it was in the base
     failures: Sequence[str] = ()  #: what its failed tasks say
@@ -113,10 +115,19 @@ def _job_state(job: Job, around: Around) -> str:
 
 
 def _why_it_ran(job: Job, around: Around) -> list[str]:
+    if around.plain:
+        return ["it runs every time: `reuse` is off, as it is for plain commands"]
     ran = job.total - job.reused
-    lines = [f"{ran} of {job.total} tasks had to run, {job.reused} were reused: same inputs, code and parameters"]
+    if job.total == 0:
+        lines = ["nothing matched its input, so there was no task"]
+    elif ran == 0:
+        lines = [f"no task had to run: all {job.total} were done before with the same inputs, code and parameters"]
+    elif job.reused == 0:
+        lines = [f"all {job.total} tasks had to run"]
+    else:
+        lines = [f"{ran} of {job.total} tasks had to run; the same inputs, code and parameters gave the others before"]
     if around.base is None:
-        lines.append("no earlier job of this step is known: every binding was looked at")
+        lines.append("it is the first job of this step")
     elif around.differences:
         lines.append(f"compared with {around.base}:")
         lines += [f"  {difference}" for difference in around.differences]
@@ -180,6 +191,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if old.get("salt") != new.get("salt"):
         lines.append("the pipeline was applied to be reprocessed")
     return lines
+
+
+def nothing_matches(step: Step) -> str:
+    """That a step's input is empty.
+
+    >>> from penstock.model.spec import InputSpec
+    >>> nothing_matches(Step("s", (), InputSpec("glob", repo="texts", glob="/*.csv")))
+    'nothing matches texts:/*.csv'
+    """
+    leaves = step.input.leaves() if step.input else ()
+    return f"nothing matches {' × '.join(f'{leaf.repo}:{leaf.glob}' for leaf in leaves)}"
 
 
 def _changed_keys(what: str, old: Mapping[str, Any], new: Mapping[str, Any], show: bool = True) -> list[str]:

@@ -179,6 +179,7 @@ class _Turn:
             total=fact.reused + len(fact.tasks),
             reused=fact.reused,
             files=fact.files,
+            message=fact.message,
             left=len(fact.tasks),
         )
         self.inserted += [(None, task) for task in fact.tasks]
@@ -334,7 +335,8 @@ class _Turn:
                     over += self.upstream_ended(self.job(edge.job), upstream, edge.needs)
 
     def end_job(self, job: Job, outcome: str, reason: str | None, message: str = "") -> Job:
-        job = self.set_job(job, state=JobState.DONE, outcome=outcome, reason=reason, message=message, finished=self.now)
+        said = message or job.message
+        job = self.set_job(job, state=JobState.DONE, outcome=outcome, reason=reason, message=said, finished=self.now)
         if job.repo is not None:
             self.may_begin.update(self.world.turns.get(job.repo, ()))
         run = self.run(job.run)

@@ -27,6 +27,7 @@ class Expanded(Struct, frozen=True):
     tree: bytes
     reused: int
     files: int  #: how many files the reused bindings left
+    message: str = ""  #: what people should know although nothing is wrong
     tasks: tuple[Task, ...] = ()
 
 

@@ -82,6 +82,7 @@ def create(root: Path) -> Layout:
         home.mkdir()
         for directory in (layout.objects, layout.logs, layout.work, layout.scans):
             directory.mkdir()
+        (home / ".gitignore").write_text("*\n")
         # Last, so that a half-made project is never taken for one.
         draft = home / "format.new"
         draft.write_text(f"{FORMAT} {layout.id}\n")

@@ -71,7 +71,7 @@ def _start(parts: Parts, there: Repo, name: str) -> Commit:
     if named is not None:
         found = named.head and commit_by_id(parts, there.name, named.head)
         if not found:
-            raise NotFound(f"{there.name}@{name} has no commit yet; put something there first")
+            raise NotFound(f"{there.name}@{name} has no commit yet; {_who_fills(parts, there.name)}")
         return found
     if _START_OF_ID.fullmatch(name):
         candidates = parts.store.load(Commit, "commits_like", repo=there.name, pattern=f"{name}*")
@@ -83,9 +83,16 @@ def _start(parts: Parts, there: Repo, name: str) -> Commit:
         if used is not None:
             return used
     if not parts.store.load(Branch, "branches", repo=there.name) and name == there.default_branch:
-        raise NotFound(f"repo {there.name!r} is empty; put something there first")
+        raise NotFound(f"repo {there.name!r} is empty; {_who_fills(parts, there.name)}")
     known = (item.name for item in parts.store.load(Branch, "branches", repo=there.name))
     raise NotFound(f"{there.name} has no branch or commit {name!r}{suggestion(name, known)}")
+
+
+def _who_fills(parts: Parts, repo_name: str) -> str:
+    for row in parts.store.fetch("publishers"):
+        if row["repo"] == repo_name:
+            return f"step {row['step']!r} publishes there once it succeeds: see `penstock explain {row['step']}`"
+    return "put something there first"
 
 
 def _used_by_run(parts: Parts, repo_name: str, start: str) -> Commit | None:

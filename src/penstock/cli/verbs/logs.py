@@ -54,6 +54,10 @@ def _show(chunks: Iterable[LogChunk], heads: bool) -> None:
         _write([chunk])
     if not heads:
         _write(first)
+    if shown is None:
+        from penstock.cli.output import talk
+
+        talk("nothing was printed (a task that was reused prints nothing again)")
 
 
 def _head(chunk: LogChunk) -> None:

@@ -18,7 +18,7 @@ def plan(file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
     from penstock.cli.output import show_json, show_table, talk
     from penstock.service.answers.plan import plan as look_ahead
 
-    with project() as parts:
+    with project(create=True) as parts:
         view = look_ahead(parts, file, read_params(params))
     for warning in view.warnings:
         talk(f"warning: {warning}")

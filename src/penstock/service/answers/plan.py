@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.engine.explain import differences
+from penstock.engine.explain import differences, nothing_matches
 from penstock.engine.graph import Node, arrows, read_by, readers, wave
 from penstock.model.data import EMPTY
 from penstock.model.run import Job, JobInput
@@ -71,7 +71,7 @@ class _Planner:
             return PlannedStep(*node, None, None, None, tuple(f"depends on what {repo} will hold" for repo in depends))
         found, job = self._find(node, number, pipeline, step)
         runs = len(found.must_run)
-        if runs or found.gone:
+        if runs or found.gone or found.reused:
             self._will_change(step)
         total = found.kept + len(found.reused) + runs
         return PlannedStep(*node, total, runs, total - runs, tuple(self._why(step, found, job, runs)))
@@ -104,6 +104,10 @@ class _Planner:
     def _why(self, step: Step, found: work.Found, job: Job, runs: int) -> Collection[str]:
         if not step.reuse:
             return ["a plain command runs every time; `reuse: true` would let it rest"]
+        if not runs and not found.kept and not found.reused:
+            return [nothing_matches(step)]
+        if not runs and found.reused:
+            return ["the same work was done in an earlier run"]
         if not runs:
             return ["nothing it depends on changed"] if not found.gone else [f"{len(found.gone)} bindings are gone"]
         if found.base is None:
@@ -112,7 +116,8 @@ class _Planner:
         lines = differences(base.parts, found.recipe.parts)
         changed = ["/".join(part for part in binding.key if part) or "/" for binding, _ in found.must_run]
         if not lines:
-            lines = [f"input {path} is new or changed" for path in changed[:FEW]]
+            again = " or failed last time" if base.failed or base.cancelled else ""
+            lines = [f"{path} is new or changed{again}" for path in changed[:FEW]]
             if len(changed) > FEW:
                 lines.append(f"and {len(changed) - FEW} more")
         return lines

@@ -54,6 +54,7 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         ahead=[item.id for item in ahead],
         run_hold=run.hold,
         run_stop=run.stop,
+        plain=not parts.step(job).reuse,
         base=base.id if base else None,
         differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
         failures=[f"task {task.id[:12]} ({' × '.join(task.key)}): {task.message}" for task in failed],
@@ -118,6 +119,7 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
     if key is None or done is None:
         raise PenstockError(f"{name}: no binding of {job.id} owns it; run `penstock fsck`")
     known = parts.store.load(Success, "success", fingerprint=done.fingerprint)
+    made = [task for success in known for task in parts.store.load(Task, "task", pattern=success.task)]
     return TraceView(
         file=name,
         commit=commit.id,
@@ -129,7 +131,7 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
         pipeline=job.pipeline,
         version=job.version,
         command=tuple(job.parts.get("command", ())),
-        params=dict(job.parts.get("params", {})),
+        params=made[0].params if made else dict(job.parts.get("params", {})),
         code=tuple(sorted(job.parts.get("code", {}))),
         inputs=tuple(_inputs(parts, job, key, known)),
     )

@@ -68,7 +68,7 @@ def find(
     if base is not None and base.version == job.version:
         files = [(path, bytes.fromhex(content)) for path, content in base.parts["code"].items()]
     else:
-        files = _code_files(pages, step, code)
+        files = code_of(pages, step, code)
     recipe = recipe_of(step, params, files, salt)
     drafts = roots or {}
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
@@ -148,7 +148,8 @@ def _shape(spec: InputSpec) -> object:
 _known_code: dict[tuple[bytes, tuple[str, ...], tuple[str, ...] | None], list[tuple[str, bytes]]] = {}
 
 
-def _code_files(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+    """The files of a code tree that count for a step: (path, encoded entry)."""
     known = (code, step.run, step.code)
     if known not in _known_code:
         _known_code[known] = _find_code(pages, step, code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.engine.explain import nothing_matches
 from penstock.model.errors import Collision, Corrupt, NotFound
 from penstock.model.facts import Expanded, Fact, Unreadable
 from penstock.model.moves import Reason
@@ -40,5 +41,6 @@ def expand(parts: Parts, run: Run, job: Job, cpus: int) -> Fact:
         tree=ledger.tree,
         reused=found.kept + len(found.reused),
         files=sum(done.files for _, done in found.reused),
+        message="" if found.kept or found.reused or found.must_run else nothing_matches(step),
         tasks=tuple(work.rows(found, job, step, params, parts.now())),
     )

@@ -34,6 +34,7 @@ class Begun(Struct, frozen=True):
     applied: bool  #: whether a new pipeline version was made
     warnings: tuple[str, ...]
     ahead: tuple[str, ...]  #: runs that earlier commits opened and that are not done: they go first
+    given_up: tuple[str, ...] = ()  #: unfinished runs whose place this one takes
 
 
 def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
@@ -50,6 +51,7 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
         unfinished = [run for run in active if run.pipeline == version.pipeline]
         newest = _newest(parts, active, version.pipeline)
         driven = holder(parts.layout.lock) is not None
+        given_up: list[str] = []
         for run in unfinished:
             same = run.version == version.number
             alike = same and run.params == dict(params) and run.stop is None
@@ -58,13 +60,14 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
             # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
             if not same or (alike and not driven):
                 store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
+                given_up.append(run.id)
         in_force = parts.pipelines()
         seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
         seeds |= readers((spec for _, spec in in_force.values()), {(draft.repo, draft.branch) for draft in drafts})
         opening = Opening("run", frozen.pipeline.name, version.number, params)
         commits, opened = open_run(parts, drafts, seeds, in_force, opening, parts.new_id())
         assert opened is not None  # a pipeline has steps
-    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead)
+    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead, tuple(given_up))
 
 
 def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:

@@ -13,11 +13,14 @@ from msgspec import Struct
 from penstock.model.errors import BadOutput, BadSpec, NotFound
 from penstock.model.run import Repo, Version
 from penstock.model.spec import Pipeline, RepoSpec
+from penstock.objects import map as pages_map
 from penstock.objects import tree
+from penstock.objects.blobs import Pages
 from penstock.objects.copies import blob_id
 from penstock.objects.scan import Scan, scan
 from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
+from penstock.service.bindings.work import code_of
 from penstock.service.layout import PIPELINE_FILES
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
@@ -57,12 +60,12 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
     # Reading it would cost more than all the rest where nothing changed.
     if known is not None and _holds(parts, known[0].code, file, path):
         version, pipeline = known
-        code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
+        code, warnings = _code(parts, pipeline, file)
         if code == version.code:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
     pipeline, spec = _read(parts, path, file, known[1].name if known is not None else root.name)
-    code, warnings = _code(parts, [repo.path for repo in pipeline.repos if repo.path])
+    code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
     return Frozen(pipeline, spec, code, file, same, warnings)
 
@@ -113,15 +116,29 @@ def same_in_force(parts: Parts, name: str, spec: str, code: bytes) -> Version | 
     return None
 
 
-def _code(parts: Parts, linked: Collection[str]) -> tuple[bytes, tuple[str, ...]]:
-    """The root of the code tree, and warnings about files too large to be code."""
+def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str, ...]]:
+    """The root of the code tree, and warnings about files too large to be code.
+
+    Publishing steps run in a frozen copy of the project, so all of it is code. Plain steps run in the project as it is
+    and may write there: where there are no others, only what the fingerprints of those that reuse look at is code.
+    """
     root = parts.layout.root
     warnings: list[str] = []
-    skip = _without_large(root, skipper(root, linked), warnings)
+    skip = _without_large(root, skipper(root, [repo.path for repo in pipeline.repos if repo.path]), warnings)
     try:
-        return _commit(parts, scan(root, parts.layout.scans / ".code", skip)), tuple(warnings)
+        whole = _commit(parts, scan(root, parts.layout.scans / ".code", skip))
     except BadOutput as error:
         raise BadOutput(f"{error}; the project's code cannot hold it: move it, or name it in .penstockignore") from None
+    if any(step.publishes for step in pipeline.steps):
+        return whole, tuple(warnings)
+    pages = parts.objects.pages
+    counted = dict(entry for step in pipeline.steps if step.reuse for entry in code_of(pages, step, whole))
+    itself = pages_map.get(pages, whole, file.encode())
+    if itself is not None:
+        counted[file] = itself
+    with parts.objects.writer() as writer:
+        entries = sorted((path.encode(), content) for path, content in counted.items())
+        return pages_map.build(Pages(parts.objects.blobs, writer), entries), tuple(warnings)
 
 
 def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
