@@ -36,6 +36,7 @@ class Writer:
     def __init__(self, folder: Folder, index: Index) -> None:
         self._folder = folder
         self._index = index
+        self._there: dict[str, bool] = {}  # pack -> whether its file is there
         self._squeezer = Squeezer()
         self._records = bytearray()
         self._rows: dict[bytes, Row] = {}
@@ -60,13 +61,22 @@ class Writer:
         if len(data) >= LARGE:
             if blob not in self._large:
                 self._take(blob, self._spill(data))
-        elif blob not in self._rows and self._index.find(blob) is None:
+        elif blob not in self._rows and not self._has(blob):
             stored = self._squeezer.squeeze(data)
             self._rows[blob] = (blob, len(self._records), len(stored), len(data))
             self._records += stored
             if len(self._records) >= PACK_BYTES:
                 self._write()
         return blob
+
+    def _has(self, blob: bytes) -> bool:
+        """Whether a pack that is there holds a blob: the index alone may be newer than what was restored beside it."""
+        place = self._index.find(blob)
+        if place is None:
+            return False
+        if place.pack not in self._there:
+            self._there[place.pack] = self._folder.has(place.pack)
+        return self._there[place.pack]
 
     def add_file(
         self, path: str | Path, size: int, *, move: bool = False, dir_fd: int | None = None

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from penstock.worker.files import STAMP, remove, stamp
+from penstock.worker.files import remove
 
 #: Python puts these beside the modules it imports. They say nothing about the task.
 _CACHES = {"__pycache__"}
+#: What `lstat` says of a file: mode, inode, size, times. Empty for a directory.
+Look = tuple[int, ...]
 
 
 class Code:
@@ -25,7 +27,7 @@ class Code:
         self._private = private
         self._own = own
         self._shared = os.path.join(work, "code", _boot())
-        self._known: dict[str, dict[str, frozenset[str]]] = {}  # layout -> its directories -> names in them
+        self._known: dict[str, dict[str, Look]] = {}  # layout -> its files and directories as they were laid out
 
     def place(self, root: bytes, slot: int) -> str:
         """The directory with the code `root` for a slot; laid out if it is not there. Raises what the layout raises."""
@@ -34,7 +36,7 @@ class Code:
         if folder not in self._known:
             if not os.path.isdir(folder):
                 self._make(root, folder)
-            self._known[folder] = _stamped(folder) if self._private else {}
+            self._known[folder] = _looks(folder) if self._private else {}
         return folder
 
     def _make(self, root: bytes, folder: str) -> None:
@@ -50,29 +52,30 @@ class Code:
                 raise
 
     def strays(self, folder: str) -> list[str]:
-        """The names that appeared in, or vanished from, a layout since it was made. One with any is removed."""
-        found = []
-        for place, names in self._known.get(folder, {}).items():
-            try:
-                if os.stat(place).st_mtime_ns == STAMP:
-                    continue
-                now = set(os.listdir(place)) - _CACHES
-                stamp(place)
-            except FileNotFoundError:
-                now = set()
-            found += [os.path.relpath(os.path.join(place, name), folder) for name in sorted(now ^ names)]
+        """What appeared in, changed in, or vanished from a layout since it was made. One with any is removed."""
+        before = self._known.get(folder)
+        if not before:
+            return []
+        now = _looks(folder)
+        found = sorted(
+            os.path.relpath(path, folder) for path in before.keys() | now.keys() if before.get(path) != now.get(path)
+        )
         if found:
             del self._known[folder]
             remove(folder)
         return found
 
 
-def _stamped(folder: str) -> dict[str, frozenset[str]]:
-    """Stamp every directory of a layout and note what it holds."""
-    found = {}
+def _looks(folder: str) -> dict[str, Look]:
+    """Every file of a layout with what changes when it is written or replaced; of directories, that they are."""
+    found: dict[str, Look] = {}
     for place, folders, files in os.walk(folder):
-        stamp(place)
-        found[place] = frozenset(folders + files) - _CACHES
+        folders[:] = [name for name in folders if name not in _CACHES]
+        found |= dict.fromkeys((os.path.join(place, name) for name in folders), ())
+        for name in files:
+            path = os.path.join(place, name)
+            seen = os.lstat(path)
+            found[path] = (seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
     return found
 
 

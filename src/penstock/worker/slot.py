@@ -53,7 +53,6 @@ class Slot:
             os.makedirs(self.input)
             os.mkdir(self.output)
             stamp(self.input)
-            stamp(self.output)
         if params != self._params:
             self._params = None
             self._params_file.write(self._params_path, msgspec.json.encode(params))
@@ -89,8 +88,8 @@ class Slot:
         return found
 
     def wrote(self) -> bool:
-        """Whether there is, or was, something in `out/`."""
-        return not untouched(self.output)
+        """Whether there is something in `out/`. Looked at, not told from times, which a task may copy along."""
+        return bool(os.listdir(self.output))
 
     def recycle(self, inputs: bool, wrote: bool, fresh: bool) -> None:
         """Make room for the next attempt: `in/` has something, `out/` has something, or nothing may be kept."""
@@ -104,7 +103,6 @@ class Slot:
                 stamp(self.input)
             if wrote:
                 empty(self.output)
-                stamp(self.output)
         except OSError:  # what cannot be emptied is left behind; the next attempt gets another directory
             self._generation += 1
             self._clean()

@@ -34,5 +34,5 @@ insert or ignore into pack (name) values (?);
 select number from pack where name = ?;
 
 -- name: add_blob
--- A blob that lies in two packs is found in the first.
-insert or ignore into blob (id, pack, start, stored, raw) values (?, ?, ?, ?, ?);
+-- A blob that lies in two packs is found in the last one: an earlier one may be lost.
+insert or replace into blob (id, pack, start, stored, raw) values (?, ?, ?, ?, ?);

@@ -16,6 +16,7 @@ from penstock.engine import expand
 from penstock.engine.expand import Binding
 from penstock.model import fingerprint
 from penstock.model.data import EMPTY
+from penstock.model.errors import NotFound
 from penstock.model.run import Job, JobInput, Success, Task
 from penstock.model.spec import INHERITED, InputSpec, Step
 from penstock.model.wire import Input
@@ -63,7 +64,7 @@ def find(
     roots: Mapping[tuple[str, str], bytes] | None = None,
 ) -> Found:
     """Compare a job's bindings with what is known. `roots` ((repo, branch) -> tree): commits that are not made yet."""
-    inputs = tuple(_decided(parts, item) for item in job.inputs)
+    inputs = tuple(_decided(parts, job, item) for item in job.inputs)
     base = _base(parts, job) if step.publishes and step.reuse else None
     if base is not None and base.version == job.version:
         files = [(path, bytes.fromhex(content)) for path, content in base.parts["code"].items()]
@@ -137,7 +138,9 @@ def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, 
 
 
 def _environment(step: Step) -> str:
-    return INHERITED if step.env.inherit else "bare"
+    """Where a step's commands find themselves: whose variables, and in which directory."""
+    whose = INHERITED if step.env.inherit else "bare"
+    return whose if step.workdir is None else f"{whose} in {step.workdir}"
 
 
 def _shape(spec: InputSpec) -> object:
@@ -167,6 +170,11 @@ def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]
         named = [path for path in entries if any(glob.matches(path) for glob in globs)]
     else:
         named = code_files(step.run, set(entries), lambda path: _read(pages, entries[path]))
+        # Words of a command mean files of the directory it runs in, too.
+        below = f"{step.workdir}/" if step.workdir else ""
+        inner = {path.removeprefix(below) for path in entries if below and path.startswith(below)}
+        found = code_files(step.run, inner, lambda path: _read(pages, entries[below + path]))
+        named = sorted({*named, *(below + path for path in found)})
     return [(path, entries[path]) for path in sorted(named)]
 
 
@@ -176,22 +184,35 @@ def _read(pages: Pages, content: bytes) -> bytes:
     return b"".join(pages.get(blob) for blob in tree.decode(content).blobs)
 
 
-def _decided(parts: Parts, item: JobInput) -> JobInput:
-    """An input left open until an earlier run was done reads the head as it is now."""
+def _decided(parts: Parts, job: Job, item: JobInput) -> JobInput:
+    """An input left open until an earlier run was done reads what a sibling read there, else the head as it is now."""
     if not item.open:
         return item
+    for sibling in parts.store.load(Job, "jobs_of_run", run=job.run):
+        for known in sibling.inputs:
+            if (known.repo, known.branch, known.open) == (item.repo, item.branch, False):
+                return known
     head = resolve.branch(parts, item.repo, item.branch)
     return JobInput(item.repo, item.branch, head.head if head else None)
 
 
 def _root(parts: Parts, item: JobInput) -> bytes:
-    found = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
-    return found.root if found else EMPTY
+    """The tree an input reads; the empty one where its branch has no commit. Raises NotFound for one that is gone."""
+    if item.commit is None:
+        return EMPTY
+    found = resolve.commit_by_id(parts, item.repo, item.commit)
+    if found is None:
+        raise NotFound(f"input {item.repo}@{item.commit} is gone: somebody deleted that commit or its repo")
+    return found.root
 
 
 def _base(parts: Parts, job: Job) -> Job | None:
+    """The job before this one whose ledger it may start from: it published to the same repo, its inputs are there."""
     found = parts.store.load(Job, "base_job", pipeline=job.pipeline, step=job.step, before=job.seq)
-    return found[0] if found and found[0].repo == job.repo else None
+    if not found or found[0].repo != job.repo:
+        return None
+    there = (item.commit is None or resolve.commit_by_id(parts, item.repo, item.commit) for item in found[0].inputs)
+    return found[0] if all(there) else None
 
 
 def _complete(base: Job) -> bool:

@@ -117,7 +117,7 @@ def _gather(writer: Writer, target: Reference, sources: Sequence[Path], contents
             exact = len(sources) == 1 and target.path and not target.directory
             path = target.path if exact and target.path else prefix + source.name
             status = source.stat()
-            blobs = writer.add_file(source, status.st_size)
+            blobs = writer.add_file(source.resolve(), status.st_size)
             take(path, Entry(blobs, status.st_size, bool(status.st_mode & 0o100)))
         else:
             raise NotFound(f"{source}: no such file or directory")

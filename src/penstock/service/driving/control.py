@@ -65,6 +65,16 @@ def _set_hold(parts: Parts, target: str, who: str | None) -> str:
     return f"{_name(found)} is {'held' if who else 'released'}"
 
 
+def _check_still_its_turn(parts: Parts, job: Job) -> None:
+    """A publishing job may be tried again while its repo is its step's, and nothing newer was published there."""
+    owners = {row["repo"]: (row["pipeline"], row["step"]) for row in parts.store.fetch("publishers")}
+    if job.repo is None or owners.get(job.repo) != (job.pipeline, job.step):
+        raise Refused(f"{job.id} cannot be tried again: step {job.step!r} does not publish to {job.repo!r} any more")
+    newest = parts.store.load(Job, "jobs_of_step", step=job.step, pipeline=job.pipeline, before=1 << 62, limit=1)[0]
+    if newest.seq != job.seq and newest.outcome == Outcome.SUCCEEDED:
+        raise Refused(f"{job.id} cannot be tried again: {newest.id} has published newer data; use `penstock run`")
+
+
 def retry(parts: Parts, target: str) -> Run:
     """A new run over what did not succeed in an old one, and all downstream: same versions, same inputs, same
     parameters. Good tasks are reused by their fingerprints.
@@ -76,6 +86,9 @@ def retry(parts: Parts, target: str) -> Run:
     bad = {(job.pipeline, job.step) for job in jobs if job.outcome != Outcome.SUCCEEDED}
     if not bad:
         raise Refused(f"run {old.id} succeeded; there is nothing to try again")
+    for job in jobs:
+        if (job.pipeline, job.step) in bad and job.repo is not None:
+            _check_still_its_turn(parts, job)
     versions = {job.pipeline: (job.version, parts.pipeline(job.pipeline, job.version)) for job in jobs}
     pinned = {(item.repo, item.branch): item.commit for job in jobs for item in job.inputs if item.commit}
     opening = Opening("retry", old.pipeline, old.version, old.params, pinned)

@@ -83,14 +83,16 @@ class Engine:
     def _load(self) -> World:
         store = self.parts.store
         store.changed()
-        attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
-        return World.of(
-            self.parts.step,
-            store.load(Run, "active_runs"),
-            store.load(Job, "active_jobs"),
-            store.load(Edge, "active_edges"),
-            [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
-        )
+        # In one transaction: what somebody commits between two questions must not be half seen.
+        with store.transaction():
+            attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
+            return World.of(
+                self.parts.step,
+                store.load(Run, "active_runs"),
+                store.load(Job, "active_jobs"),
+                store.load(Edge, "active_edges"),
+                [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
+            )
 
     def refresh(self) -> None:
         """Take in what others wrote: new runs, stops, holds."""

@@ -54,7 +54,7 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
         given_up: list[str] = []
         for run in unfinished:
             same = run.version == version.number
-            alike = same and run.params == dict(params) and run.stop is None
+            alike = same and run.origin == "run" and run.params == dict(params) and run.stop is None
             if alike and not drafts and run is newest:
                 return Begun(run, True, (), False, frozen.warnings, ahead)
             # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
@@ -124,8 +124,13 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
         if step.output is not None:
             store.execute("set_publisher", repo=step.output, pipeline=name, step=step.name, place=step.where)
     ensure_repos(parts, [repo.name for repo in frozen.pipeline.repos], now)
-    for repo in frozen.pipeline.repos:
-        store.execute("link_repo", name=repo.name, path=repo.path)
+    links: dict[str, str | None] = {repo.name: repo.path for repo in frozen.pipeline.repos if repo.path is not None}
+    if before:
+        # What this pipeline linked and does not name any more is a repo like any other again.
+        old = parts.pipeline(name, before[0].number)
+        links = {**{repo.name: None for repo in old.repos if repo.path is not None}, **links}
+    for repo_name, path in links.items():
+        store.execute("link_repo", name=repo_name, path=path)
     ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
     return version
 
@@ -153,9 +158,22 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
         other = publishers.get(repo.name)
         if other is not None and repo.path is not None:
             raise BadSpec(f"repo {repo.name!r} is written by step {other['step']!r} ({other['place']})", repo.where)
+        for _, spec in parts.pipelines().values():
+            for known in spec.repos if spec.name != name else ():
+                if known.name == repo.name and None not in (known.path, repo.path) and known.path != repo.path:
+                    linked_there = f"linked to {known.path}/ by pipeline {spec.name!r}"
+                    raise BadSpec(f"repo {repo.name!r} is {linked_there}; say the same, or rename it", repo.where)
     loop = cycle(_graph(parts, frozen.pipeline))
     if loop:
         raise BadSpec(f"a cycle across pipelines: {' -> '.join(f'{pipe}.{step}' for pipe, step in loop)}", frozen.file)
+    for step in frozen.pipeline.steps:
+        head = resolve.head(parts, step.output) if step.output is not None else None
+        if head is not None and head.origin != "job":
+            raise BadSpec(
+                f"step {step.name!r} publishes to {step.output!r}, which holds what people put there; "
+                "give it another `output`, or delete that repo",
+                step.where,
+            )
 
 
 def _graph(parts: Parts, pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -64,7 +64,8 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
         if code == version.code:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
-    pipeline, spec = _read(parts, path, file, known[1].name if known is not None else root.name)
+    new_name = root.name if path.name in PIPELINE_FILES else path.stem
+    pipeline, spec = _read(parts, path, file, known[1].name if known is not None else new_name)
     code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
     return Frozen(pipeline, spec, code, file, same, warnings)
