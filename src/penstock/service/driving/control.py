@@ -39,7 +39,11 @@ def stop(parts: Parts, target: str) -> str:
             # Nothing is in flight: say at once what follows.
             from penstock.service.driving.loop import Engine
 
-            Engine(parts).settle()
+            engine = Engine(parts)
+            try:
+                engine.settle()
+            finally:
+                engine.close()
             return f"{_name(found)} is stopped"
     return f"{_name(found)} is asked to stop; engine is {holder(parts.layout.lock)}"
 

@@ -25,6 +25,8 @@ CORES_PER_WORKER = 4
 AHEAD = 0.5
 #: How many workers in a row die before they said hello until it is clear that none will.
 STILLBORN = 3
+#: How long a worker has to end its tasks and leave, in seconds.
+LEAVING = 5.0
 #: How many tasks a worker holds at most.
 MOST = 2000
 
@@ -215,21 +217,29 @@ class Crew:
         lines = (self.layout.logs / "workers.log").read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "they say nothing; is the memory used up?")
 
-    def close(self) -> None:
-        """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves."""
-        self._end_all()
-        self._processes.close()
+    def close(self) -> list[str]:
+        """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves.
 
-    def _end_all(self) -> None:
+        Returns the names of those that did not in time and were killed: what they had started may still be there.
+        """
+        stubborn = self._end_all()
+        self._processes.close()
+        return stubborn
+
+    def _end_all(self) -> list[str]:
         for worker in self._workers:
             worker.pipe.close()
-        deadline = time.monotonic() + 5.0
-        left = {worker.handle for worker in self._workers}
+        deadline = time.monotonic() + LEAVING
+        left = {worker.handle: worker.name for worker in self._workers}
         while left and time.monotonic() < deadline:
             ended, _ = self._processes.poll(deadline - time.monotonic())
-            left -= {item.handle for item in ended}
+            for item in ended:
+                left.pop(item.handle, None)
+        for handle in left:
+            self._processes.stop(handle, kill=True)
         self._workers = []
         self._unmanned = self.cpus
+        return list(left.values())
 
 
 def _tell(worker: Worker, message: Message) -> None:

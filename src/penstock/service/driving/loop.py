@@ -57,8 +57,6 @@ class Engine:
         self.placer = Placer(parts, self.crew, token)
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
-        if self._work_is_certain():
-            self.crew.workers()  # they come up while bindings are found
 
     def _work_is_certain(self) -> bool:
         """Whether some job reads data committed for it, or reads none and runs every time."""
@@ -230,6 +228,8 @@ class Engine:
 
     def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
         """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""
+        if self._work_is_certain():
+            self.crew.workers()  # they come up while bindings are found
         while not until(self.world):
             try:
                 self.turn()
@@ -255,8 +255,9 @@ class Engine:
         self._apply([Returned(tuple(self.world.tasks), False, "interrupted")])
 
     def close(self) -> None:
-        """End the workers."""
-        self.crew.close()
+        """End the workers, and what one that would not leave had started."""
+        for worker in self.crew.close():
+            end_leftovers(self.parts.layout.id, worker=worker)
 
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.

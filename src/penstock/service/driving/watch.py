@@ -65,7 +65,10 @@ def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float |
             engine.drive(lambda world: not any(run in world.runs for run in runs), seen)
         finally:
             # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
-            engine.interrupt()
+            try:
+                engine.interrupt()
+            finally:
+                engine.close()
 
 
 @contextlib.contextmanager
