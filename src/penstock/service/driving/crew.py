@@ -63,8 +63,8 @@ def search_path(env: Mapping[str, str], interpreter: str) -> str:
 
     >>> search_path({"PATH": "/usr/bin"}, "/lab/env/bin/python")
     '/lab/env/bin:/usr/bin'
-    >>> search_path({"PATH": "/work/env/bin:/usr/bin", "VIRTUAL_ENV": "/work/env"}, "/lab/env/bin/python")
-    '/work/env/bin:/usr/bin'
+    >>> search_path({"PATH": "/data/env/bin:/usr/bin", "VIRTUAL_ENV": "/data/env"}, "/lab/env/bin/python")
+    '/data/env/bin:/usr/bin'
     """
     path = env.get("PATH", DEFAULT_PATH)
     known, own = path.split(":"), os.path.dirname(interpreter)
