@@ -126,7 +126,11 @@ def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "penstock", *words], capture_output=False, text=True, **options)
 
 
-def test_a_reader_that_leaves_and_a_full_disk(penstock: Penstock, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_and_a_full_disk(
+    penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     penstock("init")
     read, write = os.pipe()
     os.close(read)

@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 #: What the system may refuse, and what to do about it.
 _ADVICE = {
@@ -40,14 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        _forget_output()
+        _forget(sys.stdout, sys.stderr)
         return _CLOSED_PIPE
     except KeyboardInterrupt as error:
         return _say("interrupted", 130, error)
     except Exception as error:
         # Whatever was written before the error comes first.
-        with contextlib.suppress(OSError):
+        try:
             sys.stdout.flush()
+        except OSError:
+            # It would fail again when the interpreter ends, in more words and with a code of its own.
+            _forget(sys.stdout)
         return _explain(error)
 
 
@@ -98,10 +102,10 @@ def _say(message: str, code: int, error: BaseException) -> int:
     return code
 
 
-def _forget_output() -> None:
+def _forget(*streams: TextIO) -> None:
     """Let the interpreter flush into nothing when it ends."""
     nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(nothing, stream.fileno())
     os.close(nothing)
