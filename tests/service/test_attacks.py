@@ -104,3 +104,18 @@ def test_a_second_file_without_a_name_is_another_pipeline(lab: Any) -> None:
     lab.ok()
     lab.ok("more.yaml")
     assert sorted(lab.parts.pipelines()) == sorted([lab.root.name, "more"])
+
+
+def test_a_link_that_two_pipelines_share_stays_until_both_are_gone(lab: Any) -> None:
+    (lab.root / "src").mkdir()
+    (lab.root / "src" / "f").write_text("1")
+    for name in "pq":
+        steps = f"steps: {{{name}: {{input: 'in:/*', run: {UP}}}}}"
+        lab.pipeline(f"pipeline: {name}\nrepos: {{in: {{path: src}}}}\n{steps}", f"{name}.yaml")
+        lab.ok(f"{name}.yaml")
+    begin.delete(lab.parts, "p")
+    with pytest.raises(Refused, match="is linked to src/"):
+        lab.put("in", {"f": "2"})
+    begin.delete(lab.parts, "q")
+    lab.put("in", {"f": "2"})
+    assert lab.files("in") == {"f": "2"}

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from penstock.model.errors import NotFound, PenstockError
+from penstock.model.run import Attempt
 from penstock.service.answers.logs import logs
+from penstock.service.driving.loop import Engine
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 #: Fails for inputs that say so, and notes every call.
@@ -283,3 +285,27 @@ def test_a_task_can_be_ended_by_signals_its_worker_ignores(lab: Any) -> None:
     lab.pipeline("steps: {s: {run: [sh, -c, 'kill -TERM $$; sleep 5']}}")
     (task,) = lab.tasks(lab.run().jobs[0])
     assert task.message.endswith("SIGTERM (signal 15)")
+
+
+def test_what_a_busy_worker_has_not_begun_is_shared_out_again(lab: Any) -> None:
+    """The last tasks take long, which the first do not tell: one worker would sit on all of them."""
+    lab.pipeline("""
+        steps:
+          s:
+            each: {i: "1..60"}
+            run: 'test $PENSTOCK_PARAM_I -le 52 || sleep 0.7'
+        """)
+    engine = Engine(lab.parts, cpus=2)
+    begun = lab.project.begin()
+    engine.refresh()
+    try:
+        engine.drive(lambda world: begun.run.id not in world.runs)
+    finally:
+        engine.close()
+    (job,) = lab.project.run_view(begun.run.id).jobs
+    tasks = lab.tasks(job)
+    assert (job.state, job.tasks.processed) == ("success", 60)
+    assert {task.attempts for task in tasks} == {1, 2} and {task.tries for task in tasks} == {1}
+    slow = [task for task in tasks if task.params["i"] > 52]
+    workers = {lab.parts.store.load(Attempt, "attempts", task=task.seq)[-1].worker for task in slow}
+    assert len(workers) == 2

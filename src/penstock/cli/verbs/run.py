@@ -35,7 +35,7 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
         for commit in begun.commits:
             talk(f"{commit.repo}@{short(commit.id)}  {number(commit.files, 'file')}, {show_size(commit.size)}")
         for run_id in begun.given_up:
-            talk(f"run {short(run_id)} is given up: the pipeline or its data changed; what it has done is reused")
+            talk(f"run {short(run_id)} is given up: the pipeline or its data changed")
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
         driving.see_through(parts, [*begun.ahead, begun.run.id])

@@ -9,7 +9,7 @@ from typing import Any
 from penstock.engine.explain import differences, nothing_matches
 from penstock.engine.graph import Node, arrows, read_by, readers, wave
 from penstock.model.data import EMPTY
-from penstock.model.run import Job, JobInput
+from penstock.model.run import Job, JobInput, Version
 from penstock.model.spec import Pipeline, Step
 from penstock.model.views import PlannedStep, PlanView
 from penstock.objects.blobs import Pages
@@ -69,18 +69,18 @@ class _Planner:
         if depends:
             self._will_change(step)
             return PlannedStep(*node, None, None, None, tuple(f"depends on what {repo} will hold" for repo in depends))
-        found, job = self._find(node, number, pipeline, step)
+        found = self._find(node, number, pipeline, step)
         runs = len(found.must_run)
         if runs or found.gone or found.reused:
             self._will_change(step)
         total = found.kept + len(found.reused) + runs
-        return PlannedStep(*node, total, runs, total - runs, tuple(self._why(step, found, job, runs)))
+        return PlannedStep(*node, total, runs, total - runs, tuple(self._why(step, found, runs)))
 
     def _will_change(self, step: Step) -> None:
         if step.output is not None:
             self.unknown.add(step.output)
 
-    def _find(self, node: Node, number: int, pipeline: Pipeline, step: Step) -> tuple[work.Found, Job]:
+    def _find(self, node: Node, number: int, pipeline: Pipeline, step: Step) -> work.Found:
         inputs = []
         for leaf in step.input.leaves() if step.input else ():
             head = resolve.head(self.parts, leaf.repo, leaf.branch)
@@ -93,17 +93,15 @@ class _Planner:
         salt = version.salt if version else self._salt()
         with self.parts.objects.writer() as writer:
             pages = Pages(self.parts.objects.blobs, writer)
-            return work.find(self.parts, pages, job, step, params, code, salt, self.roots), job
+            return work.find(self.parts, pages, job, step, params, code, salt, self.roots)
 
     def _salt(self) -> str:
-        from penstock.model.run import Version
-
         known = self.parts.store.load(Version, "versions", pipeline=self.frozen.pipeline.name)
         return known[0].salt if known else ""
 
-    def _why(self, step: Step, found: work.Found, job: Job, runs: int) -> Collection[str]:
+    def _why(self, step: Step, found: work.Found, runs: int) -> Collection[str]:
         if not step.reuse:
-            return ["a plain command runs every time; `reuse: true` would let it rest"]
+            return ["`reuse` is off, as it is for plain commands: it runs every time"]
         if not runs and not found.kept and not found.reused:
             return [nothing_matches(step)]
         if not runs and found.reused:

@@ -133,7 +133,7 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
         command=tuple(job.parts.get("command", ())),
         params=made[0].params if made else dict(job.parts.get("params", {})),
         code=tuple(sorted(job.parts.get("code", {}))),
-        inputs=tuple(_inputs(parts, job, key, known)),
+        inputs=tuple(_inputs(parts, job, key, made)),
     )
 
 
@@ -141,11 +141,11 @@ def _jobs_of(parts: Parts, commit: Commit) -> Sequence[Job]:
     return parts.store.load(Job, "jobs_of_run", run=commit.run) if commit.run else ()
 
 
-def _inputs(parts: Parts, job: Job, key: str, known: Sequence[Success]) -> list[TraceView]:
+def _inputs(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[TraceView]:
     """What a binding read, traced on: each file, and of a directory its files, or itself when it holds many."""
     step = parts.step(job)
     views: list[TraceView] = []
-    for place, path in _read_paths(parts, step, key, known):
+    for place, path in _read_paths(step, key, made):
         item = job.inputs[place]
         commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
         if commit is None:
@@ -161,7 +161,7 @@ def _inputs(parts: Parts, job: Job, key: str, known: Sequence[Success]) -> list[
     return views
 
 
-def _read_paths(parts: Parts, step: Step, key: str, known: Sequence[Success]) -> list[tuple[int, str]]:
+def _read_paths(step: Step, key: str, made: Sequence[Task]) -> list[tuple[int, str]]:
     """(place of the glob, path) of what a binding read: its key says, unless it gathers all matches in one."""
     if step.input is None:
         return []
@@ -169,5 +169,4 @@ def _read_paths(parts: Parts, step: Step, key: str, known: Sequence[Success]) ->
     if step.input.kind != "all":
         return list(enumerate(paths_of(tuple(key.split("\n")), step.each)))
     places = {leaf.name: place for place, leaf in enumerate(leaves)}
-    made = [task for success in known for task in parts.store.load(Task, "task", pattern=success.task)]
     return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]

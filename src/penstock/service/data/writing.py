@@ -12,6 +12,7 @@ from penstock.model.errors import NotFound, Refused, UsageError
 from penstock.model.ids import Reference, check_name
 from penstock.model.paths import check_path
 from penstock.model.run import Commit, Repo, Run
+from penstock.model.spec import DEFAULT_BRANCH
 from penstock.objects import checkout, tree
 from penstock.objects.blobs import Pages
 from penstock.objects.writer import Writer
@@ -140,7 +141,7 @@ def write(
 ) -> Written:
     """Edit the head of a branch and commit. If somebody else commits meanwhile, the edit is made again on theirs."""
     found = parts.store.load(Repo, "repo", name=target.repo)
-    name = target.ref or (found[0].default_branch if found else "main")
+    name = target.ref or (found[0].default_branch if found else DEFAULT_BRANCH)
     if resolve.is_id(name):
         raise UsageError(f"{target}: a commit cannot be changed; name a branch")
     check_name(target.repo, "repo")

@@ -18,6 +18,7 @@ from penstock.service.parts import Parts
 
 #: Weight of the newest report in the running mean of how long a task takes.
 NEWEST = 0.5
+#: Seconds between SIGTERM and SIGKILL for a task that is ended.
 DEFAULT_GRACE = 5.0
 
 

@@ -124,15 +124,22 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
         if step.output is not None:
             store.execute("set_publisher", repo=step.output, pipeline=name, step=step.name, place=step.where)
     ensure_repos(parts, [repo.name for repo in frozen.pipeline.repos], now)
-    links: dict[str, str | None] = {repo.name: repo.path for repo in frozen.pipeline.repos if repo.path is not None}
     if before:
-        # What this pipeline linked and does not name any more is a repo like any other again.
-        old = parts.pipeline(name, before[0].number)
-        links = {**{repo.name: None for repo in old.repos if repo.path is not None}, **links}
-    for repo_name, path in links.items():
-        store.execute("link_repo", name=repo_name, path=path)
+        _unlink(parts, parts.pipeline(name, before[0].number))
+    for repo in frozen.pipeline.repos:
+        if repo.path is not None:
+            store.execute("link_repo", name=repo.name, path=repo.path)
     ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
     return version
+
+
+def _unlink(parts: Parts, gone: Pipeline) -> None:
+    """What a pipeline linked is a repo like any other again, unless another one in force links it too."""
+    others = [spec for _, spec in parts.pipelines().values() if spec.name != gone.name]
+    kept = {repo.name for spec in others for repo in spec.repos if repo.path is not None}
+    for repo in gone.repos:
+        if repo.path is not None and repo.name not in kept:
+            parts.store.execute("link_repo", name=repo.name, path=None)
 
 
 def _check_project(parts: Parts, frozen: Frozen) -> None:
@@ -200,11 +207,13 @@ def create(parts: Parts, named: Path | None, reprocess: bool = False) -> tuple[V
 
 def delete(parts: Parts, name: str) -> None:
     """Take a pipeline out of force: nothing triggers it any more; what it made stays readable."""
-    if name not in parts.pipelines():
-        raise NotFound(f"there is no pipeline {name!r}{suggestion(name, parts.pipelines())}")
+    in_force = parts.pipelines()
+    if name not in in_force:
+        raise NotFound(f"there is no pipeline {name!r}{suggestion(name, in_force)}")
     with parts.store.transaction(durable=True):
         for run in parts.store.load(Run, "active_runs"):
             if run.pipeline == name:
                 parts.store.execute("stop_run", id=run.id, reason=Reason.USER)
+        _unlink(parts, in_force[name][1])
         parts.store.execute("delete_publishers", pipeline=name)
         parts.store.execute("delete_pipeline", name=name, now=parts.now())

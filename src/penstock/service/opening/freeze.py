@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from penstock.model.errors import BadOutput, BadSpec, NotFound
 from penstock.model.run import Repo, Version
-from penstock.model.spec import Pipeline, RepoSpec
+from penstock.model.spec import DEFAULT_BRANCH, Pipeline, RepoSpec
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.objects.blobs import Pages
 from penstock.objects.copies import blob_id
-from penstock.objects.scan import Scan, scan
+from penstock.objects.scan import scan
 from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
 from penstock.service.bindings.work import code_of
@@ -127,7 +127,7 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     warnings: list[str] = []
     skip = _without_large(root, skipper(root, [repo.path for repo in pipeline.repos if repo.path]), warnings)
     try:
-        whole = _commit(parts, scan(root, parts.layout.scans / ".code", skip))
+        whole = scan(root, parts.layout.scans / ".code", skip).commit(parts.objects.blobs)
     except BadOutput as error:
         raise BadOutput(f"{error}; the project's code cannot hold it: move it, or name it in .penstockignore") from None
     if any(step.publishes for step in pipeline.steps):
@@ -156,10 +156,6 @@ def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
     return skipped
 
 
-def _commit(parts: Parts, found: Scan) -> bytes:
-    return found.commit(parts.objects.blobs)
-
-
 # Linked directories.
 
 
@@ -173,11 +169,12 @@ def link_drafts(parts: Parts, repos: Collection[RepoSpec]) -> list[Draft]:
         if not directory.is_dir():
             raise BadSpec(f"repo {spec.name!r}: there is no directory {spec.path!r} in the project", spec.where)
         try:
-            root = _commit(parts, scan(directory, parts.layout.scans / spec.name, lambda path, directory: False))
+            found = scan(directory, parts.layout.scans / spec.name, lambda path, directory: False)
+            root = found.commit(parts.objects.blobs)
         except BadOutput as error:
             raise BadOutput(f"repo {spec.name!r}, linked to {spec.path}/: {error}") from None
-        found = parts.store.load(Repo, "repo", name=spec.name)
-        branch = found[0].default_branch if found else "main"
+        there = parts.store.load(Repo, "repo", name=spec.name)
+        branch = there[0].default_branch if there else DEFAULT_BRANCH
         head = resolve.head(parts, spec.name, branch)
         if head is not None and head.root == root:
             continue
