@@ -22,6 +22,8 @@ class Repo(Struct, frozen=True):
     path: str | None  #: linked directory, relative to the project
     default_branch: str
     created: int
+    keep_commits: int | None = None  #: how many commits of a branch keep their bytes
+    keep_for: int | None = None  #: for how long they do, in microseconds
 
 
 class Branch(Struct, frozen=True):
@@ -32,7 +34,10 @@ class Branch(Struct, frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """One immutable tree of one repo. `error` says why it must not be used; such a commit is never a head."""
+    """One immutable tree of one repo. `error` says why it must not be used; such a commit is never a head.
+
+    Until it is `finished` it is open: several puts go into it, no branch points to it and nothing is computed from it.
+    """
 
     seq: int
     id: str
@@ -47,6 +52,22 @@ class Commit(Struct, frozen=True):
     created: int
     message: str = ""
     error: str | None = None
+    finished: int | None = None  #: None while it is open
+    forgotten: int | None = None  #: when its bytes were given up
+
+
+class Trigger(Struct, frozen=True):
+    """`branch` moves to the head of the branch it `watches` when any of the conditions (or all) are met."""
+
+    repo: str
+    branch: str
+    watches: str
+    size: int | None  #: bytes that the watched tree has grown by
+    commits: int | None  #: commits made there since
+    every: int | None  #: microseconds since it fired last
+    cron: str | None  #: times at which it may fire, UTC
+    needs: str  #: any or all
+    fired: int  #: when it fired last, or was made
 
 
 class Version(Struct, frozen=True):

@@ -1,8 +1,12 @@
-"""Where named bytes are kept. A back end never thinks: five verbs, no knowledge of what the bytes mean."""
+"""Where named bytes are kept. A back end never thinks: five verbs, no knowledge of what the bytes mean.
+
+Four more let large files go in and out without passing through memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 
@@ -22,3 +26,15 @@ class Backend(Protocol):
 
     def delete(self, name: str) -> None:
         """Forget a name; one that is not there is no error."""
+
+    def aside(self) -> Path:
+        """A fresh local path for a file that `adopt` will take, or that is swept away some day."""
+
+    def adopt(self, name: str, source: Path) -> None:
+        """Take a finished local file under a name; it is gone from where it was. On return it survives a power cut."""
+
+    def settle(self, name: str) -> None:
+        """Make it last that a name is there: another process may have put it there a moment ago."""
+
+    def path(self, name: str) -> Path | None:
+        """The read-only local file that keeps a name; None if it is absent, or the back end has no files."""

@@ -18,6 +18,7 @@ TABLES: dict[type, str] = {
     rows.Repo: "repo",
     rows.Branch: "branch",
     rows.Commit: "commit",
+    rows.Trigger: "trigger",
     rows.Version: "version",
     rows.Run: "run",
     rows.Job: "job",

@@ -43,6 +43,7 @@ CODECS: dict[tuple[type, str], _Codec] = {
 #: Columns that name a row; then what else must still be true when it is replaced.
 IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     nouns.Branch: (("repo", "name"), ("head",)),
+    nouns.Commit: (("seq",), ("root", "finished")),
     nouns.Run: (("seq",), ("state",)),
     nouns.Job: (("seq",), ("state",)),
     nouns.Task: (("seq",), ("state",)),
@@ -52,6 +53,7 @@ IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Columns that never change after the row was made, or that only the verbs of people write (hold, stop).
 FIXED: dict[type, frozenset[str]] = {
     nouns.Branch: frozenset({"created"}),
+    nouns.Commit: frozenset({"id", "repo", "branch", "origin", "created"}),
     nouns.Run: frozenset(
         {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}
     ),

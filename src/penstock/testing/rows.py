@@ -7,7 +7,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.model.data import BLAKE3
-from penstock.model.run import Attempt, Branch, Commit, Edge, Event, Job, JobInput, Repo, Run, Success, Task, Version
+from penstock.model.run import (
+    Attempt,
+    Branch,
+    Commit,
+    Edge,
+    Event,
+    Job,
+    JobInput,
+    Repo,
+    Run,
+    Success,
+    Task,
+    Trigger,
+    Version,
+)
 from penstock.store.base import Store
 
 #: Texts and bytes that a careless back end loses.
@@ -112,7 +126,7 @@ ATTEMPTS = [
     ),
 ]
 VERSION = Version("p", 1, '{"name":"p"}', ROOT, "inherited", "", "p.yaml", 2)
-COMMIT = Commit(1, "1" * 32, "edges", "main", None, RUN.id, "job", ROOT, 1, BIG, 2, ODD, "it failed")
+COMMIT = Commit(1, "1" * 32, "edges", "main", None, RUN.id, "job", ROOT, 1, BIG, 2, ODD, "it failed", 3, 4)
 
 #: In an order in which each row finds what it refers to.
 ROWS: list[Any] = [
@@ -120,8 +134,10 @@ ROWS: list[Any] = [
     Repo(2, "default", "me", "images", "data/images", "master", 1),
     COMMIT,
     replace(COMMIT, seq=2, id="2" * 32, parent="1" * 32, run=None, origin="put", message="", error=None),
+    replace(COMMIT, seq=3, id="3" * 32, parent="2" * 32, run=None, origin="put", error=None, finished=None),
     Branch("edges", "main", "2" * 32, 1),
     Branch("edges", "empty", None, 1),
+    Trigger("edges", "stable", "main", BIG, 3, 60_000_000, "0 0 * * *", "all", 1),
     VERSION,
     RUN,
     *JOBS,
@@ -138,6 +154,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Repo: ("repos", {}),
     Branch: ("branches", {"repo": "edges"}),
     Commit: ("commits_of_repo", {"repo": "edges", "before": BIG, "limit": 9}),
+    Trigger: ("triggers", {"repo": "edges"}),
     Version: ("versions", {"pipeline": "p"}),
     Run: ("run", {"id": RUN.id}),
     Job: ("jobs_of_run", {"run": RUN.id}),
@@ -205,6 +222,9 @@ IMPOSSIBLE: list[Any] = [
     replace(COMMIT, seq=0, id="9" * 32, repo="none"),
     replace(COMMIT, seq=0, id="9" * 32, origin="magic"),
     replace(COMMIT, seq=0, id="short"),
+    replace(COMMIT, seq=0, id="8" * 32, finished=None),
+    Trigger("none", "stable", "main", 1, None, None, None, "any", 1),
+    Trigger("edges", "x", "main", 1, None, None, None, "some", 1),
     replace(VERSION, pipeline="none"),
 ]
 

@@ -10,7 +10,7 @@ import click
 from penstock.cli.options import json_option, message_option, project
 
 if TYPE_CHECKING:
-    from penstock.service.data.writing import Written
+    from penstock.service.data.committing import Written
     from penstock.service.parts import Parts
 
 

@@ -6,9 +6,8 @@ from penstock.model.errors import AlreadyExists, NotFound, Refused
 from penstock.model.ids import Reference, check_name
 from penstock.model.moves import JobState
 from penstock.model.run import Branch, Commit, Job, Repo
-from penstock.objects.blobs import Pages
 from penstock.service import resolve
-from penstock.service.data.writing import Written, check_writable, write
+from penstock.service.data.committing import Change, Written, check_writable, write
 from penstock.service.opening.launch import Draft, commit, ensure_repos
 from penstock.service.parts import Parts
 
@@ -102,7 +101,7 @@ def create_commit(parts: Parts, target: Reference, message: str) -> Written:
     there = resolve.repo(parts, target.repo)
     check_writable(parts, target.repo, there)
     with parts.objects.writer() as writer:
-        return write(parts, target, lambda pages, root: {}, Pages(parts.objects.blobs, writer), writer, message)
+        return write(parts, target, lambda pages, root: Change(root, 0, 0, 0), writer, message)
 
 
 def delete_commit(parts: Parts, target: Reference) -> Commit:

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
-from penstock.model.data import EMPTY, Entry
-from penstock.model.errors import NotFound, Refused, UsageError
-from penstock.model.ids import Reference, check_name
+from penstock.model.data import Entry
+from penstock.model.errors import NotFound, UsageError
+from penstock.model.ids import Reference
 from penstock.model.paths import check_path
-from penstock.model.run import Commit, Repo, Run
-from penstock.model.spec import DEFAULT_BRANCH
+from penstock.model.run import Repo
 from penstock.objects import checkout, tree
 from penstock.objects.blobs import Pages
 from penstock.objects.writer import Writer
 from penstock.service import resolve
-from penstock.service.bindings.ledger import totals
-from penstock.service.opening.launch import Draft, commit, ensure_repos
+from penstock.service.data.committing import Change, Written, check_writable, measured, write
 from penstock.service.parts import Parts
 
 #: What a write does to a tree: new entries by path, None to delete.
 Edits = dict[str, Entry | None]
-
-
-class Written(Struct, frozen=True):
-    """What a `put` or `rm` did. `run` is what it opened downstream."""
-
-    commit: Commit
-    run: Run | None
-    made_repo: bool
-    changed: int
 
 
 def put(
@@ -51,20 +38,19 @@ def put(
     """
     existing = parts.store.load(Repo, "repo", name=target.repo)
     check_writable(parts, target.repo, existing[0] if existing else None)
-    pages_of = parts.objects.blobs
     with parts.objects.writer() as writer:
         found = _gather(writer, target, sources, contents or [False] * len(sources))
 
-        def edit(pages: Pages, root: bytes) -> Edits:
+        def edit(pages: Pages, root: bytes) -> Change:
             edits: Edits = dict(found)
             if append:
                 edits = {path: _appended(tree.lookup(pages, root, path), entry) for path, entry in found.items()}
             if mirror:
                 prefix = target.path or ""
                 edits.update({path: None for path, _ in tree.files(pages, root, prefix) if path not in found})
-            return edits
+            return measured(pages, root, tree.edit(pages, root, edits))
 
-        return write(parts, target, edit, Pages(pages_of, writer), writer, message)
+        return write(parts, target, edit, writer, message)
 
 
 def remove(parts: Parts, target: Reference, *, recursive: bool = False, message: str = "") -> Written:
@@ -75,28 +61,18 @@ def remove(parts: Parts, target: Reference, *, recursive: bool = False, message:
         raise UsageError(f"{target}: say which path to remove, for example {target.repo}:/old.csv")
     path = target.path
 
-    def edit(pages: Pages, root: bytes) -> Edits:
+    def edit(pages: Pages, root: bytes) -> Change:
         if path and tree.lookup(pages, root, path) is not None:
-            return {path: None}
+            return measured(pages, root, tree.edit(pages, root, {path: None}))
         below: Edits = {name: None for name, _ in tree.files(pages, root, path)}
         if not below:
             raise NotFound(f"{target}: there is no such file")
         if not recursive:
             raise UsageError(f"{target}: is a directory with {len(below)} files; use -r to remove them all")
-        return below
+        return measured(pages, root, tree.edit(pages, root, below))
 
     with parts.objects.writer() as writer:
-        return write(parts, target, edit, Pages(parts.objects.blobs, writer), writer, message)
-
-
-def check_writable(parts: Parts, name: str, there: Repo | None) -> None:
-    if there is not None and there.path is not None:
-        raise Refused(f"repo {name!r} is linked to {there.path}/: change the files there, `penstock run` commits them")
-    for row in parts.store.fetch("publishers"):
-        if row["repo"] == name:
-            raise Refused(
-                f"repo {name!r} is written by step {row['step']!r} ({row['place']}); put into one of its inputs"
-            )
+        return write(parts, target, edit, writer, message)
 
 
 def _gather(writer: Writer, target: Reference, sources: Sequence[Path], contents: Sequence[bool]) -> dict[str, Entry]:
@@ -129,35 +105,3 @@ def _appended(old: Entry | None, new: Entry) -> Entry:
     if old is None or old.target is not None:
         return new
     return Entry(old.blobs + new.blobs, old.size + new.size, old.executable)
-
-
-def write(
-    parts: Parts,
-    target: Reference,
-    edit: Callable[[Pages, bytes], Edits],
-    pages: Pages,
-    writer: Writer,
-    message: str,
-) -> Written:
-    """Edit the head of a branch and commit. If somebody else commits meanwhile, the edit is made again on theirs."""
-    found = parts.store.load(Repo, "repo", name=target.repo)
-    name = target.ref or (found[0].default_branch if found else DEFAULT_BRANCH)
-    if resolve.is_id(name):
-        raise UsageError(f"{target}: a commit cannot be changed; name a branch")
-    check_name(target.repo, "repo")
-    check_name(name, "branch")
-    while True:
-        head = resolve.head(parts, target.repo, name)
-        root = head.root if head else EMPTY
-        edits = edit(pages, root)
-        new_root = tree.edit(pages, root, edits)
-        files, size = totals(pages, root, new_root, head.files if head else 0, head.size if head else 0)
-        writer.seal()
-        with parts.store.transaction(durable=True):
-            now_head = resolve.head(parts, target.repo, name)
-            if (now_head.id if now_head else None) != (head.id if head else None):
-                continue
-            made = ensure_repos(parts, [target.repo], parts.now())
-            draft = Draft(target.repo, name, head.id if head else None, new_root, files, size, "put", message)
-            commits, run = commit(parts, [draft], parts.new_id())
-        return Written(commits[0], run, bool(made), len(edits))

@@ -28,6 +28,7 @@ def close(parts: Parts, job: Job) -> Fact:
 
 def _close(parts: Parts, job: Job) -> Closed:
     with parts.objects.writer() as writer:
+        now = parts.now()
         pages = Pages(parts.objects.blobs, writer)
         before = Ledger(job.ledger, job.owners, job.tree)
         tasks = parts.store.load(Task, "succeeded_tasks", job=job.seq)
@@ -56,6 +57,7 @@ def _close(parts: Parts, job: Job) -> Closed:
                 root=ledger.tree,
                 files=files,
                 size=size,
-                created=parts.now(),
+                created=now,
+                finished=now,
             )
     return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch)

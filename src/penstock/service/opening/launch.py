@@ -157,6 +157,7 @@ def _row(draft: Draft, new_id: str, run_id: str | None, now: int) -> Commit:
         size=draft.size,
         created=now,
         message=draft.message,
+        finished=now,
     )
 
 

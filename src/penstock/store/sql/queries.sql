@@ -65,6 +65,10 @@ select * from branch where repo = :repo and head = :id;
 -- Let the children of a commit continue from its parent.
 update "commit" set parent = :parent where repo = :repo and parent = :id;
 
+-- name: triggers
+-- The branches of a repo that move by themselves.
+select * from trigger where repo = :repo order by branch;
+
 -- name: pipelines
 -- Pipelines that are not deleted, with the version in force.
 select p.name, p.version, p.created, v.created as updated, v.file, v.spec
