@@ -81,7 +81,7 @@ def test_log_folds_what_changed_nothing(penstock: Penstock, data: Path) -> None:
 
 def test_documents(penstock: Penstock, data: Path) -> None:
     commit = penstock("put", "words", "d/", "--json").json
-    fields = "commit repo branch parent run origin tree size files created message error"
+    fields = "commit repo branch parent run origin tree size files created message error finished forgotten merged"
     assert list(commit) == fields.split()
     assert (commit["files"], commit["run"], commit["parent"]) == (2, None, None)
     assert penstock("commit", "show", "words", "--json").json == commit
@@ -94,7 +94,7 @@ def test_documents(penstock: Penstock, data: Path) -> None:
     assert (binary["encoding"], base64.b64decode(binary["content"])) == ("base64", b"\xff\x00")
     assert penstock("get", "words", "out", "--json").json["files"] == 2
     repo = penstock("repo", "show", "words", "--json").json
-    assert list(repo) == ["repo", "path", "default_branch", "head", "files", "size", "created"]
+    assert list(repo) == ["repo", "path", "default_branch", "head", "files", "size", "created", "keeps"]
     assert penstock("repo", "list", "--json").json == {"repos": [repo], "next": None}
 
 
@@ -121,14 +121,14 @@ def test_branches(penstock: Penstock, data: Path) -> None:
     made = penstock("branch", "create", "words@old", "--head", "main^", "--json").json
     assert made["branch"] == "old"
     assert penstock("ls", "words@old").out == "a\n"
-    assert penstock("commit", "show", "words@old", "--json").json["parent"] == first
+    assert penstock("commit", "show", "words@old", "--json").json["commit"] == first, "no new commit"
     names = [item["branch"] for item in penstock("branch", "list", "words", "--json").json["branches"]]
     assert names == ["main", "old"]
     assert penstock("branch", "delete", "words@old").code == 0
     gone = penstock("branch", "show", "words@old")
     assert (gone.code, gone.err) == (3, "penstock: words has no branch 'old'; there are main\n")
     assert penstock("branch", "delete", "words@main").code == 3
-    assert penstock("commit", "delete", "words@main", "--json").json["parent"] == first
+    assert penstock("commit", "drop", "words@main", "--json").json["parent"] == first
     assert penstock("ls", "words").out == "a\n"
 
 

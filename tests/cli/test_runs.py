@@ -50,15 +50,18 @@ def test_the_document_of_a_run(penstock: Penstock, letters: Path) -> None:
     assert list(run) == keys.split()
     assert (run["state"], run["reason"], run["pipeline"], run["version"]) == ("success", None, "letters", 1)
     job = run["jobs"][0]
-    keys = "job pipeline step state reason message tasks output created started finished stats"
+    keys = "job pipeline step state reason message tasks output created started finished stats restarts"
     assert list(job) == keys.split()
     assert (job["job"], job["output"]) == (f"upper@{run['run']}", f"upper@{run['run']}")
     assert list(job["tasks"]) == COUNTS
     assert job["tasks"]["total"] == sum(job["tasks"][name] for name in COUNTS[1:]) == 2
-    assert list(job["stats"]) == ["download_bytes", "upload_bytes", "process_seconds"]
+    times = [f"{what}_seconds" for what in ("process", "download", "upload", "cpu")]
+    assert list(job["stats"]) == ["download_bytes", "upload_bytes", *times, "peak_memory"]
     assert job["created"].endswith("Z")
-    assert penstock("run", "show", "last", "--json").json == run
-    assert penstock("run", "show", run["run"][:12], "--json").json == run
+    wave = penstock("run", "show", "last", "--json").json
+    made = [f"{commit['repo']}@{commit['commit']}" for commit in wave.pop("commits")]
+    assert wave == run and made == [job["output"] for job in run["jobs"]]
+    assert penstock("run", "show", run["run"][:12], "--json").json["jobs"] == run["jobs"]
     # The put before opened no run: nothing was downstream yet.
     assert penstock("run", "list", "--json").json == {"runs": [run], "next": None}
     assert penstock("run", "list", "letters", "--json").json["runs"] == [run]
@@ -75,7 +78,7 @@ def test_tasks(penstock: Penstock, letters: Path) -> None:
     penstock("run")
     tasks = penstock("task", "list", "upper", "--json").json["tasks"]
     assert [task["binding"] for task in tasks] == [["a"], ["b"]]
-    keys = "task job binding state outcome reason message reused inputs params output attempts fingerprint stats"
+    keys = "task job binding state outcome reason message reused inputs params output attempts fingerprint stats held"
     assert list(tasks[0]) == keys.split()
     assert tasks[0]["output"] == ["a"]
     shown = penstock("task", "show", tasks[0]["task"][:12], "--json").json

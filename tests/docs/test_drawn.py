@@ -52,7 +52,7 @@ def test_a_block_that_is_out_of_date_is_drawn_anew(draw: ModuleType) -> None:
     page += "<!-- drawn: outcomes -->\n<!-- end -->\nafter\n"
     redrawn = draw.redraw(page)
     assert "stale text" not in redrawn
-    assert redrawn.startswith("before\n<!-- drawn: layers -->\n```text\ncli\n")
+    assert redrawn.startswith("before\n<!-- drawn: layers -->\n```text\ncli | fsspec\n")
     assert "\n<!-- end -->\nbetween\n<!-- drawn: outcomes -->\n| Outcome | It |" in redrawn
     assert redrawn.endswith("\n<!-- end -->\nafter\n")
     assert draw.redraw(redrawn) == redrawn

@@ -69,10 +69,11 @@ def rows(home: Path) -> Iterator[Rows]:
 def records(pack: bytes) -> dict[bytes, bytes]:
     """The blobs of a pack, by the description alone."""
     size, check, magic = struct.unpack("<QI8s", pack[-20:])
-    assert magic == b"PENPACK\x01"
+    assert magic == b"PENPACK\x02"
     footer = pack[-20 - size : -20]
     assert zlib.crc32(footer) == check
-    listed = msgspec.msgpack.decode(footer)
+    digest, listed = msgspec.msgpack.decode(footer)
+    assert digest == blake3.blake3(pack[: -20 - size]).digest()
     assert listed == sorted(listed)
     assert sum(stored for _, _, stored, _ in listed) + size + 20 == len(pack)
     found = {}
@@ -223,12 +224,20 @@ def test_logs_are_spans_of_append_files(home: Path, rows: Rows) -> None:
 
 
 def test_a_stat_cache_is_read_by_the_description(home: Path, rows: Rows) -> None:
-    number, root, stamps = msgspec.msgpack.decode((home / "scans/files").read_bytes())
+    data = (home / "scans/files").read_bytes()
+    assert (data[:8], int.from_bytes(data[8:12], "little")) == (b"PENSCAN\x02", zlib.crc32(data[12:]))
+    root, records = msgspec.msgpack.decode(data[12:])
     (commit,) = rows("""select * from "commit" where repo = 'files'""")
-    assert (number, root) == (1, commit["root"])
-    assert {within + name for within, names in stamps.items() for name in names} == {*FILES, "many/link"}
+    assert root == commit["root"]
+    stamps = {}
+    for within, record in records.items():
+        names, _, rows_of = record.partition(b"\0")
+        here = dict(zip(names.decode().split("/"), struct.iter_unpack("<QqqQI", rows_of), strict=True))
+        assert list(here) == sorted(here)
+        stamps.update({within + name: stamp for name, stamp in here.items()})
+    assert stamps.keys() == {*FILES, "many/link"}
     told = (home.parent / "data/small.txt").stat()
-    mode, size, mtime, ctime, inode = stamps[""]["small.txt"]
+    size, mtime, ctime, inode, mode = stamps["small.txt"]
     assert (mode, size, mtime, inode) == (told.st_mode, told.st_size, told.st_mtime_ns, told.st_ino)
     assert ctime in (0, told.st_ctime_ns)
 
@@ -238,7 +247,7 @@ def test_everything_in_a_project_is_in_the_document(home: Path) -> None:
     table = DOCUMENT.partition("## `.penstock/`")[2].partition("\n## ")[0]
     named = re.findall(r"^\| (.+?) \|", table, re.M)
     spelled = [spelling for cell in named for spelling in re.findall(r"`([^`]+)`", cell)]
-    patterns = [re.sub(r"XX|NAME|HEX|HOST|PID|CHANCE|REPO|WORKER|SLOT|BOOT", "[^/]+", text) for text in spelled]
+    patterns = [re.sub(r"XX|NAME|HEX|HOST|PID|CHANCE|TIME|REPO|WORKER|SLOT|BOOT", "[^/]+", text) for text in spelled]
     extra = r"(-wal|-shm|\.lock)?"
     for path in home.rglob("*"):
         if path.is_file():
@@ -254,4 +263,5 @@ def test_every_table_has_its_sentence(rows: Rows) -> None:
     assert sorted(described) == sorted(
         row["name"] for row in rows("select name from sqlite_schema where type = 'table'")
     )
-    assert rows("pragma user_version")[0][0] == 1
+    said = re.search(r"^\| the database \| `PRAGMA user_version`: (\d+) \|", DOCUMENT, re.M)
+    assert said is not None and rows("pragma user_version")[0][0] == int(said[1])

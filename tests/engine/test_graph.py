@@ -96,5 +96,5 @@ def test_edges_go_by_name_inside_and_by_repo_across() -> None:
     }
     assert readers([one, two], {("made", "main")}) == {("one", "check"), ("two", "use")}
     assert readers([one, two], {("made", "other"), ("none", "main")}) == set()
-    assert read_by(two.steps[0]) == {"made", "other"}
-    assert read_by(two.steps[1]) == set()
+    assert read_by(two.steps[0], {}) == {"made", "other"}
+    assert read_by(two.steps[1], {}) == set()

@@ -315,3 +315,14 @@ def test_touched_are_the_matches_among_the_changed_and_above(pattern: str, files
 
 def test_touched_names_a_path_once_that_was_a_file_and_is_a_directory() -> None:
     assert list(touched(compile_glob("/**"), ["a", "a.txt", "a/b", "a/b/c"])) == ["a", "a.txt", "a/b", "a/b/c"]
+
+
+@given(PATTERNS, st.lists(PATHS, min_size=1, max_size=6))
+def test_the_quick_way_captures_what_the_machine_does(pattern: str, paths: list[str]) -> None:
+    try:
+        glob = compile_glob(pattern)
+    except UsageError:
+        return
+    for path in paths:
+        if glob.groups and glob.matches(path):
+            assert glob.captures(path) == glob._machine.captures(path, glob.groups)

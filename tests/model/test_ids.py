@@ -91,19 +91,34 @@ def test_paths_that_no_tree_holds(path: str) -> None:
 @pytest.mark.parametrize(
     ("ref", "expected"),
     [
-        ("main", ("main", 0)),
-        ("main^", ("main", 1)),
-        ("main^^^", ("main", 3)),
-        ("main~3", ("main", 3)),
-        ("main^0", ("main", 0)),
-        ("main~2^2", ("main", 4)),
+        ("main", ("main", 0, None)),
+        ("main^", ("main", 1, None)),
+        ("main^^^", ("main", 3, None)),
+        ("main~3", ("main", 3, None)),
+        ("main^0", ("main", 0, None)),
+        ("main^2^2", ("main", 4, None)),
+        ("main.1", ("main", 0, 1)),
+        ("main.20", ("main", 0, 20)),
+        ("main^" + "9" * 5000, ("main", 1 << 60, None)),
+        ("main.9" + "9" * 5000, ("main", 0, 1 << 60)),
     ],
 )
-def test_ancestry(ref: str, expected: tuple[str, int]) -> None:
+def test_ancestry(ref: str, expected: tuple[str, int, int | None]) -> None:
     assert split_ancestry(ref) == expected
 
 
-@pytest.mark.parametrize("ref", ["", "^", "~2", "main^x", "main~-1", "main^2x"])
+@pytest.mark.parametrize("ref", ["", "^", "~2", ".1", "main^x", "main~-1", "main^2x", "main.", "main.x"])
 def test_ancestry_that_cannot_be_read(ref: str) -> None:
     with pytest.raises(BadReference):
         split_ancestry(ref)
+
+
+@pytest.mark.parametrize("ref", ["main^~", "main~2^2", "main.2^", "main^2.1", "main.1.2"])
+def test_forms_of_ancestry_are_not_mixed(ref: str) -> None:
+    with pytest.raises(BadReference, match="nothing or one of"):
+        split_ancestry(ref)
+
+
+def test_the_first_commit_is_number_one() -> None:
+    with pytest.raises(BadReference, match="the first commit is main.1"):
+        split_ancestry("main.0")

@@ -93,7 +93,7 @@ def test_what_is_known_is_not_stored_again(objects: Objects, root: Path) -> None
             writer.add(data)
         assert writer.seal() == []
     assert len(packs(root)) == 1
-    assert len(read_footer(objects.folder, str(packs(root)[0].relative_to(root)))) == 2
+    assert len(read_footer(objects.backend, str(packs(root)[0].relative_to(root)))) == 2
     assert os.listdir(root / ASIDE) == []
 
 
@@ -120,12 +120,23 @@ def test_an_exception_discards(objects: Objects, root: Path) -> None:
 
 def test_a_full_pack_is_written_at_once(objects: Objects, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "PACK_BYTES", 10_000)
+    monkeypatch.setattr(writing, "BATCH", 1)
     data = [os.urandom(3000) for _ in range(10)]
     with objects.writer() as writer:
         ids = [writer.add(one) for one in data]
-        assert len(packs(root)) == 2
+        assert len(packs(root)) >= 1, "one may be on its way"
         assert len(writer.seal()) == 3
     assert [objects.blobs.get(blob) for blob in ids] == data
+
+
+def test_a_pack_has_so_many_records_at_most(objects: Objects, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "PACK_ROWS", 4)
+    monkeypatch.setattr(writing, "BATCH", 2)
+    data = [b"%d" % number for number in range(10)]
+    with objects.writer() as writer:
+        ids = [writer.add(one) for one in [*data, *data]]
+        assert len(writer.seal()) == 3
+    assert [objects.blobs.get(blob) for blob in ids] == [*data, *data]
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "rename"])
@@ -162,7 +173,7 @@ def test_a_seal_may_be_tried_again(objects: Objects, monkeypatch: pytest.MonkeyP
 class TestIndex:
     def test_other_processes_packs_are_found(self, objects: Objects, root: Path) -> None:
         # An index of its own stands for a process that has not been told.
-        other = Blobs(objects.folder, root / "other.db")
+        other = Blobs(objects.backend, root / "other.db")
         ids = add(objects, SMALL, TEXT)
         assert other.get(ids[0]) == SMALL
         later = add(objects, b"later", b"and later")
@@ -174,12 +185,12 @@ class TestIndex:
             blob = writer.add(SMALL)
             names = writer.seal()
         assert objects.blobs.get(blob) == SMALL
-        other = Blobs(objects.folder, root / "other.db")
+        other = Blobs(objects.backend, root / "other.db")
         with objects.writer() as writer:
             later = writer.add(TEXT)
             names += writer.seal()
         other.learn(names)
-        assert other._index.packs() == set(names)
+        assert other.index.packs() == set(names)
         assert other.get(later) == TEXT
         with pytest.raises(NotFound):
             other.learn(["packs/no/no.pack"])
@@ -216,7 +227,7 @@ class TestIndex:
             assert list(second.blobs.check(data=True)) == []
 
     def test_a_full_disk_is_an_oserror(self, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-        index = objects.blobs._index
+        index = objects.blobs.index
         index._db.execute("pragma max_page_count = 1")
         with pytest.raises(OSError, match="No space left"):
             index.add("packs/aa/a.pack", [(blob_id(b"%d" % n), n, 1, 1) for n in range(1000)])
@@ -275,7 +286,7 @@ class TestDamage:
         for at in range(len(SMALL), len(data)):
             overwrite(pack, data[:at] + bytes([data[at] ^ 0x11]) + data[at + 1 :])
             with pytest.raises(Corrupt, match=pack.name):
-                read_footer(objects.folder, str(pack.relative_to(root)))
+                read_footer(objects.backend, str(pack.relative_to(root)))
 
     def test_a_pack_that_is_gone(self, objects: Objects, root: Path) -> None:
         (blob,) = add(objects, SMALL)
@@ -288,7 +299,7 @@ class TestDamage:
 
     def test_of_what_the_index_says(self, objects: Objects) -> None:
         (blob,) = add(objects, SMALL)
-        objects.blobs._index._db.execute("update blob set start = 5")
+        objects.blobs.index._db.execute("update blob set start = 5")
         (line,) = objects.blobs.check()
         assert "index" in line
         with pytest.raises(Corrupt):

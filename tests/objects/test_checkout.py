@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.model.data import EMPTY, Entry
+from penstock.model.data import EMPTY, Entry, show_id
 from penstock.model.errors import AlreadyExists, BadOutput, Corrupt, NotFound
 from penstock.objects import checkout, copies, tree
 from penstock.objects.copies import blob_id
@@ -259,3 +259,59 @@ class TestRefused:
             path.chmod(0)
             self.refused(objects, top, "sub")
             path.chmod(0o700)
+
+
+def test_links_are_the_stores_own_files(objects: Objects, tmp_path: Path) -> None:
+    """Large ones only; what runs needs a mode of its own."""
+    with objects.writer() as writer:
+        large, small = writer.add(b"l" * LARGE), writer.add(b"s")
+        root = tree.build(
+            objects.writing(writer),
+            [
+                ("large", Entry((large,), LARGE)),
+                ("tool", Entry((large,), LARGE, True)),
+                ("twice", Entry((large, large), 2 * LARGE)),
+                ("small", Entry((small,), 1)),
+            ],
+        )
+    out = tmp_path / "out"
+    checkout.lay_out(objects.blobs, objects.pages, root, out, link=True)
+    whole = objects.blobs.whole(large)
+    assert whole is not None
+    assert (out / "large").samefile(whole)
+    assert not (out / "large").stat().st_mode & 0o222
+    for name in ("tool", "twice", "small"):
+        assert (out / name).stat().st_nlink == 1
+    assert (out / "tool").stat().st_mode & 0o100
+    checkout.put_file(objects.blobs, Entry((large,), LARGE), tmp_path / "one", link=True)
+    assert (tmp_path / "one").samefile(whole)
+
+
+def test_small_files_are_read_together(objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with objects.writer() as writer:
+        entries = [(f"{n:04}", Entry((writer.add(b"%d" % n),), len(b"%d" % n))) for n in range(3000)]
+        root = tree.build(objects.writing(writer), entries)
+    reads = []
+    real = type(objects.blobs.backend).get
+
+    def get(self: object, name: str, start: int = 0, length: int | None = None) -> bytes:
+        reads.append(name)
+        return real(self, name, start, length)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(objects.blobs.backend), "get", get)
+    assert checkout.lay_out(objects.blobs, objects.pages, root, tmp_path / "out")[0] == 3000
+    assert len(reads) < 100
+    assert (tmp_path / "out/2999").read_bytes() == b"2999"
+
+
+def test_one_damaged_record_among_many_is_named(objects: Objects, tmp_path: Path) -> None:
+    with objects.writer() as writer:
+        blobs = [writer.add(b"record %d" % n) for n in range(10)]
+    (pack,) = tmp_path.rglob("*.pack")
+    data = bytearray(pack.read_bytes())
+    data[data.index(b"record 5") + 7] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(data)
+    assert len(objects.blobs.load(blobs[:5])) == 5
+    with pytest.raises(Corrupt, match=show_id(blobs[5])):
+        objects.blobs.load(blobs)

@@ -93,6 +93,33 @@ def test_edit_is_what_a_dict_does(content: dict[bytes, bytes], edits: list[tuple
     assert maps.edit(shelf, build(shelf, after), undo) == before
 
 
+@given(st.lists(changes, min_size=1, max_size=6), bounds)
+def test_any_history_and_any_way_between_its_states(
+    history: list[list[tuple[bytes, bytes | None]]], bound: tuple[bytes, bytes | None]
+) -> None:
+    shelf = Shelf()
+    content: dict[bytes, bytes] = {}
+    root = EMPTY
+    states = [(content, root)]
+    for edits in history:
+        content, root = applied(content, edits), maps.edit(shelf, root, edits)
+        assert root == build(shelf, content)
+        states.append((content, root))
+    for _, old in states:
+        # All at once, one by one, backwards: the way does not count.
+        found = [(key, after) for key, _, after in maps.diff(shelf, old, root)]
+        assert maps.edit(shelf, old, found) == maps.edit(shelf, old, reversed(found)) == root
+        single = old
+        for item in found:
+            single = maps.edit(shelf, single, [item])
+        assert single == root
+        # What is equal in a range has one identity there, whatever lies around it.
+        same = not list(maps.diff(shelf, old, root, *bound))
+        assert same is (maps.part(shelf, old, *bound) == maps.part(shelf, root, *bound))
+        inside = [(key, after) for key, _, after in maps.diff(shelf, old, root, *bound)]
+        assert maps.part(shelf, maps.edit(shelf, old, inside), *bound) == maps.part(shelf, root, *bound)
+
+
 @given(contents, contents, bounds)
 def test_get_and_scan(
     content: dict[bytes, bytes], other: dict[bytes, bytes], bound: tuple[bytes, bytes | None]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,14 @@ class Lab:
 
     def alive(self) -> list[int]:
         return alive(self.parts.layout.id)
+
+    @staticmethod
+    def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+        """Until something is so that another process does."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it never came to it"
+            time.sleep(0.01)
 
     def penstock(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         """The command line in a process of its own."""

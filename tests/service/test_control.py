@@ -78,7 +78,7 @@ def test_a_running_run_is_stopped_by_somebody_else(gate: Any) -> None:
     with gate.penstock("run") as driver:
         wait_for(gate.arrived)
         run = gate.project.runs()[0].run
-        assert "running" in {job.state for job in gate.project.run_view(run).jobs}
+        wait_for(lambda: "running" in {job.state for job in gate.project.run_view(run).jobs})
         assert "asked to stop; engine is pid" in stop(gate.parts, run)
         _, said = driver.communicate(timeout=30)
         assert driver.returncode == 1, said

@@ -21,14 +21,14 @@ from penstock.model.errors import (
     UsageError,
 )
 from penstock.model.ids import parse_reference
-from penstock.service.data import reading, repos
+from penstock.service.data import branches, comparing, removing, repos
 
 COPY = "steps: {copy: {input: 'in:/*', run: cp -r $PENSTOCK_IN/in/. $PENSTOCK_OUT}}"
 
 
 def differences(lab: Any, old: str, new: str) -> list[tuple[str, str]]:
     roots = [lab.project.commit(reference).root for reference in (old, new)]
-    return [(item.path, item.change) for item in reading.diff(lab.parts, *roots)]
+    return [(item.path, item.change) for item in comparing.diff(lab.parts, *roots)]
 
 
 def test_put_rm_and_their_history(lab: Any, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_branches(lab: Any) -> None:
     lab.put("in", {"b": "main"})
     assert lab.ok() == {"copy": (1, 0, 1)}
     assert lab.files("copy") == {"a": "dev"}
-    repos.create_branch(lab.parts, "in", "dev", parse_reference("in@main"))
+    branches.create_branch(lab.parts, "in", "dev", parse_reference("in@main"))
     assert lab.run().state == "success"
     assert lab.files("copy") == {"a": "main", "b": "main"}
 
@@ -218,13 +218,13 @@ def test_a_commit_that_was_read_stays(lab: Any) -> None:
     first = lab.put("in", {"a": "1"})
     lab.ok()
     with pytest.raises(Refused, match="was read by"):
-        repos.delete_commit(lab.parts, parse_reference(f"in@{first}"))
+        removing.drop(lab.parts, parse_reference(f"in@{first}"))
     with pytest.raises(Refused, match="is used by step"):
         repos.delete_repo(lab.parts, "in")
     lab.put("free", {"a": "1"})
     second = lab.put("free", {"a": "2"})
     lab.put("free", {"a": "3"})
-    repos.delete_commit(lab.parts, parse_reference(f"free@{second}"))
+    removing.squash(lab.parts, parse_reference(f"free@{second}"))
     assert [lab.files(f"free@main~{back}") for back in range(2)] == [{"a": "3"}, {"a": "1"}]
     repos.delete_repo(lab.parts, "free")
     with pytest.raises(NotFound):

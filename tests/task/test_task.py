@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def test_the_rest(inside: Path) -> None:
     assert set(dir(task)) == set(task.__all__)
 
 
-@pytest.mark.parametrize("name", [name for name in task.__all__ if name not in ("files", "should_stop")])
+@pytest.mark.parametrize("name", [name for name in task.__all__ if name not in ("batch", "files", "should_stop")])
 def test_outside_a_task(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in [variable for variable in os.environ if variable.startswith("PENSTOCK_")]:
         monkeypatch.delenv(variable)
@@ -88,3 +89,92 @@ def test_being_asked_to_stop() -> None:
     env = {**os.environ, "PENSTOCK_TASK": "t", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "False True\n"
+
+
+PROGRAM = """
+import os, subprocess, sys
+from penstock import task
+
+loaded = os.getpid()
+
+@task.batch
+def work(inputs, out, params):
+    print("task", task.id, sorted(inputs), params["n"], task.attempt)
+    if params["n"] == 2:
+        raise ValueError("two")
+    assert (task.out, task.params) == (out, params) and "PENSTOCK_PARAM_N" not in os.environ
+    assert sys.stdin.read() == "", "tasks are not for programs it starts"
+    assert subprocess.run(["sh", "-c", "cat; test ! -e /proc/self/fd/3 && test -z $PENSTOCK_BATCH"]).returncode == 0
+    (out / "n").write_text(f"{params['n']} {loaded}")
+
+work()
+"""
+
+
+def test_one_process_for_many(tmp_path: Path) -> None:
+    """The other side of the conversation, by hand."""
+    theirs, ours = os.pipe()
+    answers, say = os.pipe()
+    os.set_inheritable(say, True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PENSTOCK_BATCH": str(say), "PENSTOCK_PARAM_N": "0"}
+    program = PROGRAM.replace("/fd/3", f"/fd/{say}")
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        pass_fds=[say],
+        text=True,
+    ) as process:
+        os.close(theirs)
+        os.close(say)
+        told = os.fdopen(answers)
+        replies = []
+        for n in (1, 2, 3):
+            place = tmp_path / str(n)
+            (place / "in" / "images").mkdir(parents=True)
+            (place / "out").mkdir()
+            (place / "params.json").write_text(json.dumps({"n": n}))
+            paths = {"in": str(place / "in"), "out": str(place / "out"), "params": str(place / "params.json")}
+            os.write(ours, json.dumps({"task": f"t{n}", "attempt": f"t{n}-1", **paths}).encode() + b"\n")
+            replies.append(json.loads(told.readline()))
+        os.close(ours)
+        out, errors = process.communicate(timeout=30)
+        told.close()
+    assert process.returncode == 0, errors
+    assert replies == [{"attempt": "t1-1"}, {"attempt": "t2-1", "failed": "ValueError: two"}, {"attempt": "t3-1"}]
+    assert out == "".join(f"task t{n} ['images'] {n} t{n}-1\n" for n in (1, 2, 3))
+    assert "ValueError: two" in errors
+    first, third = ((tmp_path / n / "out" / "n").read_text().split() for n in "13")
+    assert first[1] == third[1]
+
+
+def test_the_same_program_without_a_batch(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "params.json").write_text('{"n": 7}')
+    program = (
+        "from penstock import task\n@task.batch\ndef f(inputs, out, params): (out / 'n').write_text(str(params))\nf()"
+    )
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PENSTOCK_IN": str(tmp_path / "in"),
+        "PENSTOCK_OUT": str(tmp_path),
+        "PENSTOCK_PARAMS": str(tmp_path / "params.json"),
+    }
+    subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=30)
+    assert (tmp_path / "n").read_text() == "{'n': 7}"
+
+
+def test_a_batch_outside_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [variable for variable in os.environ if variable.startswith("PENSTOCK_")]:
+        monkeypatch.delenv(variable)
+
+    @task.batch
+    def work(inputs: object, out: object, params: object) -> None:
+        """Never called."""
+
+    assert (work.__name__, work.__doc__) == ("work", "Never called.")
+    with pytest.raises(RuntimeError, match="only works inside a task"):
+        work()

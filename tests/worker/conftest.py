@@ -128,3 +128,19 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     found = Engine(tmp_path / ".penstock")
     yield found
     found.hang_up()
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Engine]:
+    """An engine whose worker has one slot, so that what it is given runs in order."""
+    found = Engine(tmp_path / ".penstock", slots=1)
+    yield found
+    found.hang_up()
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[Engine]:
+    """One whose worker the test ends itself."""
+    found = Engine(tmp_path / ".penstock", slots=1)
+    yield found
+    found.pipe.close()

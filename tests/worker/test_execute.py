@@ -16,6 +16,7 @@ from penstock.runner.base import Ended, Launch
 from penstock.runner.dry import Dry
 from penstock.worker.execute import Executor
 from penstock.worker.log import Log
+from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
 
 
@@ -70,7 +71,9 @@ def executor(tmp_path: Path, storage: Storage) -> Iterator[Executor]:
         return storage, NoCode()
 
     slots = [Slot(number, str(tmp_path / f"work/{number}"), Log(str(tmp_path), f"{number}.log")) for number in range(3)]
-    found = Executor(slots, Dry(answer), parts, {"PATH": "/bin"})
+    dry = Dry(answer)
+    servers = Servers(2, dry, lambda number: Log(str(tmp_path), f"{number}.batch.log"), str(tmp_path))
+    found = Executor(slots, dry, servers, parts, {"PATH": "/bin"})
     yield found
     found.close()
     assert storage.closed == storage.opened

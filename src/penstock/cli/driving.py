@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from penstock.cli.progress import watcher
 from penstock.model.errors import Interrupted
@@ -41,3 +42,22 @@ def see_through(parts: Parts, runs: Collection[str], timeout: float | None = Non
         raise Interrupted("stopped; `penstock run` goes on") from None
     finally:
         watch.close()
+
+
+def keep_watch(parts: Parts) -> NoReturn:
+    """Drive whatever comes until Ctrl-C; each run that ends is told. Raises Interrupted."""
+    from penstock.cli import summary
+    from penstock.cli.output import talk
+    from penstock.model.run import Job, Run
+    from penstock.service.answers import views
+    from penstock.service.driving.background import stay
+
+    def ended(run: Run) -> None:
+        view = views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
+        summary.show_run(view)
+        summary.show_failures(parts, view.jobs)
+
+    talk("watching linked directories and timed branches; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt):
+        stay(parts, ended, watch=True)
+    raise Interrupted("stopped watching; `penstock run` goes on")

@@ -24,6 +24,11 @@ params_option = click.option(
 )
 
 
+def force_option(help: str) -> Callable[[_Command], _Command]:
+    """`--force`, with what it overrules."""
+    return click.option("--force", is_flag=True, help=help)
+
+
 def page_options(default: int) -> Callable[[_Command], _Command]:
     """`--limit` and `--after` of a `list`."""
 

@@ -19,6 +19,9 @@ _SECTIONS = {
         "ls": ("verbs.read:ls", "List files."),
         "cat": ("verbs.read:cat", "Print a file."),
         "rm": ("verbs.write:rm", "Delete files in one commit."),
+        "cp": ("verbs.copy:cp", "Copy files from one commit to another one, by reference."),
+        "find": ("verbs.find:find", "Show which commits touched a path."),
+        "purge": ("verbs.purge:purge", "Take a path out of all history and results."),
         "log": ("verbs.history:log", "Show the commits of a branch."),
         "diff": ("verbs.history:diff", "Show which files differ between two commits."),
     },
@@ -28,22 +31,28 @@ _SECTIONS = {
         "wait": ("verbs.wait:wait", "See runs through to their end."),
         "status": ("verbs.status:status", "Show the project at a glance."),
         "logs": ("verbs.logs:logs", "Show what tasks printed."),
-        "stop": ("verbs.control:stop", "End a run or a job."),
-        "hold": ("verbs.control:hold", "Let a run or a job start nothing more."),
+        "stop": ("verbs.control:stop", "End a run, a job or a task."),
+        "hold": ("verbs.control:hold", "Let a run, a job or a task start nothing more."),
         "release": ("verbs.control:release", "Let what is held go on."),
-        "retry": ("verbs.control:retry", "Run again what failed in a run."),
+        "retry": ("verbs.control:retry", "Run again what failed in a run or a job."),
     },
     "Why": {
         "explain": ("verbs.why:explain", "Say why something waits, ran, was reused or failed."),
         "trace": ("verbs.why:trace", "Follow a file back to what it was made of."),
+        "verify": ("verbs.why:verify", "Run some of a job's tasks again, aside, and compare the bytes."),
+    },
+    "Keeping": {
+        "gc": ("verbs.gc:gc", "Delete what nothing needs any more."),
         "fsck": ("verbs.fsck:fsck", "Look for damage."),
+        "data": ("nouns.data:data", "What is stored: usage."),
     },
     "Nouns": {
         "repo": ("nouns.repo:repo", "Versioned data: list show create delete."),
-        "branch": ("nouns.branch:branch", "Names of commits: list show create delete."),
-        "commit": ("nouns.commit:commit", "States of a repo: list show create delete."),
+        "branch": ("nouns.branch:branch", "Names of commits: list show create merge trigger delete."),
+        "file": ("nouns.file:file", "What commits hold: list show."),
+        "commit": ("nouns.commit:commit", "States of a repo: list show create start finish abandon squash drop."),
         "pipeline": ("nouns.pipeline:pipeline", "Graphs of steps: list show create delete."),
-        "job": ("nouns.job:job", "Steps of a run: list show. (`run list`, `run show`: runs.)"),
+        "job": ("nouns.job:job", "Steps of a run: list show. (`run list`, `run show`, `run delete`: runs.)"),
         "task": ("nouns.task:task", "Bindings of a job: list show."),
     },
 }
@@ -66,7 +75,7 @@ cli = LazyGroup(
     "penstock",
     "Versioned data in, pipelines of plain commands, only what changed runs.",
     _SECTIONS,
-    faces={"run": (frozenset({"list", "show"}), "nouns.run:run")},
+    faces={"run": (frozenset({"list", "show", "delete"}), "nouns.run:run")},
     params=[
         click.Option(
             ["-C"], metavar="DIR", is_eager=True, expose_value=False, callback=_go_to, help="Work as if started in DIR."

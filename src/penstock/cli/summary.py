@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.cli.output import short, show_table, talk
-from penstock.text.units import show_seconds
+from penstock.text.units import show_seconds, show_size
 
 if TYPE_CHECKING:
-    from penstock.model.views import JobView, RunView, TaskView
+    from penstock.model.views import CommitView, JobView, RunView, TaskView
     from penstock.service.parts import Parts
 
 #: How many jobs, failed jobs, failed tasks of one, and last lines of a log are shown.
@@ -48,6 +48,15 @@ def show_jobs(jobs: Sequence[JobView], of_many_runs: bool = False) -> None:
     show_table(("JOB" if of_many_runs else "STEP", "TASKS", "TIME", "STATE", "OUTPUT"), rows, right=("TIME",))
     if len(shown) < len(jobs):
         talk(f"and {len(jobs) - len(shown)} more jobs")
+
+
+def show_commits(commits: Sequence[CommitView]) -> None:
+    """The commits of one run in all repos, on stdout."""
+    rows = [
+        (item.repo, item.branch, item.files, show_size(item.size), item.origin if item.finished else "open", item.error)
+        for item in commits
+    ]
+    show_table(("REPO", "BRANCH", "FILES", "SIZE", "ORIGIN", "ERROR"), rows, right=("FILES", "SIZE"))
 
 
 def tasks(job: JobView) -> str:
@@ -108,7 +117,9 @@ def _last_lines(parts: Parts, task: str) -> list[str]:
 
 def binding(key: Sequence[str]) -> str:
     """A binding as one word per input: the paths it is made of, `/` for a whole repo."""
-    return " × ".join(part or "/" for part in key)
+    from penstock.engine.matching import show_key
+
+    return show_key(key)
 
 
 def show_next(parts: Parts, run: RunView) -> None:
@@ -125,10 +136,10 @@ def show_next(parts: Parts, run: RunView) -> None:
 def _one_file(parts: Parts, repo: str) -> str | None:
     from penstock.model.errors import NotFound
     from penstock.model.ids import Reference
-    from penstock.service.data import reading
+    from penstock.service.data import listing
 
     try:
-        first = next(reading.ls(parts, Reference(repo), recursive=True), None)
+        first = next(listing.ls(parts, Reference(repo), recursive=True), None)
     except NotFound:
         # The job found nothing to do, so that the repo is still empty.
         return None

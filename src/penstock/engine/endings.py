@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from penstock.model.data import EMPTY
 from penstock.model.moves import AttemptState, Outcome, Reason, TaskState
-from penstock.model.run import Attempt, Job, Task
-from penstock.model.wire import Result
+from penstock.model.run import Attempt, Job, Run, Task
+from penstock.model.spec import Step
+from penstock.model.wire import Result, Stats
 
 
 def ended(attempt: Attempt, result: Result) -> Attempt:
@@ -38,10 +39,41 @@ def ended(attempt: Attempt, result: Result) -> Attempt:
     )
 
 
-def after(task: Task, result: Result, tries: int, stopping: str | None, now: int) -> Task:
-    """The task after an attempt: done, or ready for another one."""
+def costs(job: Job, stats: Sequence[Stats]) -> dict[str, float]:
+    """What a job has cost with some attempts more; every try counts."""
+    return {
+        "download_bytes": job.download_bytes + sum(item.download_bytes for item in stats),
+        "upload_bytes": job.upload_bytes + sum(item.upload_bytes for item in stats),
+        "download_seconds": job.download_seconds + sum(item.download_seconds for item in stats),
+        "process_seconds": job.process_seconds + sum(item.process_seconds for item in stats),
+        "upload_seconds": job.upload_seconds + sum(item.upload_seconds for item in stats),
+        "cpu_seconds": job.cpu_seconds + sum(item.cpu_seconds for item in stats),
+        "peak_memory": max(job.peak_memory, *(item.peak_memory for item in stats)),
+    }
+
+
+def stopping(job: Job, run: Run, step: Callable[[Job], Step]) -> str | None:
+    """Why a job starts nothing more: somebody asked it or its run to end, or its first failed task is enough."""
+    asked = job.stop or run.stop
+    if asked is None and job.failed and step(job).fail == "fast":
+        return Reason.TASKS
+    return asked
+
+
+def cancelled(task: Task, message: str, now: int) -> Task:
+    """A task that somebody stopped while it had no attempt."""
+    return replace(
+        task, state=TaskState.DONE, outcome=Outcome.CANCELLED, reason=task.stop, message=message, finished=now
+    )
+
+
+def after(task: Task, attempt: Attempt, result: Result, tries: int, stopping: str | None, now: int) -> Task:
+    """The task after an attempt: done, or ready for another one. `stopping`: why its job starts nothing more."""
     used = task.tries + 1
+    stopping = task.stop or stopping
     if result.outcome == Outcome.CANCELLED and stopping is None:
+        return replace(task, state=TaskState.READY)
+    if task.again == attempt.number and result.outcome == Outcome.FAILED and stopping is None:
         return replace(task, state=TaskState.READY)
     # Writing over a sibling would only happen again.
     again = result.outcome == Outcome.FAILED and used < tries and stopping is None and result.reason != Reason.COLLISION
@@ -52,7 +84,7 @@ def after(task: Task, result: Result, tries: int, stopping: str | None, now: int
         task,
         state=TaskState.DONE,
         outcome=result.outcome,
-        reason=result.reason if stopping is None or good else result.reason or stopping,
+        reason=stopping if result.outcome == Outcome.CANCELLED else result.reason,
         message=result.message,
         tries=used,
         output=result.output if good else EMPTY,
@@ -63,10 +95,14 @@ def after(task: Task, result: Result, tries: int, stopping: str | None, now: int
 
 def fold_tasks(job: Job, stop: str | None) -> tuple[str, str | None, str]:
     """Outcome, reason and message of a job whose tasks are all done. `stop`: why it was asked to end."""
-    if stop is not None and (job.cancelled or job.failed):
-        return Outcome.CANCELLED, stop, ""
+    if stop is not None and (job.cancelled or job.failed or job.unexported is not None):
+        return Outcome.CANCELLED, stop, job.unexported or ""
     if job.failed:
         return Outcome.FAILED, Reason.TASKS, f"{job.failed} of {job.total} tasks failed"
+    if job.cancelled:
+        return Outcome.FAILED, Reason.TASKS, f"{job.cancelled} of {job.total} tasks were stopped"
+    if job.unexported is not None:
+        return Outcome.FAILED, Reason.EXPORT, job.unexported
     return Outcome.SUCCEEDED, None, ""
 
 

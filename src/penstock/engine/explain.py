@@ -7,16 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from penstock.engine.matching import show_key
 from penstock.model.moves import JobState, Outcome, Reason, RunState, TaskState
 from penstock.model.run import Attempt, Job, Run, Task
-from penstock.model.spec import Step
 
 #: Reason -> what it means for the thing that ended.
 REASONS: dict[str, str] = {
     Reason.USER: "somebody stopped it",
     Reason.UPSTREAM: "something it needs did not succeed",
     Reason.SUPERSEDED: "a newer version of the pipeline, or newer data, took its place; its good tasks stay reusable",
-    Reason.TIMEOUT: "it took longer than `retry.timeout` allows",
+    Reason.TIMEOUT: "it took longer than its timeout allows",
     Reason.EXIT: "its command ended with an exit code that means failure",
     Reason.SIGNAL: "its command was killed by a signal that Penstock did not send",
     Reason.COMMAND: "its command could not be started",
@@ -28,6 +28,7 @@ REASONS: dict[str, str] = {
     Reason.WALLTIME: "its place was about to end",
     Reason.MEMORY: "it needed more memory than it asked for",
     Reason.UNRUNNABLE: "no node can ever run it",
+    Reason.EXPORT: "its output could not be copied to where its step asks",
 }
 
 OUTCOMES: dict[str, str] = {
@@ -50,6 +51,7 @@ class Around(Struct, frozen=True):
     plain: bool = False  #: whether its step runs every time
     base: str | None = None  #: the job it took its ledger over from
     differences: Sequence[str] = ()  #: what is not as it was in the base
+    left_out: Sequence[str] = ()  #: what its joins find no partner for
     failures: Sequence[str] = ()  #: what its failed tasks say
     twin: str | None = None  #: a task in flight that does the same work
     made_by: str | None = None  #: the task whose result was reused
@@ -108,7 +110,8 @@ def _job_state(job: Job, around: Around) -> str:
     if job.state == JobState.OPEN:
         return f"{job.id} is running: {job.left} of {job.total} tasks are left"
     if job.state == JobState.EXPORTING:
-        return f"{job.id} is copying its output to where the step asks"
+        trouble = f"; {job.unexported}" if job.unexported else ""
+        return f"{job.id} is copying its output to where the step asks{trouble}"
     if job.state == JobState.CLOSING:
         return f"{job.id} is writing its ledger and its commit"
     return f"{job.id} {OUTCOMES[job.outcome or Outcome.FAILED]}{_because(job.reason, job.message)}"
@@ -126,6 +129,7 @@ def _why_it_ran(job: Job, around: Around) -> list[str]:
         lines = [f"all {job.total} tasks had to run"]
     else:
         lines = [f"{ran} of {job.total} tasks had to run; the same inputs, code and parameters gave the others before"]
+    lines += around.left_out
     if around.base is None:
         lines.append("it is the first job of this step")
     elif around.differences:
@@ -138,12 +142,14 @@ def _why_it_ran(job: Job, around: Around) -> list[str]:
 
 def explain_task(task: Task, job: Job, attempts: Sequence[Attempt], around: Around) -> list[str]:
     """Why a task waits, ran, was reused or failed; at least one sentence."""
-    name = f"task {task.id[:12]} ({' × '.join(part or '/' for part in task.key)}) of {job.id}"
+    name = f"task {task.id[:12]} ({show_key(task.key)}) of {job.id}"
     if task.state == TaskState.READY:
         lines = [f"{name} is ready"]
         if task.tries:
             lines.append(f"attempt {task.tries} failed ({task.message}); it will be tried again")
-        if around.twin:
+        if task.hold:
+            lines.append(f"it is held by {task.hold}; `penstock release {task.id[:12]}` lets it go on")
+        elif around.twin:
             lines.append(f"same work as task {around.twin}: it waits for that result")
         elif job.hold or around.run_hold:
             lines.append(f"its job is held by {job.hold or around.run_hold}")
@@ -153,7 +159,10 @@ def explain_task(task: Task, job: Job, attempts: Sequence[Attempt], around: Arou
             lines.append("every worker is busy; it runs when one is free")
         return lines
     if task.state == TaskState.ACTIVE:
-        return [f"{name} is running on worker {attempts[-1].worker}" if attempts else f"{name} is being placed"]
+        lines = [f"{name} is running on worker {attempts[-1].worker}" if attempts else f"{name} is being placed"]
+        if task.stop:
+            lines.append(f"it was asked to end: {REASONS[task.stop]}")
+        return lines
     lines = [f"{name} {OUTCOMES[task.outcome or Outcome.FAILED]}{_because(task.reason, task.message)}"]
     if task.reused:
         lines.append(f"it was reused: the same work succeeded as task {around.made_by or 'before'}")
@@ -191,17 +200,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if old.get("salt") != new.get("salt"):
         lines.append("the pipeline was applied to be reprocessed")
     return lines
-
-
-def nothing_matches(step: Step) -> str:
-    """That a step's input is empty.
-
-    >>> from penstock.model.spec import InputSpec
-    >>> nothing_matches(Step("s", (), InputSpec("glob", repo="texts", glob="/*.csv")))
-    'nothing matches texts:/*.csv'
-    """
-    leaves = step.input.leaves() if step.input else ()
-    return f"nothing matches {' × '.join(f'{leaf.repo}:{leaf.glob}' for leaf in leaves)}"
 
 
 def _changed_keys(what: str, old: Mapping[str, Any], new: Mapping[str, Any], show: bool = True) -> list[str]:

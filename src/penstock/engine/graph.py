@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
-from penstock.model.spec import Pipeline, Step
+from penstock.model.spec import DEFAULT_BRANCH, Pipeline, Step
 
 #: (pipeline, step)
 Node = tuple[str, str]
@@ -20,9 +20,14 @@ class Arrow(Struct, frozen=True):
     needs: str
 
 
-def arrows(pipelines: Iterable[Pipeline]) -> list[Arrow]:
-    """Every edge: by `after` inside a pipeline, by repos across all. An edge by repo always needs success."""
+def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arrow]:
+    """Every edge: by `after` inside a pipeline, by repos across all. An edge by repo always needs success.
+
+    Who reads another branch than the one steps publish to waits for nobody: that branch moves later, by a trigger or
+    by hand. With `deferred` such edges count too.
+    """
     pipelines = list(pipelines)
+    defaults = default_branches(pipelines)
     publishers = {step.output: (pipe.name, step.name) for pipe in pipelines for step in pipe.steps if step.publishes}
     found: dict[tuple[Node, Node], Arrow] = {}
     for pipeline in pipelines:
@@ -31,16 +36,22 @@ def arrows(pipelines: Iterable[Pipeline]) -> list[Arrow]:
             for after in step.after:
                 upstream = (pipeline.name, after.step)
                 found[node, upstream] = Arrow(node, upstream, after.needs)
-            for repo in read_by(step):
+            for repo in read_by(step, defaults, deferred=deferred):
                 source = publishers.get(repo)
                 if source is not None:
                     found[node, source] = Arrow(node, source, "success")
     return list(found.values())
 
 
-def read_by(step: Step) -> set[str]:
-    """The repos a step reads."""
-    return {leaf.repo for leaf in step.input.leaves()} if step.input else set()
+def default_branches(pipelines: Iterable[Pipeline]) -> dict[str, str]:
+    """The default branches that pipelines declare: steps publish to these."""
+    return {repo.name: repo.branch for pipeline in pipelines for repo in pipeline.repos}
+
+
+def read_by(step: Step, defaults: Mapping[str, str], *, deferred: bool = False) -> set[str]:
+    """The repos a step reads at the branch that steps publish to; with `deferred`, at any branch."""
+    leaves = step.input.leaves() if step.input else ()
+    return {leaf.repo for leaf in leaves if deferred or leaf.branch == defaults.get(leaf.repo, DEFAULT_BRANCH)}
 
 
 def readers(pipelines: Iterable[Pipeline], heads: Collection[tuple[str, str]]) -> set[Node]:

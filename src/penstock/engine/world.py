@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from penstock.engine import endings
 from penstock.model.moves import AttemptState, JobState, RunState, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.spec import Step
@@ -23,6 +24,7 @@ class World(Struct):
     tasks: dict[int, Task] = field(default_factory=dict)  #: active ones
     attempts: dict[int, Attempt] = field(default_factory=dict)  #: task -> its live attempt
     flying: dict[int, int] = field(default_factory=dict)  #: job -> how many of its tasks are active
+    stopped: list[Task] = field(default_factory=list)  #: tasks somebody stopped before they began, to be cancelled
 
     @classmethod
     def of(
@@ -32,6 +34,7 @@ class World(Struct):
         jobs: Iterable[Job],
         edges: Iterable[Edge],
         flying: Iterable[tuple[Task, Attempt]] = (),
+        stopped: Iterable[Task] = (),
     ) -> World:
         world = cls(step, {run.id: run for run in runs}, {job.seq: job for job in jobs})
         for edge in edges:
@@ -40,14 +43,20 @@ class World(Struct):
             if job.repo is not None and job.state != JobState.DONE:
                 world.turns.setdefault(job.repo, []).append(job.seq)
         world.absorb(row for task, attempt in flying for row in ((None, task), (None, attempt)))
+        world.stopped = list(stopped)
         return world
 
     def in_state(self, state: str) -> Iterator[Job]:
         """The jobs in a state, oldest first."""
         return iter(sorted((job for job in self.jobs.values() if job.state == state), key=lambda job: job.seq))
 
+    def stopping(self, job: Job) -> str | None:
+        """Why a job starts nothing more, None if it does."""
+        return endings.stopping(job, self.runs[job.run], self.step)
+
     def absorb(self, changes: Iterable[tuple[Any, Any]]) -> None:
         """Take over rows as the store now holds them."""
+        self.stopped = []
         for _, row in changes:
             if isinstance(row, Task):
                 self._absorb_task(row)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from penstock.model.data import EMPTY
 from penstock.model.run import Attempt, Branch, Commit, JobInput, Success, Task
 from penstock.model.wire import Result, Started
 
@@ -29,6 +30,8 @@ class Expanded(Struct, frozen=True):
     files: int  #: how many files the reused bindings left
     message: str = ""  #: what people should know although nothing is wrong
     tasks: tuple[Task, ...] = ()
+    stored: int = 0  #: how many tasks more are rows already, because there are too many to hold
+    keys: bytes = EMPTY
 
 
 class Unreadable(Struct, frozen=True):
@@ -73,6 +76,16 @@ class Returned(Struct, frozen=True):
     message: str
 
 
+class Exported(Struct, frozen=True):
+    """How the copying of a job's output went: `trouble` says what failed, None that it is there. Until it is `over`, it
+    is tried again.
+    """
+
+    job: int
+    trouble: str | None
+    over: bool
+
+
 class Closed(Struct, frozen=True):
     """A job's ledger and tree are durable. `commit` is what it publishes, `branch` the head it moves on success."""
 
@@ -86,4 +99,4 @@ class Closed(Struct, frozen=True):
     branch: Branch | None
 
 
-Fact = Loaded | Expanded | Unreadable | Placed | Reused | Began | Reported | Returned | Closed
+Fact = Loaded | Expanded | Unreadable | Placed | Reused | Began | Reported | Returned | Exported | Closed

@@ -17,8 +17,9 @@ from functools import lru_cache
 from operator import itemgetter
 
 from penstock.model.errors import UsageError
+from penstock.model.globcapture import expression
 from penstock.model.globmachine import Machine, State, Threads
-from penstock.model.globsyntax import parse
+from penstock.model.globsyntax import Sequence, parse
 
 #: How many states a glob remembers before it forgets them all; only patterns made for it come near.
 REMEMBERED = 2000
@@ -28,16 +29,18 @@ class Glob:
     """One compiled pattern. Paths are spelled as trees spell them: no outer slash, the root is the empty string.
 
     `text` is the pattern with its leading and without its trailing slash; `whole` says that it is `/`;
-    `literal_prefix` is the text every match starts with.
+    `literal_prefix` is the text every match starts with; `literal` says that it is all there is to match.
     """
 
-    __slots__ = ("_machine", "_start", "_states", "groups", "literal_prefix", "text", "whole")
+    __slots__ = ("_expression", "_machine", "_start", "_states", "groups", "literal", "literal_prefix", "text", "whole")
 
     def __init__(self, text: str) -> None:
         inner = text.strip("/")
         self.text = "/" + inner
         self.whole = not inner
         tree, self.groups, self.literal_prefix = parse(inner, text)
+        self.literal = len(self.literal_prefix) == (len(tree.parts) if isinstance(tree, Sequence) else 1)
+        self._expression = expression(tree) if self.groups else None
         self._machine = Machine(tree)
         self._states: dict[Threads, State] = {}
         self._start = self._state(self._machine.start())
@@ -58,6 +61,9 @@ class Glob:
         """What each group took of `path`, by the order of their opening brackets ("" if it took no part), or None."""
         if not self.matches(path):
             return None
+        found = self._expression.fullmatch(path) if self._expression is not None else None
+        if found is not None:
+            return tuple(text or "" for text in found.groups())
         return self._machine.captures(path, self.groups) if self.groups else ()
 
     def start(self) -> State:

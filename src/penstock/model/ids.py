@@ -12,7 +12,9 @@ from penstock.model.paths import clean
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 ID = re.compile(r"[0-9a-f]{32}")
 _REFERENCE = re.compile(r"(?P<repo>[^@:]+)(@(?P<ref>[^:]*))?(:(?P<path>.*))?", re.DOTALL)
-_ANCESTRY = re.compile(r"(?P<base>[^~^]*)(?P<steps>([~^]\d*)*)")
+_ANCESTRY = re.compile(r"(?P<base>[^~^.]+)((?P<back>(\^\d*)+|(~\d*)+)|\.(?P<place>\d+))?")
+#: No history is longer.
+_FAR = 1 << 60
 
 
 def uuid7(now: int, noise: bytes) -> str:
@@ -41,7 +43,9 @@ def check_name(name: str, what: str) -> str:
 
 
 class Reference(Struct, frozen=True):
-    """`repo[@ref][:/path]`. `ref`: a branch, a commit or run id, `^` and `~` for ancestors; None: the default."""
+    """`repo[@ref][:/path]`. `ref`: a branch, a commit or run id, with `^2` `~2` `.2` for others of its history; None:
+    the default branch.
+    """
 
     repo: str
     ref: str | None = None
@@ -70,14 +74,19 @@ def parse_reference(text: str) -> Reference:
     )
 
 
-def split_ancestry(ref: str) -> tuple[str, int]:
-    """A ref without its `^`/`~` suffix, and how many parents back it goes.
+def split_ancestry(ref: str) -> tuple[str, int, int | None]:
+    """A ref without its suffix, how many parents back `^` or `~` go, and the place that `.N` counts from the start.
 
-    >>> split_ancestry("main"), split_ancestry("main^"), split_ancestry("main~2"), split_ancestry("main^^2")
-    (('main', 0), ('main', 1), ('main', 2), ('main', 3))
+    >>> split_ancestry("main"), split_ancestry("main^^2"), split_ancestry("main~2"), split_ancestry("main.1")
+    (('main', 0, None), ('main', 3, None), ('main', 2, None), ('main', 0, 1))
     """
     match = _ANCESTRY.fullmatch(ref)
-    if not match or not match["base"]:
-        raise BadReference(f"{ref!r}: expected a branch or an id, then ^ or ~ with a count")
-    back = sum(int(step[1:] or 1) for step in re.findall(r"[~^]\d*", match["steps"]))
-    return match["base"], back
+    if not match:
+        raise BadReference(
+            f"{ref!r}: expected a branch or an id, then nothing or one of ^ ^^ ^3 ~3 (back) or .3 (from the start)"
+        )
+    place = None if match["place"] is None else min(int(match["place"][:20]), _FAR)
+    if place == 0:
+        raise BadReference(f"{ref!r}: the first commit is {match['base']}.1")
+    steps = re.findall(r"[~^](\d*)", match["back"] or "")
+    return match["base"], min(sum(int(step[:20] or 1) for step in steps), _FAR), place

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     WALLTIME = "walltime"  #: its place was about to end
     MEMORY = "memory"  #: it needed more memory than it asked for
     UNRUNNABLE = "unrunnable"  #: it can never be placed
+    EXPORT = "export"  #: its output could not be copied to where its step asks
 
 
 #: noun -> (from, to) -> what moves it. A state missing on the left is the last one.
@@ -83,7 +84,7 @@ MOVES: dict[str, dict[tuple[str, str], str]] = {
         (JobState.WAITING, JobState.EXPANDING): "what it needs is done, and it is its turn",
         (JobState.EXPANDING, JobState.OPEN): "its bindings are known",
         (JobState.OPEN, JobState.EXPORTING): "its last task is done",
-        (JobState.EXPORTING, JobState.CLOSING): "its output is where the step asks",
+        (JobState.EXPORTING, JobState.CLOSING): "its output is where the step asks, or cannot be brought there",
         (JobState.CLOSING, JobState.DONE): "its ledger and its commit are stored",
         (JobState.WAITING, JobState.DONE): "cancelled before it began",
         (JobState.EXPANDING, JobState.DONE): "cancelled, or its inputs cannot be read",

@@ -30,7 +30,7 @@ def check_path(path: str) -> str:
         for char in path:
             if unicodedata.category(char) in ("Cc", "Zl", "Zp"):
                 raise BadPath(f"path {path!r}: control character U+{ord(char):04X} is not allowed")
-    if "//" in path or "." in path and not {".", ".."}.isdisjoint(path.split("/")):
+    if "//" in path or ((path[0] == "." or "/." in path) and not {".", ".."}.isdisjoint(path.split("/"))):
         part = next((p for p in path.split("/") if p in ("", ".", "..")), "")
         raise BadPath(f"path {path!r}: {part!r} is not allowed in a path" if part else f"path {path!r}: empty part")
     return path

@@ -54,6 +54,7 @@ class Commit(Struct, frozen=True):
     error: str | None = None
     finished: int | None = None  #: None while it is open
     forgotten: int | None = None  #: when its bytes were given up
+    merged: str | None = None  #: the commit of another branch that was merged into it
 
 
 class Trigger(Struct, frozen=True):
@@ -68,6 +69,18 @@ class Trigger(Struct, frozen=True):
     cron: str | None  #: times at which it may fire, UTC
     needs: str  #: any or all
     fired: int  #: when it fired last, or was made
+
+
+class Clock(Struct, frozen=True):
+    """A repo that gets a file at each time of a `cron` input."""
+
+    repo: str
+    pipeline: str
+    cron: str  #: five fields
+    tz: str
+    overwrite: bool  #: each tick replaces the one before
+    catchup: str  #: none, latest or all: which missed ticks are made
+    ticked: int  #: up to when all ticks are made
 
 
 class Version(Struct, frozen=True):
@@ -151,6 +164,13 @@ class Job(Struct, frozen=True):
     process_seconds: float = 0.0
     started: int | None = None
     finished: int | None = None
+    restarts: int = 0  #: attempts whose worker was lost
+    download_seconds: float = 0.0
+    upload_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0  #: the most that one attempt needed
+    keys: bytes = EMPTY  #: which parts of its bindings have which join and group keys
+    unexported: str | None = None  #: why its output is not where its step asks
 
     @property
     def id(self) -> str:
@@ -185,6 +205,9 @@ class Task(Struct, frozen=True):
     output: bytes = EMPTY
     files: int = 0
     finished: int | None = None
+    hold: str | None = None
+    stop: str | None = None  #: the reason somebody asked it to end for
+    again: int | None = None  #: the number of the attempt that is to end so that there is another one
 
 
 class Attempt(Struct, frozen=True):

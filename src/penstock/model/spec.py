@@ -16,19 +16,35 @@ DEFAULT_BRANCH = "main"
 INHERITED = "inherit"
 
 
-class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A node of a step's input: a `glob` over one repo, or a combination (`cross`, `all`) of other nodes.
+class Cron(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a repo of ticks gets its next file."""
 
-    `glob` gives one binding per match, `cross` every combination of its parts' bindings, `all` one binding that
-    holds every match of every part.
+    expression: str  #: five fields
+    tz: str = "UTC"
+    overwrite: bool = False  #: each tick replaces the one before, instead of standing beside it
+    catchup: Literal["none", "latest", "all"] = "latest"  #: which of the ticks missed while no engine lived are made
+
+
+class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A node of a step's input: a `glob` over one repo, or a combination of other nodes.
+
+    `glob` gives one binding per match, `cross` every combination of its parts' bindings, `union` the bindings of each
+    part, `join` the combinations of those that have the same key, `group` one binding per key with everything that has
+    it, `all` one binding that holds every match of every part.
     """
 
-    kind: Literal["glob", "cross", "all"]
+    kind: Literal["glob", "cross", "all", "union", "join", "group"]
     repo: str = ""
     branch: str = DEFAULT_BRANCH
     glob: str = ""  #: starts with "/"
     name: str = ""  #: the entry below PENSTOCK_IN (`as`, default the repo's name)
     parts: tuple[InputSpec, ...] = ()
+    on: str | None = None  #: template of the key in a join, over what the glob captures
+    by: str | None = None  #: template of the key in a group (`group` in the file)
+    outer: bool = False  #: stands in its join even where another part has nothing with its key
+    layout: Literal["copy", "link", "empty"] = "copy"  #: `lazy` links, `empty` gives files of no bytes
+    counts: bool = True  #: whether its contents are a reason to run again; a `reference` does not count
+    cron: Cron | None = None  #: its repo is one of ticks, made and filled by Penstock
     where: str = ""
 
     def leaves(self) -> Iterator[InputSpec]:
@@ -37,6 +53,13 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
             yield self
         for part in self.parts:
             yield from part.leaves()
+
+    def says(self, template: Literal["on", "by"]) -> bool:
+        """Whether each of its bindings can have a key: of a combination, that of those of its inputs that name one."""
+        if self.kind == "glob":
+            return getattr(self, template) is not None
+        quantifier = all if self.kind == "union" else any
+        return quantifier(part.says(template) for part in self.parts)
 
 
 class After(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +89,33 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     cpus: int = 1
 
 
+class Batch(Struct, frozen=True, forbid_unknown_fields=True):
+    """One process serves many tasks: at most `size` of them, and ends when it was `idle` for so many seconds."""
+
+    size: int | None = None
+    idle: float = 60.0
+
+
+class Export(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a step's output is copied to before its commit is made, and how."""
+
+    to: str  #: a directory (below the project, or absolute), s3://…, postgresql://… or sqlite:///…
+    mirror: bool = False  #: whether files that earlier exports left there and that are no more are removed
+    table: str | None = None  #: None: the first part of a file's path names its table
+    format: Literal["csv", "json"] = "csv"
+    columns: tuple[str, ...] = ()  #: of CSV files that do not name them; the keys to take from JSON objects
+    mode: Literal["replace", "append"] = "replace"
+    tries: int = 5
+    wait: float = 1.0  #: seconds between the first two tries; twice as long after each
+    where: str = ""
+
+    @property
+    def kind(self) -> str:
+        """directory, s3, postgresql or sqlite."""
+        scheme, colon, _ = self.to.partition("://")
+        return scheme if colon else "directory"
+
+
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
     """One node of a pipeline."""
 
@@ -83,6 +133,15 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     resources: Resources = field(default_factory=Resources)
     retry: Retry = field(default_factory=Retry)
     reuse: bool = True
+    accept_exit: tuple[int, ...] = ()  #: exit codes that mean success, beside 0
+    stdin: str | None = None  #: what each task reads from its standard input
+    err_run: tuple[str, ...] = ()  #: the argv that decides, after the last failed try, whether to go on without it
+    timeout: float | None = None  #: seconds the whole job may take
+    fail: Literal["finish", "fast"] = "finish"  #: what the first failed task means for the others
+    user: str | None = None  #: as whom tasks run; None: as whoever runs Penstock
+    batch: Batch | None = None  #: None: a process per task
+    pfs: bool = False  #: whether inputs and output are at /pfs, too
+    export: Export | None = None
     where: str = ""
 
     @property
@@ -90,11 +149,20 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
         return self.output is not None
 
 
+class Keep(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which commits of a repo keep their bytes: the newest of each branch, and all younger ones. None: not limited."""
+
+    commits: int | None = None
+    seconds: float | None = None
+
+
 class RepoSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A repo a pipeline file declares; `path` links it to a directory below the project."""
 
     name: str
     path: str | None = None
+    keep: Keep | None = None
+    branch: str = DEFAULT_BRANCH  #: its default branch, to which a step publishes
     where: str = ""
 
 
@@ -106,6 +174,7 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     repos: tuple[RepoSpec, ...] = ()
+    backlog: Literal["each", "latest"] = "each"  #: whether commits that wait are worked on one by one
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)

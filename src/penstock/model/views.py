@@ -33,9 +33,15 @@ class Counts(Struct, frozen=True):
 
 
 class JobStats(Struct, frozen=True):
+    """Sums over all attempts; `peak_memory` is the most that one of them needed, in bytes."""
+
     download_bytes: int = 0
     upload_bytes: int = 0
     process_seconds: float = 0.0
+    download_seconds: float = 0.0
+    upload_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
 
 
 class JobView(Struct, frozen=True):
@@ -51,6 +57,7 @@ class JobView(Struct, frozen=True):
     started: str | None
     finished: str | None
     stats: JobStats
+    restarts: int = 0  #: attempts whose worker was lost
 
 
 class RunView(Struct, frozen=True):
@@ -77,6 +84,7 @@ class AttemptView(Struct, frozen=True):
     started: str | None
     ended: str | None
     stats: dict[str, float]
+    printed: int = 0  #: bytes in its log, once it has ended
 
 
 class TaskView(Struct, frozen=True):
@@ -94,6 +102,7 @@ class TaskView(Struct, frozen=True):
     attempts: tuple[AttemptView, ...]
     fingerprint: str
     stats: dict[str, float] = field(default_factory=dict)
+    held: bool = False
 
 
 class CommitView(Struct, frozen=True):
@@ -109,6 +118,15 @@ class CommitView(Struct, frozen=True):
     created: str | None
     message: str
     error: str | None
+    finished: str | None  #: None while it is open
+    forgotten: str | None  #: when its bytes were given up
+    merged: str | None  #: the commit of another branch that was merged into it
+
+
+class WaveView(RunView, frozen=True):
+    """A run with all that has its id: also the commits that opened it and those it made, in every repo."""
+
+    commits: tuple[CommitView, ...] = ()
 
 
 class RepoView(Struct, frozen=True):
@@ -119,6 +137,19 @@ class RepoView(Struct, frozen=True):
     files: int
     size: int
     created: str | None
+    keeps: str  #: which commits keep their bytes, in words
+
+
+class TriggerView(Struct, frozen=True):
+    """When a branch moves to the head of the one it watches. Sizes in bytes, `every` in seconds, `cron` in UTC."""
+
+    watches: str
+    size: int | None
+    commits: int | None
+    every: float | None
+    cron: str | None
+    needs: str  #: any or all of these
+    fired: str | None  #: when it moved last, or was set
 
 
 class BranchView(Struct, frozen=True):
@@ -126,6 +157,14 @@ class BranchView(Struct, frozen=True):
     repo: str
     head: str | None
     created: str | None
+    trigger: TriggerView | None = None
+
+
+class TouchView(Struct, frozen=True):
+    """A commit and what it did to a path: added, modified or removed."""
+
+    change: str
+    commit: CommitView
 
 
 class PipelineView(Struct, frozen=True):
@@ -170,6 +209,33 @@ class StatusView(Struct, frozen=True):
     repos: tuple[RepoView, ...]
     runs: tuple[RunView, ...]  #: those not done with their jobs, else the newest
     notes: tuple[str, ...] = ()
+
+
+class UseView(Struct, frozen=True):
+    """A file and who used it, or (with a `binding`) a job that read a file and what it wrote."""
+
+    name: str  #: `repo@commit:/path` or `step@run`
+    binding: tuple[str, ...] = ()
+    used: tuple[UseView, ...] = ()
+
+
+class CheckView(Struct, frozen=True):
+    """A task that was run again aside: whether it gave the same bytes, else which files differ, or why it failed."""
+
+    task: str
+    binding: tuple[str, ...]
+    same: bool
+    differs: tuple[str, ...] = ()
+    message: str = ""
+
+
+class VerifyView(Struct, frozen=True):
+    """What running some bindings of a job again gave. `skipped` cannot be: nothing tells any more how they were run."""
+
+    job: str
+    bindings: int
+    checked: tuple[CheckView, ...]
+    skipped: int = 0
 
 
 class TraceView(Struct, frozen=True):

@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from penstock.model.spec import Batch as Batching
+
 
 class Recipe(Struct, frozen=True):
     """What all attempts of a batch share."""
@@ -25,6 +27,12 @@ class Recipe(Struct, frozen=True):
     cpus: int
     timeout: float | None  #: seconds one try may take
     grace: float  #: seconds between SIGTERM and SIGKILL
+    accept_exit: tuple[int, ...] = ()  #: exit codes that mean success, beside 0
+    stdin: str | None = None  #: what each attempt reads from its standard input
+    err_argv: tuple[str, ...] = ()  #: started when the last try failed: its success makes the task a recovered one
+    user: str | None = None  #: as whom commands run; None: as the worker
+    batch: Batching | None = None  #: one process serves many attempts
+    pfs: bool = False  #: whether inputs and output are at /pfs, too
 
 
 class Input(Struct, frozen=True):
@@ -35,9 +43,11 @@ class Input(Struct, frozen=True):
     content: bytes  #: the encoded entry of a file, or the root of a directory's key range
     directory: bool
     root: bytes  #: root of the whole tree it comes from
+    layout: str = "copy"  #: copy; link: large files are the store's own; empty: files have no bytes
+    counts: bool = True  #: whether `content` is part of the fingerprint
 
 
-class Assignment(Struct, frozen=True):
+class Assignment(Struct, frozen=True, omit_defaults=True):
     """One attempt to execute. `token` fences: a report with another token than the row's is ignored."""
 
     task: str
@@ -45,6 +55,7 @@ class Assignment(Struct, frozen=True):
     token: int
     params: dict[str, Any]
     inputs: tuple[Input, ...] = ()
+    last: bool = True  #: whether the task is not tried again if this fails
 
 
 class Batch(Struct, frozen=True):

@@ -7,117 +7,166 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from penstock.model.data import show_id
+from blake3 import blake3
+
+from penstock.model.data import BLAKE3, show_id
 from penstock.model.errors import Corrupt, NotFound
-from penstock.objects.copies import blob_id, hash_file
-from penstock.objects.folder import Folder
+from penstock.objects.backend import Backend, pieces
+from penstock.objects.checking import check
+from penstock.objects.copies import blob_id
 from penstock.objects.index import Index, Place
 from penstock.objects.packs import PREFIX, read_footer, unpack
-from penstock.objects.writer import WHOLE, Writer, whole_name
+from penstock.objects.sessions import Sessions
+from penstock.objects.writer import Writer, whole_name
+
+#: Records of a pack with no more bytes between them than this are read at once.
+GAP = 1 << 14
 
 
 class Blobs:
     """All blobs of one store. The index is a file of this host that may be deleted any time."""
 
-    def __init__(self, backend: Folder, index_path: Path) -> None:
-        self._backend = backend
-        self._index = Index(index_path)
+    def __init__(self, backend: Backend, index_path: Path) -> None:
+        self.backend = backend
+        self.index = Index(index_path)
+        self.sessions = Sessions(index_path.parent)
         self._damaged: list[str] = []
-        if not self._index.packs():
-            self._refresh()
+        if not self.index.packs():
+            self.refresh()
 
     def close(self) -> None:
-        self._index.close()
+        self.index.close()
 
     def writer(self) -> Writer:
         """A writer of one's own; use it as a context."""
-        return Writer(self._backend, self._index)
+        return Writer(self.backend, self.index, self.sessions)
 
     def get(self, blob: bytes) -> bytes:
         """The bytes of a blob, all in memory. Raises Corrupt naming the file, NotFound if no pack or file has it."""
-        place = self._index.find(blob)
-        if place is None:
-            name = whole_name(blob)
+        place = self.index.find(blob)
+        while True:
             try:
-                return self._verified(blob, name, self._backend.get(name))
+                return self._read(blob, place)
             except NotFound:
-                self._refresh()
-                place = self._index.find(blob)
-        if place is None:
-            if self._damaged:
-                raise Corrupt(f"blob {show_id(blob)} is missing, and {'; '.join(self._damaged)}")
-            raise NotFound(f"blob {show_id(blob)} is in no pack and no file of the object store")
-        return self._read(blob, place)
+                # Written a moment ago by another process, or moved by garbage collection.
+                self.refresh()
+            before, place = place, self.index.find(blob)
+            if place == before:
+                break
+        if place is not None:
+            raise Corrupt(f"blob {show_id(blob)} should be in {place.pack}, and that file is gone")
+        if self._damaged:
+            raise Corrupt(f"blob {show_id(blob)} is missing, and {'; '.join(self._damaged)}")
+        raise NotFound(f"blob {show_id(blob)} is in no pack and no file of the object store")
+
+    def load(self, blobs: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The bytes of several blobs, all in memory; what lies near each other is read at once. Errors as `get`."""
+        wanted = set(blobs)
+        found: dict[bytes, bytes] = {}
+        places = self.index.places(wanted)
+        for near in _near(sorted((place, blob) for blob, place in places.items())):
+            first, last = near[0][0], near[-1][0]
+            try:
+                data = self.backend.get(first.pack, first.start, last.start + last.stored - first.start)
+            except NotFound:
+                continue
+            for (_, start, stored, raw), blob in near:
+                record = unpack(data[start - first.start : start - first.start + stored], raw)
+                if blob_id(record) == blob:
+                    found[blob] = record
+        # What is not as it should be is looked at alone, and named.
+        return found | {blob: self.get(blob) for blob in wanted.difference(found)}
 
     def has(self, blobs: Iterable[bytes]) -> set[bytes]:
         """Those of some blobs that are there."""
         wanted = set(blobs)
-        found = {blob for blob in wanted if self._index.find(blob) or self._backend.has(whole_name(blob))}
+        found = {blob for blob in wanted if self.index.find(blob) or self.backend.has(whole_name(blob))}
         if found != wanted:
-            self._refresh()
-            found |= {blob for blob in wanted - found if self._index.find(blob)}
+            self.refresh()
+            found |= {blob for blob in wanted - found if self.index.find(blob)}
         return found
 
     def learn(self, packs: Iterable[str]) -> None:
         """Put packs that other processes wrote into the index. Raises Corrupt, NotFound."""
         for name in packs:
-            if not self._index.knows(name):
-                self._index.add(name, read_footer(self._backend, name))
+            if not self.index.knows(name):
+                # Not if it was collected this very moment: it would hide where its blobs were copied to.
+                self.index.add(name, read_footer(self.backend, name), self.backend.has)
 
     def whole(self, blob: bytes) -> Path | None:
         """The read-only file of a large blob; None if the blob is small or absent."""
-        path = self._backend.path(whole_name(blob))
-        return path if path.exists() else None
+        return self.backend.path(whole_name(blob))
 
-    def check(self, *, data: bool = False) -> Iterator[str]:
-        """Every damage as a line: packs that cannot be read, an index that disagrees; with `data`, bytes too."""
-        self._index.mend()
-        self._refresh()
-        packs = sorted(self._backend.list(PREFIX))
-        for name in packs:
-            try:
-                rows = read_footer(self._backend, name)
-            except Corrupt as error:
-                yield str(error)
-                continue
-            for blob, start, stored, raw in rows:
-                here, place = Place(name, start, stored, raw), self._index.find(blob)
-                if place is None or (place.pack == name and place != here):
-                    yield f"the index is wrong about blob {show_id(blob)} in {name}; delete it, it is made again"
-                if data:
-                    yield from self._damage(blob, here)
-        for name in sorted(self._index.packs().difference(packs)):
-            yield f"{name}: the index knows this pack, and the file is gone"
-        for name in sorted(self._backend.list(WHOLE)) if data else ():
-            if whole_name(found := hash_file(self._backend.path(name))) != name:
-                yield f"{name}: holds {show_id(found)}"
+    def stream(self, blob: bytes) -> Iterator[bytes]:
+        """The bytes of a blob in pieces, a large one never held whole. Errors as `get`: Corrupt may come at the end."""
+        name, hasher = whole_name(blob), blake3()
+        if self.index.find(blob) is not None or not self.backend.has(name):
+            yield self.get(blob)
+            return
+        for piece in pieces(self.backend, name):
+            hasher.update(piece)
+            yield piece
+        if BLAKE3 + hasher.digest() != blob:
+            raise Corrupt(f"blob {show_id(blob)} in {name} is damaged: its bytes are not what its name says")
 
-    def _damage(self, blob: bytes, place: Place) -> Iterator[str]:
+    def size(self, blob: bytes) -> int:
+        """How many bytes a blob has, without reading it where that is known; errors as `get`."""
+        place = self.index.find(blob)
+        if place is not None:
+            return place.raw
         try:
-            self._read(blob, place)
-        except Corrupt as error:
-            yield str(error)
-
-    def _read(self, blob: bytes, place: Place) -> bytes:
-        try:
-            stored = self._backend.get(place.pack, place.start, place.stored)
+            return self.backend.size(whole_name(blob))
         except NotFound:
-            raise Corrupt(f"blob {show_id(blob)} should be in {place.pack}, and that file is gone") from None
-        return self._verified(blob, place.pack, unpack(stored, place.raw))
+            return len(self.get(blob))
 
-    def _verified(self, blob: bytes, name: str, data: bytes) -> bytes:
+    def check(self, *, data: bool = False, repair: bool = False) -> Iterator[str]:
+        """Every damage as a line; see `checking`."""
+        self.index.mend()
+        self.refresh()
+        if (yield from check(self.backend, self.index, data=data, repair=repair)):
+            self.renew_index()
+
+    def renew_index(self) -> None:
+        """Make the index anew from the packs."""
+        self.index.clear()
+        self.refresh()
+
+    def _read(self, blob: bytes, place: Place | None) -> bytes:
+        if place is None:
+            name = whole_name(blob)
+            data = self.backend.get(name)
+        else:
+            name = place.pack
+            data = unpack(self.backend.get(name, place.start, place.stored), place.raw)
         if blob_id(data) != blob:
             raise Corrupt(f"blob {show_id(blob)} in {name} is damaged: its bytes are not what its name says")
         return data
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Read the footers of packs that are there and not known. A damaged one must not hide the others."""
         self._damaged = []
-        for name in sorted(set(self._backend.list(PREFIX)) - self._index.packs()):
+        for name in sorted(set(self.backend.list(PREFIX)) - self.index.packs()):
             try:
                 self.learn([name])
             except Corrupt as error:
                 self._damaged.append(str(error))
+            except NotFound:
+                continue  # collected meanwhile
+
+
+def _near(places: Iterable[tuple[Place, bytes]]) -> Iterator[list[tuple[Place, bytes]]]:
+    """Sorted places in groups that one read can fetch."""
+    group: list[tuple[Place, bytes]] = []
+    pack, end = "", 0
+    for item in places:
+        place = item[0]
+        if group and (place.pack != pack or place.start > end + GAP):
+            yield group
+            group = []
+        group.append(item)
+        pack, end = place.pack, place.start + place.stored
+    if group:
+        yield group
 
 
 class Pages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from blake3 import blake3
@@ -18,17 +19,24 @@ from penstock.objects.copies import PIECE, clone
 from penstock.objects.map import Pages
 from penstock.objects.writer import LARGE, Writer
 
+#: So many files, or bytes of small ones, are read before they are written.
+BATCH = 1024
+BATCH_BYTES = 8 << 20
+_CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
+
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def put_file(blobs: Blobs, entry: Entry, destination: Path) -> None:
+def put_file(blobs: Blobs, entry: Entry, destination: Path, *, link: bool = False) -> None:
     """Make a file or link in a directory that exists, in place of a file or link that has the name.
 
     A large file shares its blocks with the store where the file system can do that; everything else is compared with
-    its name on the way. Raises Corrupt, NotFound, AlreadyExists for a directory, OSError; then no file is left.
+    its name on the way. With `link` a large file is the store's own under another name, where the file system can do
+    that: read-only, and compared with nothing. Raises Corrupt, NotFound, AlreadyExists for a directory, OSError; then
+    no file is left.
     """
-    _put(blobs, entry, os.fspath(destination), None, readonly=False)
+    _Places(blobs, None, readonly=False, link=link).put(os.fspath(destination), entry, {})
 
 
 def lay_out(
@@ -39,25 +47,29 @@ def lay_out(
     prefix: str = "",
     strip: bool = False,
     readonly: bool = False,
+    link: bool = False,
 ) -> tuple[int, int]:
     """Lay a tree, or what `prefix` (a directory or a file) names in it, into a directory; return (files, bytes).
 
     With `strip` the paths begin at `prefix`: of a directory its contents, of a file its name. `destination` is made if
     it is not there; what it holds stays, except files whose path is written. No link inside it is followed. With
-    `readonly` neither the files nor the directories can be written to. Errors as `put_file`.
+    `readonly` neither the files nor the directories can be written to. `link` and errors as `put_file`.
     """
     destination.mkdir(parents=True, exist_ok=True)
     top = os.open(destination, _DIRECTORY)
     try:
         made = {""}
         files = size = 0
-        for path, entry in tree.files(pages, root, prefix):
-            if strip and prefix:
-                path = path[len(prefix) + 1 :] if path != prefix else path.rpartition("/")[2]
-            _make(top, path.rpartition("/")[0], made, destination)
-            _put(blobs, entry, path, top, readonly)
-            files += 1
-            size += entry.size
+        places = _Places(blobs, top, readonly, link)
+        for batch in _batches(tree.files(pages, root, prefix)):
+            small = blobs.load(blob for _, entry in batch if entry.size < LARGE for blob in entry.blobs)
+            for path, entry in batch:
+                if strip and prefix:
+                    path = path[len(prefix) + 1 :] if path != prefix else path.rpartition("/")[2]
+                _make(top, path.rpartition("/")[0], made, destination)
+                places.put(path, entry, small)
+                files += 1
+                size += entry.size
         if readonly:
             for directory in made:
                 os.chmod(directory or ".", 0o555, dir_fd=top)
@@ -107,20 +119,20 @@ def collect(writer: Writer, directory: Path, *, move: bool = False) -> list[tupl
         os.close(top)
 
 
-def read_entry(writer: Writer, path: str, found: os.stat_result, top: int, move: bool) -> Entry:
-    """Add one file or link, of which `found` was told, and return its entry. `path` is below the open directory `top`.
+def read_entry(writer: Writer, path: str, name: str, mode: int, size: int, here: int, *, move: bool = False) -> Entry:
+    """Add one file or link, which `stat` said to be of this mode and size, and return its entry.
 
-    Raises BadOutput as `collect`.
+    `name` stands in the open directory `here`; `path` is where that is, seen from the top. Raises BadOutput as
+    `collect`, but leaves it to the caller whether a tree may hold the path.
     """
-    try:
-        check_path(path)
-    except BadPath as error:
-        raise BadOutput(str(error)) from None
-    if stat.S_ISREG(found.st_mode):
-        blobs = writer.add_file(path, found.st_size, move=move, dir_fd=top)
-        return Entry(blobs, found.st_size, bool(found.st_mode & stat.S_IXUSR))
-    if stat.S_ISLNK(found.st_mode):
-        target = os.readlink(path, dir_fd=top)
+    if stat.S_ISREG(mode):
+        blobs = writer.add_file(name, size, move=move, dir_fd=here, called=path)
+        return Entry(blobs, size, bool(mode & stat.S_IXUSR))
+    if stat.S_ISLNK(mode):
+        try:
+            target = os.readlink(name, dir_fd=here)
+        except OSError:
+            raise BadOutput(f"{path!r} changed while it was read") from None
         if not link_stays_inside(path, target):
             raise BadOutput(f"link {path!r} leads out: {target!r}; only relative links that stay inside are kept")
         try:
@@ -135,15 +147,11 @@ def _collect(
     writer: Writer, top: int, within: str, pending: list[str], entries: list[tuple[str, Entry]], move: bool
 ) -> None:
     """Collect one directory, `within` being "" or its path and a slash; what is below it goes to `pending`."""
-    if within:
+    try:
         # All above it was seen to be a directory, and nobody is left who could change that.
-        try:
-            check_path(within[:-1])
-            here = os.open(within, _DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-        except (BadPath, PermissionError) as error:
-            raise BadOutput(str(error)) from None
-    else:
-        here = top
+        here = os.open(_checked(within[:-1]), _DIRECTORY | os.O_NOFOLLOW, dir_fd=top) if within else top
+    except PermissionError as error:
+        raise BadOutput(str(error)) from None
     try:
         with os.scandir(here) as items:
             for item in items:
@@ -151,55 +159,102 @@ def _collect(
                 if item.is_dir(follow_symlinks=False):
                     pending.append(f"{path}/")
                 else:
-                    entries.append((path, read_entry(writer, path, item.stat(follow_symlinks=False), top, move)))
+                    told = item.stat(follow_symlinks=False)
+                    entry = read_entry(writer, _checked(path), item.name, told.st_mode, told.st_size, here, move=move)
+                    entries.append((path, entry))
     finally:
         if within:
             os.close(here)
 
 
+def _checked(path: str) -> str:
+    try:
+        return check_path(path)
+    except BadPath as error:
+        raise BadOutput(str(error)) from None
+
+
 def _make(top: int, directory: str, made: set[str], destination: Path) -> None:
     """Make a directory below `top` and those above it, and see that each is one: a link would lead elsewhere."""
-    if directory in made:
-        return
-    _make(top, directory.rpartition("/")[0], made, destination)
-    try:
-        os.mkdir(directory, dir_fd=top)
-    except FileExistsError:
-        if not stat.S_ISDIR(os.stat(directory, dir_fd=top, follow_symlinks=False).st_mode):
-            raise AlreadyExists(f"{destination / directory} is not a directory; remove it, or choose another") from None
-    made.add(directory)
-
-
-def _put(blobs: Blobs, entry: Entry, path: str, top: int | None, readonly: bool) -> None:
-    try:
-        _create(blobs, entry, path, top, readonly)
-    except FileExistsError:
+    missing = []
+    while directory not in made:
+        missing.append(directory)
+        directory = directory.rpartition("/")[0]
+    for here in reversed(missing):
         try:
-            os.unlink(path, dir_fd=top)
+            os.mkdir(here, dir_fd=top)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(here, dir_fd=top, follow_symlinks=False).st_mode):
+                raise AlreadyExists(f"{destination / here} is not a directory; remove it, or choose another") from None
+        made.add(here)
+
+
+def _batches(files: Iterable[tuple[str, Entry]]) -> Iterator[list[tuple[str, Entry]]]:
+    """Files in groups whose small ones fit into memory."""
+    batch: list[tuple[str, Entry]] = []
+    size = 0
+    for item in files:
+        batch.append(item)
+        size += item[1].size if item[1].size < LARGE else 0
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+class _Places:
+    """Where files are made: by their path, below the open directory `top` if there is one."""
+
+    def __init__(self, blobs: Blobs, top: int | None, readonly: bool, link: bool) -> None:
+        self._blobs = blobs
+        self._top = top
+        self._link = link
+        self._modes = (0o444, 0o555) if readonly else (0o666, 0o777)
+
+    def put(self, path: str, entry: Entry, known: Mapping[bytes, bytes]) -> None:
+        """Make a file in place of a file or link; `known` has the bytes of blobs that were read already."""
+        try:
+            self._create(path, entry, known)
+        except FileExistsError:
+            try:
+                os.unlink(path, dir_fd=self._top)
+            except OSError as error:
+                if error.errno not in (errno.EISDIR, errno.EPERM):
+                    raise
+                raise AlreadyExists(f"{path} is a directory; remove it, or choose another place") from None
+            self._create(path, entry, known)
+
+    def _create(self, path: str, entry: Entry, known: Mapping[bytes, bytes]) -> None:
+        if entry.target is not None:
+            os.symlink(entry.target, path, dir_fd=self._top)
+            return
+        if self._link and self._linked(path, entry):
+            return
+        file = os.open(path, _CREATE, self._modes[entry.executable], dir_fd=self._top)
+        try:
+            if entry.size >= LARGE:
+                _pour_large(self._blobs, entry, file)
+            else:
+                for blob in entry.blobs:
+                    _write(file, known[blob] if blob in known else self._blobs.get(blob))
+        except BaseException:
+            os.unlink(path, dir_fd=self._top)
+            raise
+        finally:
+            os.close(file)
+
+    def _linked(self, path: str, entry: Entry) -> bool:
+        """Give the store's own file another name; False where there is none, or none that can be shared."""
+        whole = self._blobs.whole(entry.blobs[0]) if len(entry.blobs) == 1 and not entry.executable else None
+        if whole is None:
+            return False
+        try:
+            os.link(whole, path, dst_dir_fd=self._top)
         except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.EPERM):
+            if error.errno not in _CANNOT_LINK:
                 raise
-            raise AlreadyExists(f"{path} is a directory; remove it, or choose another place") from None
-        _create(blobs, entry, path, top, readonly)
-
-
-def _create(blobs: Blobs, entry: Entry, path: str, top: int | None, readonly: bool) -> None:
-    if entry.target is not None:
-        os.symlink(entry.target, path, dir_fd=top)
-        return
-    mode = (0o555 if entry.executable else 0o444) if readonly else (0o777 if entry.executable else 0o666)
-    file = os.open(path, _CREATE, mode, dir_fd=top)
-    try:
-        if entry.size >= LARGE:
-            _pour_large(blobs, entry, file)
-        else:
-            for blob in entry.blobs:
-                _write(file, blobs.get(blob))
-    except BaseException:
-        os.unlink(path, dir_fd=top)
-        raise
-    finally:
-        os.close(file)
+            return False
+        return True
 
 
 def _pour_large(blobs: Blobs, entry: Entry, file: int) -> None:
@@ -207,7 +262,8 @@ def _pour_large(blobs: Blobs, entry: Entry, file: int) -> None:
     for blob in entry.blobs:
         whole = blobs.whole(blob)
         if whole is None:
-            _write(file, blobs.get(blob))
+            for piece in blobs.stream(blob):
+                _write(file, piece)
             continue
         source = os.open(whole, os.O_RDONLY | os.O_CLOEXEC)
         try:

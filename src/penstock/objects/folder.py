@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.model.errors import NotFound
+from penstock.objects.backend import check_name
 
 #: Unfinished files live here, each named `host-pid-chance`. No name of ours begins with a dot, so none is in the way.
 ASIDE = ".tmp"
@@ -58,6 +59,12 @@ class Folder:
         finally:
             os.close(file)
 
+    def size(self, name: str) -> int:
+        try:
+            return os.stat(self._place(name)).st_size
+        except FileNotFoundError:
+            raise NotFound(f"{name} is not in {self._root}") from None
+
     def has(self, name: str) -> bool:
         return os.path.exists(self._place(name))
 
@@ -77,11 +84,11 @@ class Folder:
                         yield name
 
     def delete(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
+        Path(self._place(name)).unlink(missing_ok=True)
 
-    def path(self, name: str) -> Path:
-        """The file that keeps a name, there or not. It must not be written to."""
-        return Path(self._place(name))
+    def path(self, name: str) -> Path | None:
+        place = self._place(name)
+        return Path(place) if os.path.exists(place) else None
 
     def aside(self) -> Path:
         """A fresh path on the same file system for a file that `adopt` will take, or that is swept away some day."""
@@ -105,8 +112,7 @@ class Folder:
         _sync(os.path.dirname(self._place(name)))
 
     def _place(self, name: str) -> str:
-        if not name or name[0] in "./" or "/." in name or "//" in name or name[-1] == "/" or "\0" in name:
-            raise ValueError(f"{name!r} cannot name anything in a back end")
+        check_name(name)
         return f"{self._root}/{name}"
 
     def _make(self, directory: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import islice
 from operator import itemgetter, lt
@@ -133,6 +133,23 @@ def get(pages: Pages, root: bytes, key: bytes) -> bytes | None:
     return values[place] if place < len(keys) and keys[place] == key else None
 
 
+class Finder:
+    """Looks for many keys, best in order: near ones are found in the page that was read last."""
+
+    def __init__(self, pages: Pages, root: bytes) -> None:
+        self._pages, self._root = pages, root
+        self._keys: tuple[bytes, ...] = ()
+        self._after: bytes | None = None
+
+    def first(self, key: bytes) -> bytes | None:
+        """The smallest key of the map that is `key` or comes after it."""
+        elsewhere = not self._keys or key < self._keys[0] or (self._after is not None and self._after <= key)
+        if elsewhere and self._root != EMPTY:
+            (_, self._keys, _), self._after = _locate(partial(_load, self._pages), self._root, 0, key, bisect_right)
+        place = bisect_left(self._keys, key)
+        return self._keys[place] if place < len(self._keys) else self._after
+
+
 def _window(page: Page, lo: bytes, hi: bytes | None) -> tuple[int, int]:
     """The places [start, stop) of a page's entries, or of its pages, that touch the range."""
     height, keys, _ = page
@@ -151,6 +168,19 @@ def scan(pages: Pages, root: bytes, lo: bytes = b"", hi: bytes | None = None) ->
             stack.extend(reversed(values[start:stop]))
         else:
             yield from zip(keys[start:stop], values[start:stop])
+
+
+def visit(pages: Pages, root: bytes, enter: Callable[[bytes], bool]) -> Iterator[tuple[bytes, ...]]:
+    """The values of a map, page by page. A page that `enter` refuses is not read, nor what is below it."""
+    stack = [root] if root != EMPTY else []
+    while stack:
+        page = stack.pop()
+        if enter(page):
+            height, _, values = _load(pages, page)
+            if height:
+                stack.extend(reversed(values))
+            else:
+                yield values
 
 
 def _collapse(pages: Pages, root: bytes) -> bytes:
@@ -300,7 +330,8 @@ class _Cursor:
         self._pages, self._lo, self._hi = pages, lo, hi
         #: (0 and a value, or h and a page of height h - 1; its key in the middle), what comes next at the end
         self._ahead: list[tuple[int, bytes, bytes]] = []
-        self._open(root)
+        if root != EMPTY:
+            self._open(root)
 
     def _open(self, name: bytes) -> None:
         page = _load(self._pages, name)
@@ -312,6 +343,10 @@ class _Cursor:
     def head(self) -> tuple[int, bytes, bytes] | None:
         return self._ahead[-1] if self._ahead else None
 
+    def ends_before(self, key: bytes) -> bool:
+        """Whether all that the head holds is known to come before `key`, because what follows does not come after."""
+        return len(self._ahead) > 1 and self._ahead[-2][1] <= key
+
     def step(self) -> None:
         self._ahead.pop()
 
@@ -320,49 +355,45 @@ class _Cursor:
 
 
 def diff(
-    pages: Pages, a: bytes, b: bytes, lo: bytes = b"", hi: bytes | None = None
+    pages: Pages, a: bytes, b: bytes, lo: bytes = b"", hi: bytes | None = None, *, gone: bool = True
 ) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
     """What differs between two maps, in order: (key, value in `a`, value in `b`), None where a side has no such key.
 
-    Pages that both share are not read.
+    Pages that both share are not read. Without `gone`, keys that only `a` has are left out, and nearly all pages that
+    hold nothing else are not read either.
     """
     if a == b:
         return
     if a == EMPTY:
         yield from ((key, None, value) for key, value in scan(pages, b, lo, hi))
         return
-    if b == EMPTY:
-        yield from ((key, value, None) for key, value in scan(pages, a, lo, hi))
-        return
     old, new = _Cursor(pages, a, lo, hi), _Cursor(pages, b, lo, hi)
-    while True:
+    while gone or new.head is not None:
         left, right = old.head, new.head
-        if left is None and right is None:
-            return
         # What begins earlier is on one side only: go into it. Side by side, go into the higher, so that pages meet.
-        if right is None or (left is not None and left[1] < right[1]):
-            assert left is not None
-            if left[0]:
-                old.enter()
-            else:
-                yield left[1], left[2], None
-                old.step()
-        elif left is None or right[1] < left[1]:
+        if left is None or (right is not None and right[1] < left[1]):
+            if right is None:
+                return
             if right[0]:
                 new.enter()
             else:
                 yield right[1], None, right[2]
                 new.step()
+        elif right is None or left[1] < right[1]:
+            if left[0] and (right is None or gone or not old.ends_before(right[1])):
+                old.enter()
+            else:
+                if gone:
+                    yield left[1], left[2], None
+                old.step()
         elif left == right:
             old.step()
             new.step()
-        elif left[0] > right[0]:
-            old.enter()
-        elif right[0] > left[0]:
-            new.enter()
-        elif left[0]:
-            old.enter()
-            new.enter()
+        elif left[0] or right[0]:
+            if left[0] >= right[0]:
+                old.enter()
+            if right[0] >= left[0]:
+                new.enter()
         else:
             yield left[1], left[2], right[2]
             old.step()

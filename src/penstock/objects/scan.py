@@ -1,84 +1,104 @@
 """What changed in a directory since it was last stored: one walk beside a flat cache file of what `stat` said.
 
-The cache is msgpack `[version, root, {directory: {name: stamp}}]` with directories spelled `""` or `a/b/`. It may be
-lost or damaged any time: then every file counts as changed.
+The cache is 8 bytes of magic and version, the CRC-32 of the rest (u32, little endian), and msgpack `[root, {directory:
+record}]` with directories spelled `""` or `a/b/`. A record is the sorted names of the files and links right there,
+joined by slashes, a zero byte, and a STAMP for each. It may be lost or damaged any time: then every file counts as
+changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import struct
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 import msgspec
 
-from penstock.model.data import EMPTY, Entry
-from penstock.model.errors import BadOutput, Corrupt, NotFound
+from penstock.model.data import EMPTY
+from penstock.model.errors import BadOutput, BadPath, Corrupt, NotFound
+from penstock.model.paths import check_path
 from penstock.objects import tree
 from penstock.objects.blobs import Blobs, Pages
 from penstock.objects.checkout import read_entry
+from penstock.objects.writer import Writer
 
-VERSION = 1
+MAGIC = b"PENSCAN\x02"
 #: How far behind the clock the time stamps of a file system may be, in nanoseconds; and of one that keeps seconds only.
 TICK = 20_000_000
 COARSE_TICK = 2_000_000_000
 SECOND = 1_000_000_000
 
-#: Mode, size in bytes, time of modification and of change in nanoseconds, inode.
+#: Size in bytes, time of modification and of change in nanoseconds, inode, mode.
+STAMP = struct.Struct("<QqqQI")
+CHANGED_AT = struct.Struct("<q")
+_told = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_mode")
+
+#: Directory -> record. Kept as bytes, because a million tuples are 400 MB.
+Records = dict[str, bytes]
 Stamp = tuple[int, int, int, int, int]
-Stamps = dict[str, dict[str, Stamp]]
 Root = bytes
 
-_decoder = msgspec.msgpack.Decoder(tuple[int, bytes, Stamps])
+_decoder = msgspec.msgpack.Decoder(tuple[bytes, Records])
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KIND, _IS_DIRECTORY = 0o170000, stat.S_IFDIR
 
 
-def scan(directory: Path, cache: Path, skip: Callable[[str, bool], bool]) -> Scan:
-    """Walk a directory and compare it with `cache`, the file that `Scan.commit` wrote.
+def scan(directory: Path, cache: Path, skip: Callable[[str, bool], bool], prefix: str = "") -> Scan:
+    """Walk a directory and compare it with `cache`, the file that `Scan.commit` wrote for the same prefix.
 
-    `skip(path, is_directory)` says what does not count. Reads no file's content. Raises BadOutput if the directory or
-    one below cannot be read.
+    `skip(path, is_directory)` says what does not count. `prefix`, empty or ending in a slash, goes before all paths in
+    the tree. Reads no file's content. Raises BadOutput if the directory or one below cannot be read.
     """
     started = time.time_ns()
     root, old = _load(cache)
-    return Scan(directory, cache, started, root, old, _walk(directory, skip))
+    return Scan(directory, cache, prefix, started, root, old, _walk(directory, skip))
+
+
+def root_of(cache: Path) -> Root | None:
+    """The root of the tree that a cache stands for; None if it cannot be used."""
+    return _load(cache)[0]
 
 
 class Scan:
-    """How a directory differs from what its cache stands for. Paths are relative to it.
+    """How a directory differs from what its cache stands for. Paths are relative to it."""
 
-    `changed` may name files whose content is the same: those that were touched, or were written so shortly before the
-    last scan that their time stamps prove nothing.
-    """
-
-    def __init__(self, directory: Path, cache: Path, started: int, root: Root | None, old: Stamps, new: Stamps) -> None:
+    def __init__(
+        self, directory: Path, cache: Path, prefix: str, started: int, root: Root | None, old: Records, new: Records
+    ) -> None:
         self._directory = directory
         self._cache = cache
+        self._prefix = prefix
         self._started = started
         self._root = root
+        self._old = old
         self._new = new
-        self.changed: list[str] = []
-        self.removed: list[str] = []
-        for within, stamps in new.items():
-            known = old.get(within, {})
-            if known != stamps:
-                self.changed += [within + name for name, stamp in stamps.items() if known.get(name) != stamp]
-                self.removed += [within + name for name in known.keys() - stamps.keys()]
-        for within in old.keys() - new.keys():
-            self.removed += [within + name for name in old[within]]
+        self._places = _compare(old, new)
 
-    @property
-    def files(self) -> int:
-        """How many files and links there are."""
-        return sum(len(stamps) for stamps in self._new.values())
+    def changed(self) -> Iterator[tuple[str, str, Stamp]]:
+        """Directory, name and stamp of every file that is new or may have changed.
 
-    @property
-    def bytes(self) -> int:
-        """How many bytes the files hold."""
-        return sum(stamp[1] for stamps in self._new.values() for stamp in stamps.values() if stat.S_ISREG(stamp[0]))
+        Its content may be the same: if it was touched, or was written so shortly before the last scan that its time
+        stamps prove nothing.
+        """
+        for within, places in self._places.items():
+            names = _names(self._new[within])
+            first = self._new[within].index(0) + 1
+            for place in places:
+                yield within, names[place], STAMP.unpack_from(self._new[within], first + place * STAMP.size)
+
+    def removed(self) -> Iterator[str]:
+        """The path of every file that is gone."""
+        for within, record in self._old.items():
+            now = self._new.get(within, b"")
+            if now != record:
+                yield from (within + name for name in {*_names(record)}.difference(_names(now)))
 
     def commit(self, blobs: Blobs) -> Root:
         """Store what changed, durably; save the cache; return the root of the directory's tree.
@@ -86,55 +106,79 @@ class Scan:
         When nothing changed, nothing is written. When the store has lost the tree, all files are read again. Raises
         BadOutput naming what no tree can hold, or what changes while it is read.
         """
-        kept = self._root is not None and _holds(blobs, self._root)
-        if kept and self._root is not None and not self.changed and not self.removed:
+        if self._root is None or not _holds(blobs, self._root):
+            self._root, self._old, self._places = EMPTY, {}, _compare({}, self._new)
+        elif self._old == self._new:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(self._cache)  # caches that nobody uses any more are removed
             return self._root
-        base = self._root if kept and self._root is not None else EMPTY
-        paths = self.changed if kept else [within + name for within, stamps in self._new.items() for name in stamps]
-        changes: dict[str, Entry | None] = dict.fromkeys(self.removed) if kept else {}
         with blobs.writer() as writer:
-            top = os.open(self._directory, _OPEN)
-            try:
-                for path in paths:
-                    changes[path] = read_entry(writer, path, _stat(path, top), top, move=False)
-            finally:
-                os.close(top)
-            root = tree.edit(Pages(blobs, writer), base, changes)
+            gone = ((f"{self._prefix}{path}".encode(errors="surrogateescape"), None) for path in self.removed())
+            root = tree.apply(Pages(blobs, writer), self._root, chain(gone, self._read(writer)))
         self._save(root)
         return root
+
+    def _read(self, writer: Writer) -> Iterator[tuple[bytes, bytes]]:
+        """Add what changed, as the map has it."""
+        top = os.open(self._directory, _OPEN)
+        try:
+            for within, files in groupby(self.changed(), itemgetter(0)):
+                here = _enter(within, top)
+                try:
+                    for _, name, (size, _, _, _, mode) in files:
+                        path = within + name
+                        key = _key(self._prefix + path)
+                        try:
+                            entry = read_entry(writer, path, name, mode, size, here)
+                        except BadOutput:  # it may be another one since the walk
+                            told = _stat(path, name, here)
+                            entry = read_entry(writer, path, name, told.st_mode, told.st_size, here)
+                        yield key, tree.encode(entry)
+                finally:
+                    os.close(here)
+        finally:
+            os.close(top)
 
     def _save(self, root: Root) -> None:
         """Replace the cache. What changed during the scan or right before gets a stamp that nothing matches."""
         limit, coarse = self._started - TICK, self._started - COARSE_TICK
-        stamps = {
-            within: {
-                name: stamp if stamp[3] < (limit if stamp[3] % SECOND else coarse) else (*stamp[:3], 0, stamp[4])
-                for name, stamp in names.items()
-            }
-            for within, names in self._new.items()
-        }
+        for within, places in self._places.items():
+            record = bytearray(self._new[within])
+            first = record.index(0) + 1 + 16
+            for at in (first + place * STAMP.size for place in places):
+                (when,) = CHANGED_AT.unpack_from(record, at)
+                if when >= (limit if when % SECOND else coarse):
+                    CHANGED_AT.pack_into(record, at, 0)
+            self._new[within] = bytes(record)
+        body = msgspec.msgpack.encode((root, self._new))
         aside = self._cache.with_name(f"{self._cache.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            aside.write_bytes(msgspec.msgpack.encode((VERSION, root, stamps)))
+            with open(aside, "wb") as file:
+                file.write(MAGIC + zlib.crc32(body).to_bytes(4, "little"))
+                file.write(body)
             os.replace(aside, self._cache)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
 
 
-def _load(cache: Path) -> tuple[bytes | None, Stamps]:
-    """Root and stamps of a cache; (None, {}) if it cannot be used."""
+def _load(cache: Path) -> tuple[Root | None, Records]:
+    """Root and records of a cache; (None, {}) if it cannot be used."""
     try:
-        version, root, stamps = _decoder.decode(cache.read_bytes())
+        data = memoryview(cache.read_bytes())
+        head, check, body = data[: len(MAGIC)], data[len(MAGIC) : len(MAGIC) + 4], data[len(MAGIC) + 4 :]
+        if head == MAGIC and int.from_bytes(check, "little") == zlib.crc32(body):
+            return _decoder.decode(body)
     except (OSError, msgspec.MsgspecError):
         return None, {}
-    return (root, stamps) if version == VERSION else (None, {})
+    return None, {}
 
 
-def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Stamps:
-    """The stamps of all files and links. One `stat` each is what it costs."""
-    found: Stamps = {}
+def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Records:
+    """The records of all directories, nearly in the order of a tree. One `stat` for each file is what it costs."""
+    found: Records = {}
     pending = [""]
+    ask, pack = os.stat, STAMP.pack
     while pending:
         within = pending.pop()
         try:
@@ -142,34 +186,89 @@ def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Stamps:
         except OSError as error:
             raise BadOutput(f"{directory}/{within} cannot be read: {error.strerror}") from None
         try:
-            stamps: dict[str, Stamp] = {}
-            ask = os.stat
-            for name in os.listdir(here):
+            names: list[str] = []
+            stamps: list[bytes] = []
+            below: list[str] = []
+            for name in sorted(os.listdir(here)):
                 try:
                     told = ask(name, dir_fd=here, follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # it went since the directory was listed, as if it had never been
-                mode = told.st_mode
-                if mode & _KIND == _IS_DIRECTORY:
+                if told.st_mode & _KIND == _IS_DIRECTORY:
                     if not skip(within + name, True):
-                        pending.append(f"{within}{name}/")
+                        below.append(f"{within}{name}/")
                 elif not skip(within + name, False):
-                    stamps[name] = (mode, told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino)
+                    names.append(name)
+                    stamps.append(pack(*_told(told)))
         finally:
             os.close(here)
-        if stamps:
-            found[within] = stamps
+        if names:
+            found[within] = b"\0".join((os.fsencode("/".join(names)), b"".join(stamps)))
+        pending += sorted(below, reverse=True)
     return found
 
 
-def _stat(path: str, top: int) -> os.stat_result:
+def _compare(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, Sequence[int]]:
+    """For each directory that is not as it was: which of its files, by their place in the new record, are not."""
+    return {within: _unlike(old.get(within, b""), now) for within, now in new.items() if old.get(within) != now}
+
+
+def _unlike(old: bytes, new: bytes) -> Sequence[int]:
+    names, _, stamps = new.partition(b"\0")
+    if not old:
+        return range(len(stamps) // STAMP.size)
+    old_names, _, old_stamps = old.partition(b"\0")
+    if names == old_names:
+        return list(_halve(old_stamps, stamps, 0))
+    known = dict(zip(old_names.split(b"/"), _rows(old_stamps), strict=True))
+    here = zip(names.split(b"/"), _rows(stamps), strict=True)
+    return [place for place, (name, row) in enumerate(here) if known.get(name) != row]
+
+
+def _halve(old: bytes, new: bytes, first: int) -> Iterator[int]:
+    """Where two rows of stamps differ: comparing halves and halves of halves is quick where little differs."""
+    if old == new:
+        return
+    count = len(new) // STAMP.size
+    if count == 1:
+        yield first
+        return
+    half = count // 2
+    cut = half * STAMP.size
+    yield from _halve(old[:cut], new[:cut], first)
+    yield from _halve(old[cut:], new[cut:], first + half)
+
+
+def _rows(stamps: bytes) -> Iterator[bytes]:
+    return (stamps[at : at + STAMP.size] for at in range(0, len(stamps), STAMP.size))
+
+
+def _names(record: bytes) -> list[str]:
+    return os.fsdecode(record.partition(b"\0")[0]).split("/") if record else []
+
+
+def _key(path: str) -> bytes:
     try:
-        return os.stat(path, dir_fd=top, follow_symlinks=False)
+        return check_path(path).encode()
+    except BadPath as error:
+        raise BadOutput(str(error)) from None
+
+
+def _enter(within: str, top: int) -> int:
+    try:
+        return os.open(within or ".", _OPEN | os.O_NOFOLLOW, dir_fd=top)
     except (FileNotFoundError, NotADirectoryError):
+        raise BadOutput(f"{within!r} went away while the directory was read; run again") from None
+
+
+def _stat(path: str, name: str, here: int) -> os.stat_result:
+    try:
+        return os.stat(name, dir_fd=here, follow_symlinks=False)
+    except FileNotFoundError:
         raise BadOutput(f"{path!r} went away while the directory was read; run again") from None
 
 
-def _holds(blobs: Blobs, root: bytes) -> bool:
+def _holds(blobs: Blobs, root: Root) -> bool:
     """Whether a tree is in the store. Its root is written last, so where that is, all is."""
     try:
         return root == EMPTY or bool(blobs.get(root))

@@ -1,4 +1,4 @@
-"""The object store of one project: all parts put together on a folder.
+"""The object store of one project: all parts put together on a back end.
 
     objects/
     ├── packs/<xx>/<name>.pack    small blobs and pages
@@ -6,17 +6,20 @@
     ├── .tmp/                     what is being written
     └── index.db                  blob -> pack, may be deleted
 
-All but the index is the truth; the index is made from it.
+All but the index is the truth; the index is made from it. With `backend.json` packs and blobs are elsewhere, and
+`cache/` holds copies of packs, which may be deleted; see `places`.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 from penstock.model.errors import NotFound
+from penstock.objects import places
 from penstock.objects.blobs import Blobs, Pages
-from penstock.objects.folder import Folder
+from penstock.objects.cached import Cached
 from penstock.objects.writer import Writer
 
 
@@ -25,16 +28,16 @@ class Objects:
 
     def __init__(self, root: Path) -> None:
         """Open a store that `create` made. Raises NotFound."""
-        if not (root / "packs").is_dir():
+        if not (root / "packs").is_dir() and not (root / places.FILE).exists():
             raise NotFound(f"{root} is not an object store; restore it, or begin a new project")
-        self.folder = Folder(root)
-        self.blobs = Blobs(self.folder, root / "index.db")
+        self.backend = places.open_backend(root)
+        self.blobs = Blobs(self.backend, root / "index.db")
         self.pages = Pages(self.blobs)
 
     @classmethod
     def create(cls, root: Path) -> Objects:
         """Make an empty store (one that is there stays as it is) and open it."""
-        for name in ("packs", "blobs"):
+        for name in () if (root / places.FILE).exists() else ("packs", "blobs"):
             (root / name).mkdir(parents=True, exist_ok=True)
         return cls(root)
 
@@ -42,9 +45,18 @@ class Objects:
         """A writer for one thread; use it as a context."""
         return self.blobs.writer()
 
+    def session(self) -> AbstractContextManager[None]:
+        """What is stored, or found to be there, while inside cannot be collected as garbage before its end."""
+        return self.blobs.sessions.session()
+
     def writing(self, writer: Writer) -> Pages:
         """The pages of this store for `map` and `tree`, put by `writer`."""
         return Pages(self.blobs, writer)
+
+    def forget_copies(self) -> None:
+        """Drop what this host keeps of packs that are elsewhere: what is read next comes from there."""
+        if isinstance(self.backend, Cached):
+            self.backend.forget()
 
     def close(self) -> None:
         self.blobs.close()

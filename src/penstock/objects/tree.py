@@ -7,9 +7,12 @@ file of no bytes has no blobs. Keys are the UTF-8 of the paths, so that a direct
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 import msgspec
+from msgspec import Struct
 
 from penstock.model.data import BLAKE3, EMPTY, Entry
 from penstock.model.errors import Collision
@@ -18,6 +21,11 @@ from penstock.objects import map as maps
 from penstock.objects.map import Pages
 
 ID_BYTES = len(BLAKE3) + 32
+#: How many entries are held in memory at most where there may be any number.
+CHUNK = 1 << 15
+
+#: A key and its value on both sides, None where a side has no such key.
+Difference = tuple[bytes, bytes | None, bytes | None]
 
 _decoder = msgspec.msgpack.Decoder(str | tuple[int, bool, bytes])
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,29 +77,33 @@ def build(pages: Pages, items: Iterable[tuple[str, Entry]]) -> bytes:
 
 def edit(pages: Pages, root: bytes, changes: Mapping[str, Entry | None]) -> bytes:
     """The root after setting paths, or removing those whose entry is None. Errors as in `build`."""
-    sound: set[str] = set()
     for path, entry in changes.items():
-        if entry is None:
-            continue
-        check_path(path)
-        above = path
-        while (above := above.rpartition("/")[0]) and above not in sound:
-            held = changes[above] if above in changes else lookup(pages, root, above)
-            if held is not None:
-                raise Collision(f"{above!r} is a file, so it cannot also be the directory of {path!r}")
-            sound.add(above)
-        if root != EMPTY:
-            left = next((below for below, _ in maps.scan(pages, root, *_range(path)) if _stays(changes, below)), None)
-            if left is not None:
-                raise Collision(f"{path!r} cannot be a file, because {left.decode()!r} stands below it")
-    return maps.edit(
-        pages, root, ((path.encode(), None if entry is None else encode(entry)) for path, entry in changes.items())
+        if entry is not None:
+            check_path(path)
+    return write(
+        pages, root, {path.encode(): None if entry is None else encode(entry) for path, entry in changes.items()}
     )
 
 
-def _stays(changes: Mapping[str, Entry | None], key: bytes) -> bool:
-    path = key.decode()
-    return path not in changes or changes[path] is not None
+def write(pages: Pages, root: bytes, changes: Mapping[bytes, bytes | None]) -> bytes:
+    """`edit` for what is encoded already, by paths that are known to be good."""
+    finder = maps.Finder(pages, root)
+    sound: set[bytes] = set()
+    # In order, so that the finder stays where it is.
+    for key in sorted(changes):
+        if changes[key] is None:
+            continue
+        above = key
+        while (above := above.rpartition(b"/")[0]) and above not in sound:
+            if changes[above] is not None if above in changes else finder.first(above) == above:
+                raise Collision(f"{above.decode()!r} is a file, so it cannot also be the directory of {key.decode()!r}")
+            sound.add(above)
+        below = finder.first(key + b"/")
+        while below is not None and below < key + b"0":
+            if changes.get(below, below) is not None:
+                raise Collision(f"{key.decode()!r} cannot be a file, because {below.decode()!r} stands below it")
+            below = finder.first(below + b"\0")
+    return maps.edit(pages, root, changes.items())
 
 
 def lookup(pages: Pages, root: bytes, path: str) -> Entry | None:
@@ -100,18 +112,27 @@ def lookup(pages: Pages, root: bytes, path: str) -> Entry | None:
     return None if found is None else decode(found)
 
 
-def files(pages: Pages, root: bytes, prefix: str = "") -> Iterator[tuple[str, Entry]]:
-    """Every file below a directory with its full path, or the one file that `prefix` names."""
+def _beyond(after: str) -> bytes:
+    """The first key after a path; "" is before all keys."""
+    return after.encode(errors="surrogateescape") + b"\0" if after else b""
+
+
+def files(pages: Pages, root: bytes, prefix: str = "", after: str = "") -> Iterator[tuple[str, Entry]]:
+    """Every file below a directory with its full path, or the one file that `prefix` names; those beyond `after`."""
     for lo, hi in _ranges(prefix):
-        for key, value in maps.scan(pages, root, lo, hi):
+        for key, value in maps.scan(pages, root, max(lo, _beyond(after)), hi):
             yield key.decode(), decode(value)
 
 
-def listing(pages: Pages, root: bytes, directory: str = "") -> Iterator[tuple[str, Entry | None]]:
-    """The names right below a directory, in the order of the tree; None marks a directory, which is not read."""
+def listing(pages: Pages, root: bytes, directory: str = "", after: str = "") -> Iterator[tuple[str, Entry | None]]:
+    """The names right below a directory, in the order of the tree; None marks a directory, which is not read.
+
+    The order is that of the paths, where a directory is spelled with a slash at its end. With `after`, a path so
+    spelled, only names that stand beyond it or have something below them that does; what is before is not read.
+    """
     lo, hi = _range(directory)
     skip = len(lo)
-    resume: bytes | None = lo
+    resume: bytes | None = max(lo, _beyond(after))
     while resume is not None:
         start, resume = resume, None
         for key, value in maps.scan(pages, root, start, hi):
@@ -133,8 +154,72 @@ def is_directory(pages: Pages, root: bytes, path: str) -> bool:
     return not path or next(maps.scan(pages, root, *_range(path)), None) is not None
 
 
-def diff(pages: Pages, a: bytes, b: bytes, prefix: str = "") -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """What differs, in order: (path, entry in `a`, entry in `b`), None where a side has no such file."""
+def diff(
+    pages: Pages, a: bytes, b: bytes, prefix: str = "", after: str = ""
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """What differs beyond `after`, in order: (path, entry in `a`, entry in `b`), None where a side has no such file."""
     for lo, hi in _ranges(prefix):
-        for key, old, new in maps.diff(pages, a, b, lo, hi):
+        for key, old, new in maps.diff(pages, a, b, max(lo, _beyond(after)), hi):
             yield key.decode(), None if old is None else decode(old), None if new is None else decode(new)
+
+
+def apply(pages: Pages, root: bytes, changes: Iterable[tuple[bytes, bytes | None]]) -> bytes:
+    """`write` for more changes than memory shall hold. Removals come before what stands in their place."""
+    source = iter(changes)
+    while chunk := dict(islice(source, CHUNK)):
+        root = write(pages, root, chunk)
+    return root
+
+
+class Change(Struct, frozen=True):
+    """A new tree and how it differs from the one it was made from. `files` and `size` (bytes) are differences."""
+
+    root: bytes
+    files: int
+    size: int
+    changed: int  #: paths written or deleted
+
+
+def _size(value: bytes | None) -> int:
+    found = "" if value is None else _decoder.decode(value)
+    return 0 if isinstance(found, str) else found[0]
+
+
+def _joined(old: bytes, new: bytes) -> bytes:
+    """A file with the bytes of another at its end; a link takes no bytes, and gives none."""
+    before, after = decode(old), decode(new)
+    if before.target is not None or after.target is not None:
+        return new
+    return encode(Entry(before.blobs + after.blobs, before.size + after.size, before.executable))
+
+
+def overlay(pages: Pages, root: bytes, layer: bytes, *, append: bool = False, mirror: str | None = None) -> Change:
+    """Lay all files of one tree, the layer, over another.
+
+    With `append` the bytes of a file go to the end of the one that is there; with `mirror`, a directory or a file, what
+    stands there and is not in the layer goes. Reads only what differs (with `append` all of the layer), and holds some
+    tens of thousands of entries in memory at most. Raises Collision as `build`.
+    """
+    files = size = changed = 0
+
+    def counted(differences: Iterable[Difference]) -> Iterator[tuple[bytes, bytes | None]]:
+        nonlocal files, size, changed
+        for key, old, new in differences:
+            if append and old is not None and new is not None:
+                new = _joined(old, new)
+            files += (new is not None) - (old is not None)
+            size += _size(new) - _size(old)
+            changed += 1
+            yield key, new
+
+    for lo, hi in () if mirror is None else _ranges(mirror):
+        gone = (difference for difference in maps.diff(pages, root, layer, lo, hi) if difference[2] is None)
+        root = apply(pages, root, counted(gone))
+    base = root
+    differences: Iterable[Difference] = maps.diff(pages, base, layer, gone=False)
+    if append:
+        differences = ((key, maps.get(pages, base, key), value) for key, value in maps.scan(pages, layer))
+    if base == EMPTY:
+        deque(counted(differences), 0)
+        return Change(layer, files, size, changed)
+    return Change(apply(pages, base, counted(differences)), files, size, changed)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from penstock.runner.namespace import Namespace
 
 
 class Launch(Struct, frozen=True):
@@ -18,6 +21,23 @@ class Launch(Struct, frozen=True):
     stdout: int
     stderr: int
     cpus: int = 1  #: how many it may keep busy
+    answers: int | None = None  #: what it finds as descriptor 3; may not be 3 itself
+    view: View | None = None  #: the private view of the file system it runs in
+
+
+class View(Struct, frozen=True):
+    """Directories (name -> path) that a command finds at `/pfs/<name>`."""
+
+    namespace: Namespace
+    places: Mapping[str, str]
+
+
+class Usage(Struct, frozen=True):
+    """What a command and all it started, as far as it is still there, use."""
+
+    cpu_seconds: float = 0.0  #: since the command began, of its ended children, too
+    memory: int = 0  #: bytes now; what processes share is counted once
+    peak: int = 0  #: bytes, at most, of the command itself since it began or was last asked afresh
 
 
 class Ended(Struct, frozen=True):
@@ -41,6 +61,9 @@ class Runner(Protocol):
 
         Returns all that ended, each once, and the descriptors that can be read. `None` waits for ever, 0 not at all.
         """
+
+    def measure(self, handle: int, afresh: bool = False) -> Usage:
+        """What a command uses now; with `afresh` its peak counts from now on. Nothing once it has ended."""
 
     def stop(self, handle: int, kill: bool) -> None:
         """Ask a command and all it started to end (SIGTERM), or end it (SIGKILL). It is still told by `poll`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from msgspec.structs import replace
 
-from penstock.runner.base import Ended, Launch
+from penstock.runner.base import Ended, Launch, Usage
 
 
 class Dry:
@@ -33,6 +33,10 @@ class Dry:
             waiting.register(descriptor, select.POLLIN)
         patience = 0 if over else None if timeout is None else timeout * 1000
         return over, [descriptor for descriptor, _ in waiting.poll(patience)]
+
+    def measure(self, handle: int, afresh: bool = False) -> Usage:
+        """See `Runner.measure`. What never runs uses nothing."""
+        return Usage()
 
     def stop(self, handle: int, kill: bool) -> None:
         """See `Runner.stop`. Everything has ended before it could be stopped."""

@@ -19,8 +19,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from penstock.model.errors import BadCommand
-from penstock.runner.base import Ended, Launch
+from penstock.runner.base import Ended, Launch, Usage, View
 from penstock.runner.command import find, refusal
+from penstock.runner.usage import measure
 
 if TYPE_CHECKING:
     import resource
@@ -72,12 +73,16 @@ class Processes:
             (os.POSIX_SPAWN_DUP2, launch.stdout, 1),
             (os.POSIX_SPAWN_DUP2, launch.stderr, 2),
         ]
+        if launch.answers is not None:
+            actions.append((os.POSIX_SPAWN_DUP2, launch.answers, 3))
         try:
             if launch.cwd is not None:
                 os.chdir(launch.cwd)
             program = find(launch.argv[0], launch.env) if launch.argv else None
             if program is None:
                 raise refusal(launch, None)
+            if launch.view is not None:
+                return _fork(program, launch, launch.view)
             return os.posix_spawn(
                 program,
                 launch.argv,
@@ -131,6 +136,10 @@ class Processes:
         self._events.unregister(descriptor)
         os.close(descriptor)
         return status, usage
+
+    def measure(self, handle: int, afresh: bool = False) -> Usage:
+        """See `Runner.measure`."""
+        return measure(handle, afresh) if handle in self._live else Usage()
 
     def stop(self, handle: int, kill: bool) -> None:
         """See `Runner.stop`. Signals the whole process group."""
@@ -196,6 +205,36 @@ class Processes:
             # Without a readable name it may be any that runs now, so it lives until all of these are over.
             self._owners[pid] = owners if attempt else frozenset(self._live)
         return pid in self._stuck or not self._owners[pid].isdisjoint(self._live)
+
+
+def _fork(program: str, launch: Launch, view: View) -> int:
+    """Start a command in a view of its own, which `posix_spawn` cannot. Raises OSError, BadCommand."""
+    told, tell = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setpgid(0, 0)
+            view.namespace.enter(view.places)
+            os.chdir(launch.cwd or "/")
+            for number in _DEFAULTS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            for target, source in enumerate((launch.stdin, launch.stdout, launch.stderr, launch.answers)):
+                if source is not None:
+                    os.dup2(source, target)
+            os.execve(program, launch.argv, dict(launch.env))
+        except BaseException as error:
+            os.write(tell, f"{getattr(error, 'errno', None) or 0} {error}".encode(errors="replace"))
+        os._exit(127)
+    os.close(tell)
+    code, _, trouble = os.read(told, 4096).decode(errors="replace").partition(" ")
+    os.close(told)
+    if not code:
+        return pid
+    os.waitpid(pid, 0)
+    if code == "0":
+        raise BadCommand(f"command {launch.argv[0]!r} cannot be started: {trouble}")
+    raise OSError(int(code), os.strerror(int(code)))
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -72,8 +74,11 @@ def find_or_create(start: Path) -> Layout:
         raise
 
 
-def create(root: Path) -> Layout:
-    """Make `.penstock` in a directory. Raises AlreadyExists, NotWritable."""
+def create(root: Path, prepare: Callable[[Layout], None] | None = None) -> Layout:
+    """Make `.penstock` in a directory. Raises AlreadyExists, NotWritable.
+
+    `prepare` does what else is needed before it is a project; what that raises passes, and nothing is left.
+    """
     root = root.resolve()
     home = root / DIRECTORY
     layout = Layout(root, os.urandom(16).hex())
@@ -83,6 +88,8 @@ def create(root: Path) -> Layout:
         for directory in (layout.objects, layout.logs, layout.work, layout.scans):
             directory.mkdir()
         (home / ".gitignore").write_text("*\n")
+        if prepare is not None:
+            _prepare(layout, prepare)
         # Last, so that a half-made project is never taken for one.
         draft = home / "format.new"
         draft.write_text(f"{FORMAT} {layout.id}\n")
@@ -94,6 +101,14 @@ def create(root: Path) -> Layout:
     except OSError as error:
         raise NotWritable(f"{root}: cannot make a project here: {error.strerror}") from error
     return layout
+
+
+def _prepare(layout: Layout, prepare: Callable[[Layout], None]) -> None:
+    try:
+        prepare(layout)
+    except BaseException:
+        shutil.rmtree(layout.home)
+        raise
 
 
 def _read(root: Path) -> Layout:

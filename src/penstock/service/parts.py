@@ -25,6 +25,19 @@ def utc_now() -> int:
     return time.time_ns() // 1000
 
 
+def far_away(url: str, endpoint: str | None, region: str | None) -> Callable[[Layout], None]:
+    """What makes a new project keep its data at `s3://bucket/prefix`. Raises UsageError."""
+    from penstock.objects import places
+
+    told = os.environ
+    where = places.parse_url(
+        url,
+        endpoint or told.get("AWS_ENDPOINT_URL_S3") or told.get("AWS_ENDPOINT_URL"),
+        region or told.get("AWS_REGION") or told.get("AWS_DEFAULT_REGION"),
+    )
+    return lambda layout: places.set_up(layout.objects, where, layout.id)
+
+
 class Parts:
     """Store, objects, clock and ids of one project. Objects open at first use: questions about rows need none."""
 
@@ -35,6 +48,7 @@ class Parts:
         self.owner = getpass.getuser()
         self.project = "default"
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
+        self._steps: dict[tuple[str, int, str], Step] = {}
 
     @classmethod
     def open(cls, layout: Layout) -> Parts:
@@ -62,8 +76,11 @@ class Parts:
         return self._pipelines[key]
 
     def step(self, job: Job) -> Step:
-        """The definition a job runs."""
-        return self.pipeline(job.pipeline, job.version).step(job.step)
+        """The definition a job runs. Asked for every open job at every turn, so it is not looked for twice."""
+        key = (job.pipeline, job.version, job.step)
+        if key not in self._steps:
+            self._steps[key] = self.pipeline(job.pipeline, job.version).step(job.step)
+        return self._steps[key]
 
     def pipelines(self) -> dict[str, tuple[int, Pipeline]]:
         """The pipelines in force: name -> (version, spec)."""

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-from penstock.model.errors import Interrupted
+from penstock.model.errors import Interrupted, NotFound, UsageError
 from penstock.model.ids import Reference, parse_reference
 from penstock.model.moves import RunState
 from penstock.model.run import Commit, Job, Run
-from penstock.model.views import CommitView, RunView
+from penstock.model.views import CommitView, RunView, TouchView
 from penstock.service import layout, resolve
 from penstock.service.answers import views
-from penstock.service.data import reading
+from penstock.service.data import commits, comparing, copying, exporting, history, listing, merging, purging, reading
 from penstock.service.data import writing as data
+from penstock.service.data.committing import branch_of
+from penstock.service.data.sources import Taking
 from penstock.service.driving.watch import Progress, follow_or_drive
+from penstock.service.keeping import retention
+from penstock.service.keeping.garbage import Collected, gc
+from penstock.service.keeping.usage import Usage, usage
+from penstock.service.opening import ticking
 from penstock.service.opening.begin import Begun, begin
-from penstock.service.parts import Parts
+from penstock.service.parts import Parts, far_away
 
 
 class Project:
@@ -45,9 +53,20 @@ class Project:
         return cls(Parts.open((layout.find_or_create if create else layout.find)(Path(path))))
 
     @classmethod
-    def create(cls, path: str | Path = ".") -> Project:
-        """A new project. Raises AlreadyExists, NotWritable."""
-        return cls(Parts.open(layout.create(Path(path))))
+    def create(
+        cls,
+        path: str | Path = ".",
+        *,
+        objects: str | None = None,
+        endpoint: str | None = None,
+        region: str | None = None,
+    ) -> Project:
+        """A new project. Raises AlreadyExists, NotWritable.
+
+        `objects` is where its data shall be: `s3://bucket/prefix`, by default the project's own directory. What
+        `endpoint` (a URL) and `region` do not say, the usual AWS variables do. Raises Refused, NotFound, Unreachable.
+        """
+        return cls(Parts.open(layout.create(Path(path), far_away(objects, endpoint, region) if objects else None)))
 
     @property
     def root(self) -> Path:
@@ -60,19 +79,22 @@ class Project:
         mirror: bool = False,
         append: bool = False,
         message: str = "",
+        taking: Taking | None = None,
     ) -> CommitView:
         """Store files and directories in one commit of `repo[@branch][:/path]`; a missing repo is made.
 
-        A source that ends in a slash stands for its contents. Raises Refused for linked and published repos.
+        A source that ends in a slash stands for its contents; it may also be an `http(s)://` or `s3://` address.
+        `taking` says whether archives are taken apart, within which limits, and what `-` reads. Raises Refused for
+        linked and published repos, Unreachable.
         """
         written = data.put(
             self.parts,
             parse_reference(target),
-            [Path(source) for source in sources],
-            contents=[str(source).endswith("/") for source in sources],
+            [str(source) for source in sources],
             mirror=mirror,
             append=append,
             message=message,
+            taking=taking,
         )
         return views.commit_view(written.commit)
 
@@ -80,22 +102,85 @@ class Project:
         """Delete a file, or a directory with `recursive`, in one commit."""
         return views.commit_view(data.remove(self.parts, parse_reference(target), recursive=recursive).commit)
 
-    def get(self, source: str, destination: str | Path) -> tuple[int, int]:
-        """Write a file, or a directory's contents, to `destination`; how many files and bytes."""
-        return reading.get(self.parts, parse_reference(source), Path(destination))
+    def copy(self, source: str, target: str, *, append: bool = False, message: str = "") -> CommitView:
+        """Copy a file, a directory or what fits a pattern to `repo[@branch][:/path]`, in one commit, by reference."""
+        written = copying.copy(
+            self.parts, parse_reference(source), parse_reference(target), append=append, message=message
+        )
+        return views.commit_view(written.commit)
 
-    def read(self, source: str) -> bytes:
-        """The bytes of one file. Raises NotFound, Corrupt."""
-        return b"".join(reading.cat(self.parts, parse_reference(source)))
+    @contextmanager
+    def transaction(self, *targets: str, message: str = "") -> Iterator[Transaction]:
+        """Commits in several repos under one id, finished together at the end, with one run downstream.
 
-    def ls(self, source: str, *, recursive: bool = False) -> Iterator[reading.Listed]:
-        """What stands at `repo[@ref][:/path]`."""
-        return reading.ls(self.parts, parse_reference(source), recursive=recursive)
+        What is put to these branches inside, by whomever, goes into them. An exception abandons them all. Raises
+        Refused where a commit is open already.
+
+        >>> import tempfile, pathlib
+        >>> where = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (where / "hello.txt").write_text("hello")
+        >>> with Project.create(where / "lab") as project:
+        ...     with project.transaction("notes", "labels") as tx:
+        ...         _ = tx.put("notes", where / "hello.txt")
+        ...         _ = tx.put("labels:/one", where / "hello.txt")
+        ...     project.commit("notes").id == project.commit("labels").id == tx.id
+        True
+        """
+        opened = commits.start(self.parts, [parse_reference(target) for target in targets], message)
+        try:
+            yield Transaction(self, opened[0].id, frozenset((item.repo, item.branch) for item in opened))
+        except BaseException:
+            with suppress(NotFound):  # somebody else has finished or abandoned them
+                commits.abandon(self.parts, opened[0].id)
+            raise
+        commits.finish(self.parts, opened[0].id)
+
+    def find(self, target: str) -> Iterator[TouchView]:
+        """The commits that touched `repo[@ref]:/path`, newest first."""
+        found = history.find(self.parts, parse_reference(target))
+        return (TouchView(touch.change, views.commit_view(touch.commit)) for touch in found)
+
+    def merge(self, source: str, into: str | None = None, *, prefer: str | None = None) -> CommitView:
+        """Bring what changed on `repo@branch` into another branch of the repo (None: the default one).
+
+        Raises Refused where both changed one path, unless `prefer` is `ours` (the branch that takes it in) or `theirs`.
+        """
+        return views.commit_view(merging.merge(self.parts, parse_reference(source), into, prefer).commit)
+
+    def purge(self, target: str) -> purging.Purged:
+        """Take `repo:/path` out of every commit and of all that was computed from it."""
+        return purging.purge(self.parts, parse_reference(target))
+
+    def get(self, source: str, destination: str | Path, *, link: bool = False, force: bool = False) -> exporting.Got:
+        """Write a file, a directory's contents, or what fits a pattern to `destination`: all of it or nothing.
+
+        With `link` large files are the store's own, read-only and unverified; with `force` files there are replaced.
+        """
+        return exporting.get(self.parts, parse_reference(source), Path(destination), link=link, force=force)
+
+    def tar(self, source: str, stream: IO[bytes], *, compress: bool = False) -> exporting.Got:
+        """The same as a tar stream; equal trees of one commit give equal bytes."""
+        return exporting.tar(self.parts, parse_reference(source), stream, compress=compress)
+
+    def read(self, source: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes of one file, from `offset` (negative: from its end). Raises NotFound, Corrupt."""
+        return b"".join(reading.cat(self.parts, parse_reference(source), offset, length))
+
+    def ls(
+        self, source: str, *, recursive: bool = False, after: str = "", sizes: bool = False
+    ) -> Iterator[listing.Listed]:
+        """What stands at `repo[@ref][:/path]`, or fits the pattern there, beyond the cursor `after`."""
+        return listing.ls(self.parts, parse_reference(source), recursive=recursive, after=after, sizes=sizes)
+
+    def diff(self, one: str, other: str | None = None) -> Iterator[comparing.Difference]:
+        """Which files differ between two references, or between one and the parent of its commit."""
+        second = parse_reference(other) if other is not None else None
+        return (item.difference for item in comparing.compare(self.parts, parse_reference(one), second))
 
     def log(self, source: str, limit: int = 50) -> list[CommitView]:
         """A branch's commits, newest first."""
         found = resolve.commit(self.parts, parse_reference(source))
-        return [views.commit_view(commit) for commit in reading.history(self.parts, found, limit)]
+        return [views.commit_view(commit) for commit in islice(resolve.history(self.parts, found), limit)]
 
     def commit(self, source: str | Reference) -> Commit:
         """The commit a reference names."""
@@ -149,6 +234,23 @@ class Project:
         found = self.parts.store.load(Run, "runs", before=1 << 62, limit=limit)
         return [views.run_view(run) for run in found]
 
+    def tick(self, repo: str) -> str | None:
+        """Make a tick of a repo of a `cron` input now, out of turn; the id of the run that it opens."""
+        opened = ticking.tick(self.parts, repo)
+        return opened.id if opened else None
+
+    def keep(self, repo: str, commits: int | None = None, seconds: float | None = None) -> None:
+        """Say which commits of a repo keep their bytes: the newest of each branch, and young ones. Neither: all."""
+        retention.keep(self.parts, repo, commits, seconds)
+
+    def collect_garbage(self, *, grace: float = 3600.0, now: bool = False, dry_run: bool = False) -> Collected:
+        """Delete what nothing needs any more, condemned for `grace` seconds at least. Raises Refused."""
+        return gc(self.parts, grace=int(grace * 1e6), now=now, dry_run=dry_run)
+
+    def usage(self) -> Usage:
+        """What takes how much room."""
+        return usage(self.parts)
+
     def close(self) -> None:
         self.parts.close()
 
@@ -159,3 +261,37 @@ class Project:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Transaction:
+    """Several repos written as one: the verbs that write, on the branches it was opened for. `id` is that of all its
+    commits; `repo@id` reads what is in them so far. Once somebody else has finished or abandoned them, nothing is
+    written any more: UsageError.
+    """
+
+    def __init__(self, project: Project, id: str, targets: frozenset[tuple[str, str]]) -> None:
+        self.id = id
+        self._project = project
+        self._targets = targets
+
+    def put(self, target: str, *sources: str | Path, mirror: bool = False, append: bool = False) -> CommitView:
+        """As `Project.put`."""
+        return self._project.put(self._own(target), *sources, mirror=mirror, append=append)
+
+    def remove(self, target: str, *, recursive: bool = False) -> CommitView:
+        """As `Project.remove`."""
+        return self._project.remove(self._own(target), recursive=recursive)
+
+    def copy(self, source: str, target: str, *, append: bool = False) -> CommitView:
+        """As `Project.copy`."""
+        return self._project.copy(source, self._own(target), append=append)
+
+    def _own(self, target: str) -> str:
+        """A target by the id of its open commit: it goes there or nowhere."""
+        reference = parse_reference(target)
+        branch = branch_of(self._project.parts, reference)
+        if (reference.repo, branch) not in self._targets:
+            names = ", ".join(sorted(f"{repo}@{name}" for repo, name in self._targets))
+            raise UsageError(f"{reference.repo}@{branch} is not part of this transaction, which is over {names}")
+        _, colon, path = target.partition(":")
+        return f"{reference.repo}@{self.id}{colon}{path}"

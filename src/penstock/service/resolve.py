@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 from penstock.model.errors import BadReference, NotFound
 from penstock.model.ids import ID, Reference, split_ancestry
 from penstock.model.run import Branch, Commit, Job, Repo, Run, Task
+from penstock.model.views import show_time
 from penstock.service.parts import Parts
 
 #: How many leading hex digits name a run, commit or task.
 SHORTEST = 6
+#: How many commits one question brings.
+HISTORY_PAGE = 500
 _START_OF_ID = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
 
 
@@ -56,14 +60,30 @@ def head(parts: Parts, repo_name: str, name: str | None = None) -> Commit | None
 def commit(parts: Parts, reference: Reference) -> Commit:
     """The commit a reference names. A run's id names the run's commit there, else the one it used."""
     there = repo(parts, reference.repo)
-    name, back = split_ancestry(reference.ref or there.default_branch)
-    found = _start(parts, there, name)
-    for step in range(back):
-        parent = found.parent and commit_by_id(parts, there.name, found.parent)
-        if not parent:
-            raise NotFound(f"{there.name}@{name} has only {step} ancestors, {back} were asked for")
-        found = parent
-    return found
+    name, back, place = split_ancestry(reference.ref or there.default_branch)
+    start = _start(parts, there, name)
+    if place is not None:
+        found = parts.store.load(Commit, "from_start", repo=there.name, id=start.id, nth=place)
+    elif back:
+        found = parts.store.load(Commit, "line", repo=there.name, id=start.id, skip=back, limit=1)
+    else:
+        return start
+    if not found:
+        most = 1 << 62
+        count = parts.store.fetch("commits_since", repo=there.name, id=start.id, since=None, most=most)[0]["commits"]
+        if place is not None:
+            raise NotFound(f"{there.name}@{name} has only {count} commits, number {place} was asked for")
+        raise NotFound(f"{there.name}@{name} has only {count - 1} ancestors, {back} were asked for")
+    return found[0]
+
+
+def history(parts: Parts, of: Commit) -> Iterator[Commit]:
+    """A commit and its ancestors, newest first."""
+    found: Commit | None = of
+    while found is not None:
+        page = parts.store.load(Commit, "line", repo=found.repo, id=found.id, skip=0, limit=HISTORY_PAGE)
+        yield from page
+        found = commit_by_id(parts, of.repo, page[-1].parent) if page[-1].parent else None
 
 
 def _start(parts: Parts, there: Repo, name: str) -> Commit:
@@ -96,22 +116,64 @@ def _who_fills(parts: Parts, repo_name: str) -> str:
 
 
 def _used_by_run(parts: Parts, repo_name: str, start: str) -> Commit | None:
-    for found in parts.store.load(Run, "runs_like", pattern=f"{start}*"):
-        for job_row in parts.store.load(Job, "jobs_of_run", run=found.id):
-            for item in job_row.inputs:
-                if item.repo == repo_name and item.commit:
-                    return commit_by_id(parts, repo_name, item.commit)
+    """What a run read of a repo: itself, or what its inputs were made of, the nearest first."""
+    found = parts.store.load(Run, "runs_like", pattern=f"{start}*")
+    if len(found) != 1:
+        return None
+    todo = deque(parts.store.load(Job, "jobs_of_run", run=found[0].id))
+    seen = {job.seq for job in todo}
+    while todo:
+        reads = todo.popleft().inputs
+        for item in reads:
+            used = commit_by_id(parts, repo_name, item.commit) if item.commit and item.repo == repo_name else None
+            if used is not None:
+                return used
+        for item in reads:
+            for maker in parts.store.load(Job, "jobs_of_run", run=item.commit) if item.commit else ():
+                if maker.repo == item.repo and maker.seq not in seen:
+                    seen.add(maker.seq)
+                    todo.append(maker)
     return None
 
 
-def tree_root(parts: Parts, reference: Reference) -> bytes:
-    """The root of the tree a reference names: a commit's, or what a job without a repo left."""
+def holder(parts: Parts, reference: Reference) -> Commit | Job:
+    """Who holds the tree a reference names: a commit, or the job that left one without a repo."""
     name, store = reference.repo, parts.store
-    if store.load(Repo, "repo", name=name):
-        return commit(parts, reference).root
-    if store.load(Job, "jobs_of_step", step=name, pipeline=None, before=1 << 62, limit=1):
-        return job(parts, f"{name}@{reference.ref}" if reference.ref else name).tree
-    return commit(parts, reference).root  # which says what repos there are
+    if not store.load(Repo, "repo", name=name) and store.load(
+        Job, "jobs_of_step", step=name, pipeline=None, before=1 << 62, limit=1
+    ):
+        return job(parts, f"{name}@{reference.ref}" if reference.ref else name)
+    return readable(parts, commit(parts, reference))  # which says what repos there are
+
+
+def readable(parts: Parts, found: Commit) -> Commit:
+    """The commit itself. Raises NotFound if its bytes were given up."""
+    if found.forgotten is not None:
+        rule = rule_of(repo(parts, found.repo))
+        raise NotFound(
+            f"{found.repo}@{found.id}: its bytes were given up at {show_time(found.forgotten)}, "
+            f"repo {found.repo!r} keeps {rule}; `penstock log` still shows it"
+        )
+    return found
+
+
+def rule_of(there: Repo) -> str:
+    """Which commits of a repo keep their bytes, in words."""
+    from penstock.text.units import show_seconds
+
+    words = []
+    if there.keep_commits is not None:
+        words.append(f"the newest {there.keep_commits} of each branch")
+    if there.keep_for is not None:
+        time = show_seconds(there.keep_for / 1e6).removesuffix("00h").removesuffix("00m").removesuffix("00s")
+        words.append(f"all of the last {time}")
+    return " and ".join(words) or "all commits"
+
+
+def tree_root(parts: Parts, reference: Reference) -> bytes:
+    """The root of the tree a reference names."""
+    found = holder(parts, reference)
+    return found.root if isinstance(found, Commit) else found.tree
 
 
 def run(parts: Parts, text: str) -> Run:

@@ -20,14 +20,16 @@ class Holder(Struct, frozen=True):
 
     pid: int
     host: str
+    mode: str = ""  #: how it stays, if it does
 
     def __str__(self) -> str:
-        return f"pid {self.pid}" if self.host == os.uname().nodename else f"pid {self.pid} on {self.host}"
+        where = "" if self.host == os.uname().nodename else f" on {self.host}"
+        return f"pid {self.pid}{where}{f' ({self.mode})' if self.mode else ''}"
 
 
 @contextlib.contextmanager
-def engine_role(lock: Path) -> Iterator[bool]:
-    """Hold the role while inside, if it is free; yields whether it was."""
+def engine_role(lock: Path, mode: str = "") -> Iterator[bool]:
+    """Hold the role while inside, if it is free; yields whether it was. `mode` tells others how the holder stays."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -36,7 +38,8 @@ def engine_role(lock: Path) -> Iterator[bool]:
             yield False
             return
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode(), 0)
+        holds = {"pid": os.getpid(), "host": os.uname().nodename, "mode": mode}
+        os.pwrite(descriptor, json.dumps(holds).encode(), 0)
         try:
             yield True
         finally:

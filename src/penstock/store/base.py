@@ -19,6 +19,7 @@ TABLES: dict[type, str] = {
     rows.Branch: "branch",
     rows.Commit: "commit",
     rows.Trigger: "trigger",
+    rows.Clock: "clock",
     rows.Version: "version",
     rows.Run: "run",
     rows.Job: "job",

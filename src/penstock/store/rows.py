@@ -29,6 +29,7 @@ _FLAG: _Codec = (int, bool)
 
 #: (noun, column) -> how it is written and read; all others are stored as they are.
 CODECS: dict[tuple[type, str], _Codec] = {
+    (nouns.Clock, "overwrite"): _FLAG,
     (nouns.Run, "params"): _JSON,
     (nouns.Job, "inputs"): _INPUTS,
     (nouns.Job, "parts"): _JSON,
@@ -58,7 +59,9 @@ FIXED: dict[type, frozenset[str]] = {
         {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}
     ),
     nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
-    nouns.Task: frozenset({"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created"}),
+    nouns.Task: frozenset(
+        {"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created", "stop", "hold", "again"}
+    ),
     nouns.Attempt: frozenset({"token", "worker", "created"}),
 }
 

@@ -18,14 +18,16 @@ Every name is read from the environment of the task (PENSTOCK_IN and its sisters
 | `run`, `job`, `id`, `attempt` | what it is, as `penstock task show` names it |
 | `files(name)` | every file of an input, sorted |
 | `should_stop()` | whether it was asked to leave (SIGTERM) |
+| `batch(work)` | decorator: `work(inputs, out, params)` as a program that serves many tasks |
 
-Outside a task each of them raises RuntimeError.
+Outside a task each of them raises RuntimeError, `batch` when the program it made is called.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.task.batching import batch
 from penstock.task.stopping import should_stop
 from penstock.task.surroundings import files
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     id: str
     attempt: str
 
-__all__ = ["attempt", "cpus", "files", "id", "inputs", "job", "out", "params", "run", "should_stop"]
+__all__ = ["attempt", "batch", "cpus", "files", "id", "inputs", "job", "out", "params", "run", "should_stop"]
 
 
 def __getattr__(name: str) -> Any:

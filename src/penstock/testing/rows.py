@@ -10,6 +10,7 @@ from penstock.model.data import BLAKE3
 from penstock.model.run import (
     Attempt,
     Branch,
+    Clock,
     Commit,
     Edge,
     Event,
@@ -138,6 +139,7 @@ ROWS: list[Any] = [
     Branch("edges", "main", "2" * 32, 1),
     Branch("edges", "empty", None, 1),
     Trigger("edges", "stable", "main", BIG, 3, 60_000_000, "0 0 * * *", "all", 1),
+    Clock("edges", "p", "0 2 * * *", "Europe/Berlin", True, "latest", BIG),
     VERSION,
     RUN,
     *JOBS,
@@ -155,6 +157,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Branch: ("branches", {"repo": "edges"}),
     Commit: ("commits_of_repo", {"repo": "edges", "before": BIG, "limit": 9}),
     Trigger: ("triggers", {"repo": "edges"}),
+    Clock: ("clocks", {}),
     Version: ("versions", {"pipeline": "p"}),
     Run: ("run", {"id": RUN.id}),
     Job: ("jobs_of_run", {"run": RUN.id}),
@@ -166,9 +169,12 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
 
 #: A value for every argument of every query.
 ARGUMENTS: dict[str, Any] = {
+    "attempt": 1,
     "after": 0,
     "before": BIG,
     "branch": "main",
+    "commit": "1" * 32,
+    "commits": 2,
     "created": 1,
     "fingerprint": b"f2",
     "head": "1" * 32,
@@ -176,9 +182,15 @@ ARGUMENTS: dict[str, Any] = {
     "id": RUN.id,
     "job": 1,
     "limit": 5,
+    "marks": bytes(64),
+    "micros": 9,
+    "moment": 9,
     "name": "p",
+    "most": 9,
     "now": 5,
+    "nth": 1,
     "number": 1,
+    "ours": "2" * 32,
     "owner": "me",
     "parent": None,
     "path": "d",
@@ -190,10 +202,26 @@ ARGUMENTS: dict[str, Any] = {
     "repo": "edges",
     "run": RUN.id,
     "seq": 2,
+    "since": None,
+    "skip": 1,
     "step": "edges",
     "task": 2,
+    "theirs": "1" * 32,
     "version": 1,
 }
+
+#: What forgets a run, in the order in which its rows refer to each other.
+FORGETTING = (
+    "forget_successes",
+    "forget_attempts",
+    "forget_tasks",
+    "forget_edges",
+    "forget_bases",
+    "forget_jobs",
+    "forget_events",
+    "forget_opener",
+    "forget_run",
+)
 
 #: Rows that break the law: sums, states, outcomes, or what they refer to.
 IMPOSSIBLE: list[Any] = [
@@ -225,6 +253,9 @@ IMPOSSIBLE: list[Any] = [
     replace(COMMIT, seq=0, id="8" * 32, finished=None),
     Trigger("none", "stable", "main", 1, None, None, None, "any", 1),
     Trigger("edges", "x", "main", 1, None, None, None, "some", 1),
+    Clock("none", "p", "0 2 * * *", "UTC", False, "all", 1),
+    Clock("images", "none", "0 2 * * *", "UTC", False, "all", 1),
+    Clock("images", "p", "0 2 * * *", "UTC", False, "some", 1),
     replace(VERSION, pipeline="none"),
 ]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from penstock.model.errors import BadCommand
-from penstock.runner.base import Ended, Launch, Runner
+from penstock.runner.base import Ended, Launch, Runner, Usage
 
 #: A command that no machine has.
 ABSENT = "penstock-no-such-command"
@@ -111,3 +111,8 @@ class RunnerSuite:
         runner.start(self.launch(null, "true"))
         runner.close()
         runner.close()
+
+    def test_what_is_over_uses_nothing(self, runner: Runner, null: int) -> None:
+        handle = runner.start(self.launch(null, "true"))
+        self.await_all(runner, 1)
+        assert runner.measure(handle) == runner.measure(handle, afresh=True) == Usage()

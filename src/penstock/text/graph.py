@@ -25,11 +25,14 @@ def check_graph(
                 place.fail(f'step "{name}": after: there is no step "{other}"{nearest(other, steps)}')
             edges.setdefault(other, place.where)
         for leaf in step.input.leaves() if step.input else ():
+            if leaf.cron is not None and (leaf.repo in publishers or leaf.repo in repos):
+                taken = f'its ticks would go to "{leaf.repo}", which is a repo of something else'
+                _fail(name, leaf, f"{taken}; use another `as`")
             if leaf.repo == step.output:
                 _fail(name, leaf, f'the step publishes "{leaf.repo}" itself; it cannot read what it writes')
             if leaf.repo in publishers:
                 edges.setdefault(publishers[leaf.repo].name, leaf.where)
-            elif leaf.repo not in repos and leaf.repo not in known_repos:
+            elif leaf.cron is None and leaf.repo not in repos and leaf.repo not in known_repos:
                 known = {*publishers, *repos, *known_repos} - {step.output or ""}
                 _fail(name, leaf, f'there is no repo "{leaf.repo}"{nearest(leaf.repo, known)}')
     _check_cycles(upstream)

@@ -2,57 +2,110 @@
 
 from __future__ import annotations
 
-from penstock.model.errors import BadSpec
-from penstock.model.spec import DEFAULT_BRANCH, InputSpec
+from typing import Any, NoReturn, cast
+
+from penstock.model import captures
+from penstock.model.errors import BadSpec, UsageError
+from penstock.model.glob import compile_glob
+from penstock.model.spec import DEFAULT_BRANCH, Cron, InputSpec
 from penstock.text import fields
+from penstock.text.cron import check_cron
 from penstock.text.nodes import Node
 
-_LEAF = ("repo", "branch", "glob", "as")
-_LATER = frozenset(
-    {"union", "join", "group", "cron", "tz", "file", "files", "each"}
-    | {"on", "outer", "lazy", "empty", "reference", "trigger"}
+_KINDS = ("cross", "union", "join", "group")
+_FLAGS = ("outer", "lazy", "empty", "reference")
+_LEAF = ("repo", "branch", "glob", "as", "on", "group", *_FLAGS)
+_CRON = ("cron", "tz", "as", "overwrite", "catchup")
+_LATER = frozenset({"file", "files", "each", "trigger"})
+_EXPECTED = (
+    'expected "repo:/glob", {repo, glob}, {cron}, {cross: [...]}, {union: [...]}, {join: [...]}, {group: [...]} '
+    "or a list of these"
 )
-_EXPECTED = 'expected "repo:/glob", {repo, glob}, {cross: [...]} or a list of these'
 #: What a task finds beside its inputs.
 _RESERVED = "out"
+#: How many forms may stand inside each other.
+_DEEPEST = 20
 
 
-def read_input(node: Node, what: str) -> InputSpec:
-    """The input of a step named `what`; raise BadSpec. Whether its repos exist is not asked here."""
-    spec = _node(node, what)
-    first: dict[str, InputSpec] = {}
-    for leaf in spec.leaves():
-        if leaf.name == _RESERVED:
-            message = f'{what}: an input cannot be named "{_RESERVED}", where tasks write; name it with `as`'
-            raise BadSpec(message, leaf.where)
-        other = first.setdefault(leaf.name, leaf)
-        if other is not leaf:
-            message = f'{what}: two inputs are named "{leaf.name}", the other at {other.where}; name one with `as`'
-            raise BadSpec(message, leaf.where)
+def read_input(node: Node, what: str, step: str) -> InputSpec:
+    """The input of a step, `what` in messages; raise BadSpec. Whether its repos exist is not asked here."""
+    spec = _Reader(step).node(node, what, 0)
+    _check_names(spec, what, together=False)
+    _check_keys(spec, what, frozenset())
     return spec
 
 
-def _node(node: Node, what: str) -> InputSpec:
-    if isinstance(node.value, str):
-        return _short(node, what)
-    if isinstance(node.value, list):
-        return InputSpec("all", parts=_parts(node, what), where=node.where)
-    if not isinstance(node.value, dict):
-        node.fail(f"{what}: {_EXPECTED}, found {fields.found(node)}")
-    values = fields.keys_of(node, what, (*_LEAF, "cross"), _LATER)
-    if "cross" not in values:
+class _Reader:
+    def __init__(self, step: str) -> None:
+        self._step = step
+
+    def node(self, node: Node, what: str, depth: int) -> InputSpec:
+        if depth > _DEEPEST:
+            node.fail(f"{what}: more than {_DEEPEST} inputs inside each other")
+        if isinstance(node.value, str):
+            return _short(node, what)
+        if isinstance(node.value, list):
+            return InputSpec("all", parts=self.parts(node, what, depth), where=node.where)
+        if not isinstance(node.value, dict):
+            node.fail(f"{what}: {_EXPECTED}, found {fields.found(node)}")
+        values = fields.keys_of(node, what, dict.fromkeys((*_LEAF, *_CRON, *_KINDS)), _LATER)
+        kind = next((kind for kind in _KINDS if kind in values and not _is_template(kind, values)), None)
+        if kind is not None:
+            _alone(node, what, kind, (kind,), "it belongs into one of its parts")
+            fields.items(values[kind], f"{what}.{kind}", "inputs")
+            parts = self.parts(values[kind], f"{what}.{kind}", depth)
+            return InputSpec(cast(Any, kind), parts=parts, where=node.where)
+        if "cron" in values:
+            _alone(node, what, "cron", _CRON, "its repo and its files are made by Penstock")
+            return self.ticks(node, what)
         return _long(node, what)
+
+    def parts(self, node: Node, what: str, depth: int) -> tuple[InputSpec, ...]:
+        if not node.value:
+            node.fail(f"{what}: expected at least one input in the list")
+        return tuple(self.node(part, what, depth + 1) for part in node.value)
+
+    def ticks(self, node: Node, what: str) -> InputSpec:
+        """A repo that gets a file at each time of a clock."""
+        values = node.value
+        named = fields.name(values["as"], f"{what}.as") if "as" in values else "tick"
+        repo = f"{self._step}-{named}"
+        if not fields.is_name(repo):
+            node.fail(f'{what}: its repo would be called "{repo}", which is too long; give it a shorter `as`')
+        try:
+            expression = check_cron(fields.text(values["cron"], f"{what}.cron", "a cron expression"))
+        except UsageError as error:
+            values["cron"].fail(f"{what}: {error}")
+        zone = fields.text(values["tz"], f"{what}.tz", "a time zone") if "tz" in values else "UTC"
+        if not _is_zone(zone):
+            values["tz"].fail(f'{what}.tz: there is no time zone "{zone}" here; expected one such as Europe/Berlin')
+        overwrite = "overwrite" in values and fields.boolean(values["overwrite"], f"{what}.overwrite")
+        catchup = "latest"
+        if "catchup" in values:
+            catchup = fields.choice(values["catchup"], f"{what}.catchup", ("none", "latest", "all"))
+        clock = Cron(expression, zone, overwrite, cast(Any, catchup))
+        return InputSpec("glob", repo, DEFAULT_BRANCH, "/*", named, cron=clock, where=node.where)
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def _is_template(kind: str, values: dict[str, Node]) -> bool:
+    """Whether `group` is that of a glob, and not a node of its own."""
+    return kind == "group" and ("repo" in values or isinstance(values[kind].value, str))
+
+
+def _alone(node: Node, what: str, kind: str, allowed: tuple[str, ...], why: str) -> None:
     for key, place in (node.keys or {}).items():
-        if key != "cross":
-            place.fail(f"{what}: `{key}` cannot stand beside `cross`; it belongs into one of its parts")
-    fields.items(values["cross"], f"{what}.cross", "inputs")
-    return InputSpec("cross", parts=_parts(values["cross"], f"{what}.cross"), where=node.where)
-
-
-def _parts(node: Node, what: str) -> tuple[InputSpec, ...]:
-    if not node.value:
-        node.fail(f"{what}: expected at least one input in the list")
-    return tuple(_node(part, what) for part in node.value)
+        if key not in allowed:
+            place.fail(f"{what}: `{key}` cannot stand beside `{kind}`; {why}")
 
 
 def _long(node: Node, what: str) -> InputSpec:
@@ -60,12 +113,41 @@ def _long(node: Node, what: str) -> InputSpec:
     for key in ("repo", "glob"):
         if key not in values:
             node.fail(f"{what}: `{key}` is missing; {_EXPECTED}")
+    for key in _CRON:
+        if key in values and key not in _LEAF:
+            (node.keys or {})[key].fail(f"{what}: `{key}` belongs beside `cron`")
     repo = fields.name(values["repo"], f"{what}.repo")
-    branch = fields.name(values["branch"], f"{what}.branch") if "branch" in values else DEFAULT_BRANCH
-    glob = fields.text(values["glob"], f"{what}.glob", "a glob")
-    named = fields.name(values["as"], f"{what}.as") if "as" in values else repo
-    pattern = fields.pattern(values["glob"], f"{what}.glob", glob).text
-    return InputSpec("glob", repo, branch, pattern, named, where=node.where)
+    flags = {key: key in values and fields.boolean(values[key], f"{what}.{key}") for key in _FLAGS}
+    if flags["lazy"] and flags["empty"]:
+        values["lazy"].fail(f"{what}: `lazy` and `empty` exclude each other: an empty file needs no link")
+    if flags["outer"] and "on" not in values:
+        values["outer"].fail(f"{what}: `outer` is about a join, so it needs `on`, the key of the join")
+    glob = fields.pattern(values["glob"], f"{what}.glob", fields.text(values["glob"], f"{what}.glob", "a glob")).text
+    return InputSpec(
+        "glob",
+        repo,
+        fields.name(values["branch"], f"{what}.branch") if "branch" in values else DEFAULT_BRANCH,
+        glob,
+        fields.name(values["as"], f"{what}.as") if "as" in values else repo,
+        on=_template(values["on"], f"{what}.on", glob) if "on" in values else None,
+        by=_template(values["group"], f"{what}.group", glob) if "group" in values else None,
+        outer=flags["outer"],
+        layout="link" if flags["lazy"] else "empty" if flags["empty"] else "copy",
+        counts=not flags["reference"],
+        where=node.where,
+    )
+
+
+def _template(node: Node, what: str, glob: str) -> str:
+    """A key over what a glob captures."""
+    value = fields.text(node, what, 'a key such as "$1"')
+    if not value.isprintable():
+        node.fail(f"{what}: a key has no line breaks and no control characters")
+    try:
+        captures.parse(value, compile_glob(glob).groups)
+    except UsageError as error:
+        node.fail(f"{what}: {error}")
+    return value
 
 
 def _short(node: Node, what: str) -> InputSpec:
@@ -80,3 +162,50 @@ def _short(node: Node, what: str) -> InputSpec:
         node.fail(f'{what}: "{value}" says which repo, but not which files; {forms}')
     pattern = fields.pattern(node, what, glob).text
     return InputSpec("glob", repo, branch or DEFAULT_BRANCH, pattern, repo, where=node.where)
+
+
+def _check_names(spec: InputSpec, what: str, together: bool) -> dict[str, InputSpec]:
+    """The inputs a binding may hold, by name. In one task two cannot share a name; parts of a union never meet there,
+    unless they are gathered `together`: then one name is one branch of one repo.
+    """
+    if spec.kind == "glob":
+        if spec.name == _RESERVED:
+            message = f'{what}: an input cannot be named "{_RESERVED}", where tasks write; name it with `as`'
+            raise BadSpec(message, spec.where)
+        return {spec.name: spec}
+    found: dict[str, InputSpec] = {}
+    for part in spec.parts:
+        for name, leaf in _check_names(part, what, together or spec.kind in ("all", "group")).items():
+            other = found.setdefault(name, leaf)
+            if other is leaf:
+                continue
+            same = (leaf.repo, leaf.branch) == (other.repo, other.branch)
+            if spec.kind != "union" or (together and not same):
+                message = f'{what}: two inputs are named "{name}", the other at {other.where}; name one with `as`'
+                raise BadSpec(message, leaf.where)
+    return found
+
+
+def _check_keys(spec: InputSpec, what: str, around: frozenset[str]) -> None:
+    """See that all parts of joins and groups have keys, and nothing else does."""
+    if spec.kind == "glob":
+        if spec.on is not None and "join" not in around:
+            _fail(spec, f"{what}: `on` is the key in a join, and there is none around this input")
+        if spec.by is not None and "group" not in around:
+            _fail(spec, f"{what}: `group` is the key in a group, and there is none around this input")
+    for part in spec.parts:
+        if spec.kind == "join" and not part.says("on"):
+            _fail(part, f"{what}: {_no_key(part)} in the join; give it `on`, such as glob: /(*).txt, on: $1")
+        if spec.kind == "group" and not part.says("by"):
+            _fail(part, f"{what}: {_no_key(part)} in the group; give it `group`, such as glob: /(*)-*, group: $1")
+        _check_keys(part, what, around | {spec.kind})
+
+
+def _no_key(part: InputSpec) -> str:
+    if part.kind == "glob":
+        return f'"{part.name}" has no key'
+    return "every part of this union must have a key" if part.kind == "union" else "no input of this part has a key"
+
+
+def _fail(spec: InputSpec, message: str) -> NoReturn:
+    raise BadSpec(message, spec.where)

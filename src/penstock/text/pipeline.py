@@ -7,21 +7,22 @@ one BadSpec at the place to change.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NoReturn, cast
 
 from penstock.model.errors import BadSpec, UsageError
-from penstock.model.spec import Pipeline, RepoSpec
+from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec
 from penstock.text import fields
+from penstock.text.exports import check_exports
 from penstock.text.graph import check_graph
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
-from penstock.text.steps import read_step
+from penstock.text.steps import read_fail, read_step
 
-_KEYS = ("pipeline", "description", "params", "repos", "steps")
-_LATER = frozenset(
-    {"params_schema", "resource_sets", "sites", "services", "env", "schedule", "fail", "backlog", "keep"}
-)
+#: The largest number of commits that a rule may name.
+MAX_COMMITS = 1_000_000_000
+_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog")
+_LATER = frozenset({"params_schema", "resource_sets", "sites", "services", "env", "schedule", "keep"})
 
 
 def read_pipeline(
@@ -37,7 +38,13 @@ def read_pipeline(
     `known_repos` exist already, `has_file` says whether the project has a file of that relative path, `default_name`
     names a pipeline that does not name itself. Raises BadSpec, and nothing else, for whatever the text may hold.
     """
-    root = read_marked(text, file)
+    return pipeline_of(read_marked(text, file), known_repos=known_repos, has_file=has_file, default_name=default_name)
+
+
+def pipeline_of(
+    root: Node, *, known_repos: Collection[str], has_file: Callable[[str], bool], default_name: str
+) -> Pipeline:
+    """The same from a tree that is read already, or was made from a file that says it in other words."""
     what = "the pipeline"
     values = fields.keys_of(root, what, _KEYS, _LATER)
     if "steps" not in values:
@@ -52,10 +59,13 @@ def read_pipeline(
     if not nodes:
         values["steps"].fail("steps: expected at least one step")
     keys = values["steps"].keys or {}
-    steps = {key: read_step(keys[key], node, shared, has_file) for key, node in nodes.items()}
+    fail = read_fail(values["fail"], "fail") if "fail" in values else "finish"
+    steps = {key: read_step(keys[key], node, shared, has_file, fail) for key, node in nodes.items()}
     check_graph(steps, nodes, repos, known_repos)
+    check_exports(steps, repos)
     description = fields.text(values["description"], "description") if "description" in values else ""
-    return Pipeline(name, tuple(steps.values()), description, params, tuple(repos.values()))
+    backlog = fields.choice(values["backlog"], "backlog", ("each", "latest")) if "backlog" in values else "each"
+    return Pipeline(name, tuple(steps.values()), description, params, tuple(repos.values()), cast(Any, backlog))
 
 
 def _repos(node: Node) -> dict[str, RepoSpec]:
@@ -64,7 +74,7 @@ def _repos(node: Node) -> dict[str, RepoSpec]:
     values = fields.mapping(node, "repos")
     for key in (node.keys or {}).values():
         name = fields.name(key, "repos")
-        repo = repos[name] = RepoSpec(name, _path(values[name], f'repo "{name}"'), key.where)
+        repo = repos[name] = _repo(values[name], f'repo "{name}"', name, key.where)
         if repo.path is None:
             continue
         other = linked.setdefault(repo.path, repo)
@@ -74,10 +84,24 @@ def _repos(node: Node) -> dict[str, RepoSpec]:
     return repos
 
 
-def _path(node: Node, what: str) -> str | None:
+def _repo(node: Node, what: str, name: str, where: str) -> RepoSpec:
     if node.value is None:
-        return None
-    values = fields.keys_of(node, what, ("path",))
+        return RepoSpec(name, where=where)
+    values = fields.keys_of(node, what, ("path", "keep", "branch"))
+    keep = _keep(values["keep"], f"{what}: keep") if "keep" in values else None
+    branch = fields.name(values["branch"], f"{what}: branch") if "branch" in values else DEFAULT_BRANCH
+    return RepoSpec(name, _path(values, what), keep, branch, where)
+
+
+def _keep(node: Node, what: str) -> Keep:
+    values = fields.keys_of(node, what, ("commits", "for"))
+    if not values:
+        node.fail(f"{what}: expected `commits`, how many of each branch, or `for`, how long, or both")
+    commits = fields.whole(values["commits"], f"{what}.commits", 1, MAX_COMMITS) if "commits" in values else None
+    return Keep(commits, fields.seconds(values["for"], f"{what}.for") if "for" in values else None)
+
+
+def _path(values: Mapping[str, Node], what: str) -> str | None:
     if "path" not in values:
         return None
     path = fields.directory(values["path"], f"{what}: path")

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from penstock.model.spec import After, Env, Resources, Retry, Step, axis
+from penstock.model.spec import After, Batch, Env, Resources, Retry, Step, axis
 from penstock.text import fields
+from penstock.text.exports import read_export
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
 
@@ -17,15 +18,17 @@ T = TypeVar("T")
 MAX_BINDINGS = 10_000_000
 MAX_TRIES = 1000
 MAX_CPUS = 100_000
+MAX_BATCH = 1_000_000
 
 _KEYS = (
     *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
     *("env", "output", "resources", "retry", "reuse"),
+    *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
 )
 _LATER = frozenset(
-    {"outputs", "inputs_data", "outputs_data", "accept_exit", "stdin", "err_run", "batch", "pfs", "export", "timeout"}
-    | {"priority", "supports_termination", "grace", "fail", "site"}
+    {"outputs", "inputs_data", "outputs_data", "priority", "supports_termination", "grace", "site"}
 )
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
 _INTERPRETERS = {".py": "python3", ".sh": "sh"}
 _LATER_SUFFIXES = (".ipynb", ".R", ".r", ".jl", ".js")
@@ -34,8 +37,11 @@ _RANGE = re.compile(r"-?[0-9]{1,18}\.\.-?[0-9]{1,18}(?:\.\.-?[0-9]{1,18})?")
 _OWN_VARIABLES = "PENSTOCK_"
 
 
-def read_step(key: Node, node: Node, shared: Mapping[str, Node], has_file: Callable[[str], bool]) -> Step:
-    """The step named by `key`; raise BadSpec. `shared` are the pipeline's own parameters, by name, at their places.
+def read_step(
+    key: Node, node: Node, shared: Mapping[str, Node], has_file: Callable[[str], bool], fail: str = "finish"
+) -> Step:
+    """The step named by `key`; raise BadSpec. `shared` are the pipeline's own parameters, by name, at their places,
+    `fail` is what it says for all its steps.
 
     Which other steps and repos there are is not asked here.
     """
@@ -56,8 +62,11 @@ def read_step(key: Node, node: Node, shared: Mapping[str, Node], has_file: Calla
         if other is not None:
             place = (values["each"].keys or {})[axis_name]
             place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
-    source = read("input", read_input, None)
+    source = read("input", lambda node, what: read_input(node, what, name), None)
     output = read("output", fields.name, name if source else None)
+    batch = read("batch", _batch, None)
+    if batch is not None and "stdin" in values:
+        values["stdin"].fail(f"{what}: stdin: with `batch`, the process reads its tasks there; leave one of them out")
     return Step(
         name=name,
         run=read_run(values["run"], f"{what}: run", has_file),
@@ -73,6 +82,15 @@ def read_step(key: Node, node: Node, shared: Mapping[str, Node], has_file: Calla
         resources=read("resources", _resources, Resources()),
         retry=read("retry", _retry, Retry()),
         reuse=read("reuse", _reuse, output is not None),
+        accept_exit=read("accept_exit", _accept_exit, ()),
+        stdin=read("stdin", _stdin, None),
+        err_run=read("err_run", lambda node, label: read_run(node, label, has_file), ()),
+        timeout=read("timeout", fields.seconds, None),
+        fail=cast(Any, read("fail", read_fail, fail)),
+        user=read("user", _user, None),
+        batch=batch,
+        pfs=read("pfs", fields.boolean, False),
+        export=read("export", read_export, None),
         where=key.where,
     )
 
@@ -201,6 +219,41 @@ def _retry(node: Node, what: str) -> Retry:
     values = fields.keys_of(node, what, ("tries", "timeout"), ("on", "memory", "between"))
     tries = fields.whole(values["tries"], f"{what}.tries", 1, MAX_TRIES) if "tries" in values else 1
     return Retry(tries, fields.seconds(values["timeout"], f"{what}.timeout") if "timeout" in values else None)
+
+
+def _accept_exit(node: Node, what: str) -> tuple[int, ...]:
+    codes = [fields.whole(item, what, 0, 255) for item in fields.items(node, what, "exit codes")]
+    return tuple(sorted({*codes} - {0}))
+
+
+def _stdin(node: Node, what: str) -> str:
+    """Text as it stands, or lines, each of which then ends in a newline."""
+    if isinstance(node.value, list):
+        return "".join(f"{fields.word(line, what)}\n" for line in node.value)
+    return fields.word(node, what)
+
+
+def read_fail(node: Node, what: str) -> str:
+    """What the first failed task of a step means for the others. Raises BadSpec."""
+    return fields.choice(node, what, ("finish", "fast"))
+
+
+def _user(node: Node, what: str) -> str:
+    name = fields.word(node, what)
+    if not _USER.fullmatch(name):
+        node.fail(f'{what}: "{name[:80]}" is no name or number of a user')
+    return name
+
+
+def _batch(node: Node, what: str) -> Batch | None:
+    """`true`, or how many tasks a process serves at most and how long it waits for the next."""
+    if not isinstance(node.value, dict):
+        return Batch() if fields.boolean(node, what) else None
+    values = fields.keys_of(node, what, ("size", "idle"))
+    return Batch(
+        fields.whole(values["size"], f"{what}.size", 1, MAX_BATCH) if "size" in values else None,
+        fields.seconds(values["idle"], f"{what}.idle") if "idle" in values else Batch().idle,
+    )
 
 
 def _reuse(node: Node, what: str) -> bool:

@@ -13,8 +13,10 @@ from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Started, Stats
-from penstock.runner.base import Ended
+from penstock.runner.base import Ended, Usage
 from penstock.worker.files import describe
+from penstock.worker.log import Log
+from penstock.worker.serving import Server
 from penstock.worker.slot import Slot
 
 #: How an attempt ended, why if it did not succeed, and one line for people.
@@ -29,6 +31,7 @@ class Unfinished(Struct, eq=False):
     recipe: Recipe
     environment: dict[str, str]
     left: int  #: attempts without result
+    begun: bool = False  #: whether one of them was started
     results: list[Result] = field(default_factory=list)
     running: list[Started] = field(default_factory=list)
 
@@ -39,6 +42,7 @@ class Flight(Struct, eq=False):
     batch: Unfinished
     assignment: Assignment
     slot: Slot
+    log: Log  #: of its slot, or of the process that serves it
     started: int
     began: float
     folder: str = ""  #: where it runs
@@ -46,12 +50,40 @@ class Flight(Struct, eq=False):
     spawned: float = 0.0  #: when its command was started
     alarm: float = math.inf  #: when it has run too long, or had long enough to leave
     ending: Reason | None = None  #: why we ended it, if we did
-    notice: float = math.inf  #: when to tell that it is still running
+    notice: float = math.inf  #: when to look at it and tell that it is still running
+    told: bool = False  #: whether that was told
+    seen: Usage = field(default_factory=Usage)  #: the most that was seen of it while it ran
+    server: Server | None = None  #: the process that serves it with others
+    answer: str | None = None  #: what that process said: why it failed, "" that it is done
+    failure: Failure | None = None  #: how its command failed, while another one decides what that means
 
     def running(self) -> Started:
         """That it runs, and where its output so far lies."""
-        log = self.slot.log
-        return Started(self.assignment.attempt, self.assignment.token, self.started, log.name, log.offset)
+        return Started(self.assignment.attempt, self.assignment.token, self.started, self.log.name, self.log.offset)
+
+    def look(self, usage: Usage) -> None:
+        """Remember what it uses at this moment if that is more than before."""
+        seconds, peak = usage.cpu_seconds, usage.memory
+        if self.server is not None and self.failure is None:
+            seconds -= self.server.before.cpu_seconds
+            peak = max(peak, usage.peak)  # counted since it was given this attempt
+        self.seen = Usage(max(self.seen.cpu_seconds, seconds), 0, max(self.seen.peak, peak))
+
+    def used(self, end: Ended) -> Usage:
+        """What it used, all in all: by its commands' own account, or what was seen of them."""
+        ends = [end] if self.failure is None else [self.failure.end, end]
+        seconds = sum(item.cpu_seconds for item in ends)
+        if self.server is not None and self.answer is None:
+            seconds -= self.server.before.cpu_seconds  # told by its end: of its whole life
+        peak = max(item.peak_memory for item in ends)
+        return Usage(max(seconds, self.seen.cpu_seconds), 0, max(peak, self.seen.peak))
+
+
+class Failure(Struct, frozen=True):
+    """A command that failed."""
+
+    verdict: Verdict
+    end: Ended
 
 
 def now() -> int:
@@ -92,8 +124,38 @@ def judge(flight: Flight, end: Ended) -> Verdict:
     program = recipe.argv[0]
     if flight.ending == Reason.USER:
         return Outcome.CANCELLED, Reason.USER, "stopped"
+    if flight.failure is not None:
+        return _judge_recovery(flight, flight.failure.verdict, end)
     if flight.ending == Reason.TIMEOUT:
         return Outcome.FAILED, Reason.TIMEOUT, f"{program} took longer than {recipe.timeout or 0:g} s"
+    if flight.server is not None:
+        return _judge_service(flight, flight.server, end)
+    if end.exit_code in recipe.accept_exit:
+        return SUCCESS
+    return _judge_exit(program, end)
+
+
+def _judge_recovery(flight: Flight, failed: Verdict, end: Ended) -> Verdict:
+    """What the end of `err_run` means: that of the command, unless it succeeded."""
+    _, reason, message = failed
+    if end.exit_code == 0 and flight.ending is None:
+        return Outcome.RECOVERED, reason, message
+    return failed
+
+
+def _judge_service(flight: Flight, server: Server, end: Ended) -> Verdict:
+    """What a process that serves many said of this attempt, or its end."""
+    program = flight.batch.recipe.argv[0]
+    if flight.answer is not None:
+        return (Outcome.FAILED, Reason.EXIT, flight.answer) if flight.answer else SUCCESS
+    if server.complaint:
+        return Outcome.FAILED, Reason.EXIT, f"{program} broke off: {server.complaint}"
+    if end.exit_code == 0:
+        return Outcome.FAILED, Reason.EXIT, f"{program} ended before it was done with this task"
+    return _judge_exit(program, end)
+
+
+def _judge_exit(program: str, end: Ended) -> Verdict:
     if end.exit_code > 0:
         return Outcome.FAILED, Reason.EXIT, f"{program} ended with exit code {end.exit_code}"
     if end.exit_code < 0:

@@ -29,10 +29,10 @@ class Code:
         self._shared = os.path.join(work, "code", _boot())
         self._known: dict[str, dict[str, Look]] = {}  # layout -> its files and directories as they were laid out
 
-    def place(self, root: bytes, slot: int) -> str:
-        """The directory with the code `root` for a slot; laid out if it is not there. Raises what the layout raises."""
+    def place(self, root: bytes, who: str | int) -> str:
+        """The directory with the code `root` for a slot or a process, laid out if missing. Raises what that raises."""
         name = root.hex()
-        folder = os.path.join(self._own, f"code-{slot}", name) if self._private else os.path.join(self._shared, name)
+        folder = os.path.join(self._own, f"code-{who}", name) if self._private else os.path.join(self._shared, name)
         if folder not in self._known:
             if not os.path.isdir(folder):
                 self._make(root, folder)

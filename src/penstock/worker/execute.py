@@ -8,7 +8,6 @@ sentence, never the worker.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,12 +16,14 @@ from typing import TYPE_CHECKING
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadOutput, PenstockError
 from penstock.model.moves import Outcome, Reason
-from penstock.model.wire import Assignment, Batch, Report, Result, Stats, Stop
-from penstock.runner.base import Ended, Launch, Runner
+from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stats, Stop
+from penstock.runner.base import Ended, Runner
 from penstock.worker.attempt import (
     SUCCESS,
+    Failure,
     Flight,
     Unfinished,
+    Verdict,
     few,
     judge,
     not_kept,
@@ -31,17 +32,25 @@ from penstock.worker.attempt import (
     result,
     without_output,
 )
-from penstock.worker.environment import attempt_environment, batch_environment
+from penstock.worker.environment import batch_environment
+from penstock.worker.launching import Launcher
+from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
 
 if TYPE_CHECKING:
     from penstock.worker.code import Code
+    from penstock.worker.serving import Server
     from penstock.worker.storage import Storage
 
 #: Seconds that results wait for others before they are told, while there is more to do.
 PATIENCE = 0.1
-#: Seconds after which an attempt that still runs is told, so that people can read what it prints.
+#: Seconds after which an attempt that still runs is told, so that people can read what it prints; and between two looks
+#: at what it uses.
 LONG = 1.0
+#: The same for the first attempt of a batch, so that people see that a job has begun.
+SOON = 0.1
+#: Ends of a command that its `err_run` may judge.
+_RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 
 
 class Executor:
@@ -55,14 +64,17 @@ class Executor:
         self,
         slots: list[Slot],
         runner: Runner,
+        servers: Servers,
         parts: Callable[[], tuple[Storage, Code]],
         own: Mapping[str, str],
     ) -> None:
         self._slots = slots
         self._free = list(reversed(slots))
         self._room = len(slots) - 1  # processors nobody uses
-        self._logs = {slot.log.source: slot for slot in slots}
+        self._logs = {slot.log.source: slot.log for slot in slots}
         self._runner = runner
+        self._servers = servers
+        self._launcher = Launcher(runner, servers, lambda: self._parts()[1])
         self._open_parts = parts
         self._opened: tuple[Storage, Code] | None = None
         self._own = own  # environment
@@ -70,7 +82,6 @@ class Executor:
         self._batches: dict[int, Unfinished] = {}
         self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
         self._flights: dict[int, Flight] = {}
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._tell_at = math.inf  # until when results, if there are any, may wait for others
         self._next_alarm = math.inf
 
@@ -117,25 +128,52 @@ class Executor:
 
     def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:
         """Wait until an attempt ends, something is due, or one of `watch` can be read; returns which of these can."""
-        due = min(self._next_alarm, self._tell_at)
+        due = min(self._next_alarm, self._tell_at, self._servers.next_alarm)
         if due < math.inf:
             rest = max(0.0, due - time.monotonic())
             timeout = rest if timeout is None else min(rest, timeout)
-        ended, ready = self._runner.poll(timeout, (*watch, *self._logs))
+        ended, ready = self._runner.poll(timeout, (*watch, *self._logs, *self._servers.by_answers))
         readable = []
+        answered: list[Ended] = []
         for descriptor in ready:
             if descriptor in self._logs:
-                self._logs[descriptor].log.take()
+                self._logs[descriptor].take()
+            elif descriptor in self._servers.by_answers:
+                answered += self._hear(descriptor)
             else:
                 readable.append(descriptor)
         for end in ended:
-            self._room += self._flights[end.handle].batch.recipe.cpus
+            flight = self._flights.get(end.handle)
+            if flight is not None and flight.server is None:
+                self._room += flight.batch.recipe.cpus
+        for end in answered:
+            self._finish(end)
         for end in ended:
             self.fill()
-            self._finish(end)
-        if self._next_alarm < math.inf and (moment := time.monotonic()) >= self._next_alarm:
+            gone = self._servers.ended(end.handle)
+            if end.handle in self._flights:
+                self._finish(end)
+            elif gone is not None and gone.attempt is None:  # else whoever holds it does
+                self._bury(gone)
+        moment = time.monotonic() if min(self._next_alarm, self._servers.next_alarm) < math.inf else 0.0
+        if moment >= self._next_alarm:
             self._ring(moment)
+        if moment >= self._servers.next_alarm:
+            self._servers.ring(moment)
         return readable
+
+    def _hear(self, descriptor: int) -> list[Ended]:
+        """Take what a process that serves says; the end of its attempt, if that is what it says."""
+        server = self._servers.by_answers[descriptor]
+        said = server.hear(self._runner)
+        flight = self._flights.get(server.handle)
+        if server.silent or server.complaint:
+            self._servers.unwatch(server)
+        if said is None or flight is None:
+            return []
+        flight.answer = said
+        flight.look(self._runner.measure(server.handle))
+        return [Ended(server.handle, 0)]
 
     def reports(self) -> list[Report]:
         """What is due to be told: what all attempts of a batch came to, or what is old enough, or all when idle."""
@@ -163,53 +201,56 @@ class Executor:
     def close(self) -> None:
         """End everything that runs, with all its processes, and remove the slots. Nothing is reported any more."""
         self._runner.close()
+        self._servers.close()
+        self._launcher.close()
         for slot in self._slots:
             slot.close()
         if self._opened is not None:
             self._opened[0].close()
-        os.close(self._null)
 
     # a life ----------------------------------------------------------------------------------------------------------
 
     def _start(self, batch: Unfinished, assignment: Assignment) -> None:
         slot, recipe = self._free.pop(), batch.recipe
-        flight = Flight(batch, assignment, slot, now(), time.monotonic())
+        flight = Flight(batch, assignment, slot, slot.log, now(), time.monotonic())
         try:
             slot.prepare(assignment.params)
             if assignment.inputs:
                 flight.download_bytes = self._parts()[0].lay_out_inputs(assignment.inputs, slot.input)
                 slot.seal_input()
-            flight.folder = recipe.workdir or slot.path
-            if recipe.workdir is None and recipe.code != EMPTY:
-                flight.folder = self._parts()[1].place(recipe.code, slot.number)
-            env = attempt_environment(batch.environment, assignment, slot.variables)
-            slot.log.begin()
-            sink = slot.log.sink
             flight.spawned = time.monotonic()
-            handle = self._runner.start(Launch(recipe.argv, env, flight.folder, self._null, sink, sink, recipe.cpus))
+            handle = self._launcher.begin(flight)
         except (PenstockError, OSError) as error:
             verdict = not_started(error, slot.path)
-            self._release(flight, wrote=False, fresh=True)
+            self._put_away(flight, wrote=False, fresh=True)
             self._tell(batch, result(assignment, verdict, flight.started))
             return
+        self._logs[flight.log.source] = flight.log
         self._room -= recipe.cpus
+        self._fly(handle, flight, flight.spawned)
+
+    def _fly(self, handle: int, flight: Flight, moment: float) -> None:
+        """A command of an attempt was started at this moment."""
         self._flights[handle] = flight
-        flight.notice = flight.spawned + LONG
-        if recipe.timeout is not None:
-            flight.alarm = flight.spawned + recipe.timeout
+        timeout = flight.batch.recipe.timeout
+        flight.notice = moment + (LONG if flight.batch.begun else SOON)
+        flight.batch.begun = True
+        flight.alarm = moment + timeout if timeout is not None else math.inf
         self._next_alarm = min(self._next_alarm, flight.alarm, flight.notice)
 
     def _finish(self, end: Ended) -> None:
         flight = self._flights.pop(end.handle)
-        over = time.monotonic()
-        log = flight.slot.log
-        source = log.source
-        span = log.end(renew=end.survivors > 0)
-        if log.source != source:
-            self._logs[log.source] = self._logs.pop(source)
         verdict = judge(flight, end)
+        if self._asks(flight, verdict):
+            try:
+                self._recover(flight, Failure(verdict, end))
+                return
+            except (PenstockError, OSError) as error:
+                verdict = verdict[0], verdict[1], f"{verdict[2]}; its `err_run` failed, too: {error}"
+        over = time.monotonic()
+        span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0
-        wrote = False
+        wrote, strays = False, [""]
         try:
             strays = self._strays(flight)
             if verdict is SUCCESS:
@@ -218,18 +259,44 @@ class Executor:
                     root, files, size = self._parts()[0].collect(flight.slot.output)
         except (PenstockError, OSError) as error:
             verdict = not_kept(error) if verdict is SUCCESS else verdict
-        self._release(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
+        self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
+        if flight.server is not None:
+            self._release(flight, healthy=flight.answer is not None and flight.ending is None and not strays)
+        used = flight.used(end)
         stats = Stats(
             download_bytes=flight.download_bytes,
             upload_bytes=size,
             download_seconds=flight.spawned - flight.began,
             process_seconds=over - flight.spawned,
             upload_seconds=time.monotonic() - over,
-            cpu_seconds=end.cpu_seconds,
-            peak_memory=end.peak_memory,
+            cpu_seconds=used.cpu_seconds,
+            peak_memory=used.peak,
         )
-        told = result(flight.assignment, verdict, flight.started, end.exit_code, span, stats, (root, files))
+        code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
+        told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         self._tell(flight.batch, told)
+
+    def _asks(self, flight: Flight, verdict: Verdict) -> bool:
+        """Whether a failure is for the step's `err_run` to judge."""
+        argv, last = flight.batch.recipe.err_argv, flight.assignment.last
+        return bool(argv) and last and flight.failure is None and verdict[1] in _RECOVERABLE
+
+    def _recover(self, flight: Flight, failure: Failure) -> None:
+        """Start the command that decides whether to go on without this task. Raises PenstockError, OSError."""
+        recipe = flight.batch.recipe
+        handle = self._launcher.run(flight, recipe.err_argv, None)
+        flight.failure, flight.ending = failure, None
+        if flight.server is None:
+            self._room -= recipe.cpus
+        self._fly(handle, flight, time.monotonic())
+
+    def _end_log(self, flight: Flight, cut_off: bool) -> LogSpan:
+        log = flight.log
+        source = log.source
+        span = log.end(renew=cut_off)
+        if log.source != source:
+            self._logs[log.source] = self._logs.pop(source)
+        return span
 
     def _strays(self, flight: Flight) -> list[str]:
         """What an attempt changed where it must not; frozen code that it changed is gone by then."""
@@ -242,12 +309,27 @@ class Executor:
         """Raise BadOutput if what a good command left around its output means failure."""
         if strays:
             raise BadOutput(f"it changed {few(strays)} outside its output; write into $PENSTOCK_OUT")
-        if flight.slot.log.trouble:
-            raise BadOutput(f"what it printed cannot be kept: {flight.slot.log.trouble}")
+        if flight.log.trouble:
+            raise BadOutput(f"what it printed cannot be kept: {flight.log.trouble}")
 
-    def _release(self, flight: Flight, wrote: bool, fresh: bool) -> None:
-        flight.slot.recycle(bool(flight.assignment.inputs), wrote, fresh)
+    def _put_away(self, flight: Flight, wrote: bool, fresh: bool) -> None:
+        """Make an attempt's slot ready for the next one."""
+        recipe = flight.batch.recipe
+        fresh = fresh or recipe.user is not None
+        flight.slot.recycle(bool(flight.assignment.inputs), wrote, fresh, elsewhere=recipe.batch is not None)
         self._free.append(flight.slot)
+
+    def _release(self, flight: Flight, healthy: bool) -> None:
+        """The process that served an attempt is free, or has ended."""
+        assert flight.server is not None
+        self._room += flight.batch.recipe.cpus
+        if self._servers.release(flight.server, flight.batch.recipe, healthy):
+            self._bury(flight.server)
+
+    def _bury(self, server: Server) -> None:
+        """Give back what an ended process held that served."""
+        self._logs.pop(server.log.source, None)
+        server.close()
 
     def _tell(self, batch: Unfinished, told: Result) -> None:
         """Note a result for the next report."""
@@ -276,9 +358,12 @@ class Executor:
             if flight.alarm <= time_now:
                 self._end(handle, flight, Reason.TIMEOUT, kill=flight.ending is not None)
             if flight.notice <= time_now:
-                flight.notice = math.inf
-                flight.batch.running.append(flight.running())
-                self._tell_at = 0.0
+                flight.notice = time_now + LONG
+                flight.look(self._runner.measure(handle))
+                if not flight.told:
+                    flight.told = True
+                    flight.batch.running.append(flight.running())
+                    self._tell_at = 0.0
         alarms = (min(flight.alarm, flight.notice) for flight in self._flights.values())
         self._next_alarm = min(alarms, default=math.inf)
 

@@ -14,6 +14,7 @@ from penstock.runner.process import Processes
 from penstock.worker.execute import Executor
 from penstock.worker.files import remove
 from penstock.worker.log import Log
+from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Worker:
         self._place = os.path.join(self._home, "work", name)
         logs = os.path.join(self._home, "logs")
         os.makedirs(logs, exist_ok=True)
+        runner = Processes(reaper=True)
         self._executor = Executor(
             [
                 Slot(number, os.path.join(self._place, str(number)), Log(logs, f"{name}-{number}.log"))
                 for number in range(slots + 1)  # one spare, see Executor
             ],
-            Processes(reaper=True),
+            runner,
+            Servers(slots, runner, lambda number: Log(logs, f"{name}-batch-{number}.log"), self._place),
             self._open_parts,
             own,
         )

@@ -12,12 +12,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from penstock.runner.base import View
 from penstock.worker.files import Rewritten, empty, remove, stamp, untouched
 from penstock.worker.log import Log
+
+if TYPE_CHECKING:
+    from penstock.runner.namespace import Namespace
 
 _NAMES = {"in", "out", "params.json"}
 
@@ -34,6 +38,7 @@ class Slot:
         self._params: dict[str, Any] | None = None
         self._params_file = Rewritten()
         self._signature: tuple[int, ...] = ()
+        self._namespace: Namespace | None = None
         self._name(place)
 
     def _name(self, path: str) -> None:
@@ -69,6 +74,26 @@ class Slot:
             return (0,)
         return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns
 
+    def places(self) -> dict[str, str]:
+        """What a task finds at `/pfs`: its inputs by name, and `out`."""
+        return {**{name: f"{self.input}/{name}" for name in os.listdir(self.input)}, "out": self.output}
+
+    def view(self) -> View:
+        """The slot's own view of the file system, of what it holds now. Raises PenstockError, OSError."""
+        if self._namespace is None:
+            from penstock.runner.namespace import Namespace
+
+            root = f"{self._base}.root"
+            os.makedirs(root, exist_ok=True)
+            self._namespace = Namespace(root)
+        return View(self._namespace, self.places())
+
+    def hand_to(self, uid: int, gid: int) -> None:
+        """Let another user work here."""
+        for folder in (self.input, self.output):
+            os.chown(folder, uid, gid)
+        stamp(self.input)
+
     def seal_input(self) -> None:
         """The inputs are laid out: from now on `in/` must stay as it is."""
         stamp(self.input)
@@ -91,12 +116,16 @@ class Slot:
         """Whether there is something in `out/`. Looked at, not told from times, which a task may copy along."""
         return bool(os.listdir(self.output))
 
-    def recycle(self, inputs: bool, wrote: bool, fresh: bool) -> None:
-        """Make room for the next attempt: `in/` has something, `out/` has something, or nothing may be kept."""
+    def recycle(self, inputs: bool, wrote: bool, fresh: bool, elsewhere: bool = False) -> None:
+        """Make room for the next attempt: `in/` has something, `out/` has something, or nothing may be kept, not even
+        the place: a process that had this attempt goes on, and what it still writes must not be found by the next.
+        """
         try:
-            if fresh:
+            if fresh or elsewhere:
                 remove(self.path)
                 self._clean()
+                if elsewhere:
+                    self._move()
                 return
             if inputs:
                 empty(self.input)
@@ -104,14 +133,19 @@ class Slot:
             if wrote:
                 empty(self.output)
         except OSError:  # what cannot be emptied is left behind; the next attempt gets another directory
-            self._generation += 1
             self._clean()
-            self._name(f"{self._base}.{self._generation}")
+            self._move()
+
+    def _move(self) -> None:
+        self._generation += 1
+        self._name(f"{self._base}.{self._generation}")
 
     def close(self) -> None:
         """Give back the files; the directory is the worker's to remove."""
         self._params_file.close()
         self.log.close()
+        if self._namespace is not None:
+            self._namespace.close()
 
     def _clean(self) -> None:
         self._made = False

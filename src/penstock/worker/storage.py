@@ -5,55 +5,81 @@ Loaded with the first task that has any; plain commands need none of it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from penstock.model.data import EMPTY
 from penstock.model.wire import Input
 from penstock.objects import checkout, tree
 from penstock.objects.store import Objects
+from penstock.objects.writer import Writer
 
 
 class Storage:
-    """The objects of a project with one writer. What was collected is durable after `seal`, not before."""
+    """The objects of a project, and a writer from the first thing that is collected until it is sealed.
+
+    What was collected is durable after `seal`, not before.
+    """
 
     def __init__(self, root: str) -> None:
         self._objects = Objects(Path(root))
-        self._writer = self._objects.writer()
-        self._pages = self._objects.writing(self._writer)
+        self._collected = ExitStack()
+        self._writer: Writer | None = None
 
     def lay_out_inputs(self, inputs: Iterable[Input], folder: str) -> int:
-        """Write inputs to `<folder>/<name>/<path in the repo>`; returns bytes. Raises NotFound, Corrupt, OSError."""
-        total = 0
+        """Write inputs to `<folder>/<name>/<path in the repo>`; returns bytes. Raises NotFound, Corrupt, OSError.
+
+        Links are for tasks that cannot write through them: as root they get what others get, too.
+        """
+        objects, total = self._objects, 0
         for item in inputs:
             place = Path(folder, item.name)
-            if item.directory:
+            link = item.layout == "link" and os.geteuid() != 0
+            if item.layout == "empty":
+                self._stand_in(item, place)
+            elif item.directory:
                 place.mkdir(exist_ok=True)
-                total += checkout.lay_out(self._objects.blobs, self._pages, item.root, place, prefix=item.path)[1]
+                total += checkout.lay_out(objects.blobs, objects.pages, item.root, place, item.path, link=link)[1]
             else:
                 entry = tree.decode(item.content)
                 target = place / item.path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                checkout.put_file(self._objects.blobs, entry, target)
+                checkout.put_file(objects.blobs, entry, target, link=link)
                 total += entry.size
         return total
 
+    def _stand_in(self, item: Input, place: Path) -> None:
+        """Lay out an input by its names alone: files of no bytes."""
+        place.mkdir(exist_ok=True)
+        pages = self._objects.pages
+        for path in (name for name, _ in tree.files(pages, item.root, item.path)) if item.directory else (item.path,):
+            target = place / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+
     def lay_out_code(self, root: bytes, folder: str) -> None:
         """Write a tree read-only into `folder`. Raises NotFound, Corrupt, OSError."""
-        checkout.lay_out(self._objects.blobs, self._pages, root, Path(folder), readonly=True)
+        checkout.lay_out(self._objects.blobs, self._objects.pages, root, Path(folder), readonly=True)
 
     def collect(self, folder: str) -> tuple[bytes, int, int]:
         """Take what is in `folder`: (root, files, bytes). Its files may be moved away. Raises BadOutput, OSError."""
-        found = checkout.collect(self._writer, Path(folder), move=True)
+        writer = self._writer = self._writer or self._collected.enter_context(self._objects.writer())
+        found = checkout.collect(writer, Path(folder), move=True)
         if not found:
             return EMPTY, 0, 0
-        return tree.build(self._pages, found), len(found), sum(entry.size for _, entry in found)
+        return tree.build(self._objects.writing(writer), found), len(found), sum(entry.size for _, entry in found)
 
     def seal(self) -> tuple[str, ...]:
         """Make everything collected durable; returns the packs written since the last call. Raises OSError."""
-        return tuple(self._writer.seal())
+        with self._collected:
+            writer, self._writer = self._writer, None
+            return tuple(writer.seal()) if writer is not None else ()
 
     def close(self) -> None:
         """Forget what was collected and not sealed."""
-        self._writer.discard()
+        if self._writer is not None:
+            self._writer.discard()
+        self._collected.close()
         self._objects.close()

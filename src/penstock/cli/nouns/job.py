@@ -61,5 +61,8 @@ def show_job(target: str, as_json: bool) -> None:
             ("read", show_size(stats.download_bytes) if stats.download_bytes else None),
             ("wrote", show_size(stats.upload_bytes) if stats.upload_bytes else None),
             ("in commands", show_seconds(stats.process_seconds) if stats.process_seconds else None),
+            ("processor", show_seconds(stats.cpu_seconds) if stats.cpu_seconds else None),
+            ("memory", f"{show_size(stats.peak_memory)} at most" if stats.peak_memory else None),
+            ("restarts", view.restarts or None),
         ]
     )

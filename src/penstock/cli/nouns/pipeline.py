@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import json_option, page_options, project
+from penstock.cli.options import force_option, json_option, page_options, project
 
 pipeline = noun("pipeline", "Graphs of steps.")
 
@@ -80,14 +80,15 @@ def create_pipeline(file: Path | None, reprocess: bool, as_json: bool) -> None:
 
 @pipeline.command("delete")
 @click.argument("name", metavar="PIPELINE")
+@force_option("Also with jobs that are not done: they are stopped.")
 @json_option
-def delete_pipeline(name: str, as_json: bool) -> None:
+def delete_pipeline(name: str, force: bool, as_json: bool) -> None:
     """Take a pipeline out of force. What it made stays."""
     from penstock.cli.output import show_json, talk
     from penstock.service.opening.begin import delete
 
     with project() as parts:
-        delete(parts, name)
+        delete(parts, name, force=force)
     talk(f"deleted pipeline {name}")
     if as_json:
         show_json({"deleted": name})

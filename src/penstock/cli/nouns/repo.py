@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import json_option, page_options, project
+from penstock.cli.options import force_option, json_option, page_options, project
 
 repo = noun("repo", "Versioned data.")
 
@@ -59,6 +59,7 @@ def _show(name: str, as_json: bool) -> None:
             ("branch", view.default_branch),
             ("head", view.head),
             ("holds", f"{number(view.files, 'file')}, {show_size(view.size)}"),
+            ("keeps", view.keeps),
             ("created", when(view.created)),
         ]
     )
@@ -66,29 +67,74 @@ def _show(name: str, as_json: bool) -> None:
 
 @repo.command("create")
 @click.argument("name", metavar="REPO")
+@click.option("--path", metavar="DIR", help="Link it to a directory; `commit create` stores what is there.")
 @json_option
-def create_repo(name: str, as_json: bool) -> None:
+def create_repo(name: str, path: str | None, as_json: bool) -> None:
     """Make an empty repo. (`put` makes a missing one by itself.)"""
     from penstock.cli.output import talk
     from penstock.service.data import repos
 
     with project() as parts:
-        repos.create_repo(parts, name)
+        repos.create_repo(parts, name, path)
     talk(f"made repo {name}")
     if as_json:
         _show(name, as_json)
 
 
-@repo.command("delete")
+@repo.command("keep")
+@click.argument("name", metavar="REPO")
+@click.option("--commits", type=click.IntRange(1), metavar="N", help="The newest N of each branch keep their bytes.")
+@click.option("--for", "duration", metavar="TIME", help="All younger ones do, such as 30d or 12h.")
+@click.option("--all", "everything", is_flag=True, help="All do, as at first.")
+@json_option
+def keep(name: str, commits: int | None, duration: str | None, everything: bool, as_json: bool) -> None:
+    """Set which commits keep their bytes.
+
+    `penstock gc` gives up the bytes of commits that are beyond both limits. They stay in the log. The head of a branch,
+    and what a job still needs, is never given up.
+    """
+    from penstock.cli.output import talk
+    from penstock.model.errors import UsageError
+    from penstock.service import resolve
+    from penstock.service.keeping import retention
+    from penstock.text.units import parse_seconds
+
+    if everything == (commits is not None or duration is not None):
+        raise UsageError("say --commits N, --for TIME or both; or --all")
+    with project() as parts:
+        repo = retention.keep(parts, name, commits, None if duration is None else parse_seconds(duration))
+    talk(f"repo {name} keeps {resolve.rule_of(repo)}")
+    if as_json:
+        _show(name, as_json)
+
+
+@repo.command("tick")
 @click.argument("name", metavar="REPO")
 @json_option
-def delete_repo(name: str, as_json: bool) -> None:
+def tick(name: str, as_json: bool) -> None:
+    """Make a tick of a step's clock now, out of turn."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.opening.ticking import tick as make_tick
+
+    with project() as parts:
+        opened = make_tick(parts, name)
+    if as_json:
+        show_json({"repo": name, "run": opened.id if opened else None})
+    elif opened is not None:
+        talk(f"run {opened.id} is open; `penstock wait` sees it through")
+
+
+@repo.command("delete")
+@click.argument("name", metavar="REPO")
+@force_option("Also with a commit that is open in it.")
+@json_option
+def delete_repo(name: str, force: bool, as_json: bool) -> None:
     """Forget a repo and its history."""
     from penstock.cli.output import show_json, talk
     from penstock.service.data import repos
 
     with project() as parts:
-        repos.delete_repo(parts, name)
+        repos.delete_repo(parts, name, force=force)
     talk(f"deleted repo {name}")
     if as_json:
         show_json({"deleted": name})

@@ -1,11 +1,11 @@
-"""`penstock run list` and `run show`; the verb is in `verbs.run`."""
+"""`penstock run list`, `run show` and `run delete`; the verb is in `verbs.run`."""
 
 from __future__ import annotations
 
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import json_option, page_options, project
+from penstock.cli.options import force_option, json_option, page_options, project
 
 run = noun("run", "Waves through the project's graph.")
 
@@ -38,20 +38,34 @@ def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool
         talk(f"more: --after {page.next}")
 
 
+@run.command("delete")
+@click.argument("target", metavar="RUN")
+@force_option("Also if jobs of other runs read what it made.")
+@json_option
+def delete_run(target: str, force: bool, as_json: bool) -> None:
+    """Forget a run with all it made. What people put stays."""
+    from penstock.cli.output import number, show_json, talk
+    from penstock.service.data.removing import delete_run as delete
+
+    with project() as parts:
+        gone, commits = delete(parts, target, force=force)
+    talk(f"deleted run {gone.id} and {number(len(commits), 'commit')} it made")
+    if as_json:
+        show_json({"deleted": gone.id, "commits": [f"{item.repo}@{item.id}" for item in commits]})
+
+
 @run.command("show")
 @click.argument("target", metavar="RUN")
 @json_option
 def show_run(target: str, as_json: bool) -> None:
-    """Show one run with its jobs; `last` is the newest."""
+    """Show one run with its jobs and commits; `last` is the newest."""
     from penstock.cli import summary
     from penstock.cli.output import show_fields, show_json, when
-    from penstock.model.run import Job
     from penstock.service import resolve
     from penstock.service.answers import views
 
     with project() as parts:
-        found = resolve.run(parts, target)
-        view = views.run_view(found, parts.store.load(Job, "jobs_of_run", run=found.id))
+        view = views.wave_view(parts, resolve.run(parts, target))
     if as_json:
         show_json(view)
         return
@@ -63,4 +77,7 @@ def show_run(target: str, as_json: bool) -> None:
             ("created", when(view.created)),
         ]
     )
+    if view.commits:
+        summary.show_commits(view.commits)
+        print()
     summary.show_run(view)

@@ -50,7 +50,7 @@ def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
 @json_option
 def show_task(target: str, as_json: bool) -> None:
     """Show one task with its attempts."""
-    from penstock.cli.output import show_fields, show_json, show_table, when
+    from penstock.cli.output import short, show_fields, show_json, show_table, when
     from penstock.cli.summary import binding
     from penstock.service.answers import lists
     from penstock.text.units import show_seconds, show_size
@@ -66,11 +66,14 @@ def show_task(target: str, as_json: bool) -> None:
             ("job", view.job),
             ("binding", binding(view.binding)),
             ("state", view.state),
-            ("message", view.message or view.reason),
+            ("held", "yes" if view.held else None),
+            ("reason", view.reason),
+            ("message", view.message),
             ("params", ", ".join(f"{name}={value}" for name, value in view.params.items())),
             ("inputs", ", ".join(f"{item['name']}:{item['path']}" for item in view.inputs)),
             ("output", ", ".join(view.output)),
             ("fingerprint", view.fingerprint),
+            ("logs", f"penstock logs {short(view.task)}" if any(item.printed for item in view.attempts) else None),
         ]
     )
     if view.attempts:

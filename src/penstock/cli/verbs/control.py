@@ -17,21 +17,31 @@ def _say(sentence: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("target", metavar="RUN|JOB")
+@click.argument("target", metavar="RUN|JOB|TASK", required=False)
+@click.option(
+    "--engine", is_flag=True, help="End the process that drives the project; what is in flight is given back."
+)
 @json_option
-def stop(target: str, as_json: bool) -> None:
-    """End a run or a job. What succeeded stays and is reused."""
-    from penstock.service.driving import control
-
+def stop(target: str | None, engine: bool, as_json: bool) -> None:
+    """End a run, a job or a task. What succeeded stays and is reused."""
+    if engine == (target is not None):
+        raise click.UsageError("name what shall end: a run, a job, a task, or --engine")
     with project() as parts:
-        _say(control.stop(parts, target), as_json)
+        if target is None:
+            from penstock.service.driving import background
+
+            _say(background.stop(parts), as_json)
+        else:
+            from penstock.service.driving import control
+
+            _say(control.stop(parts, target), as_json)
 
 
 @click.command()
-@click.argument("target", metavar="RUN|JOB")
+@click.argument("target", metavar="RUN|JOB|TASK")
 @json_option
 def hold(target: str, as_json: bool) -> None:
-    """Let a run or a job start nothing more. What is in flight goes on."""
+    """Let a run, a job or a task start nothing more. What is in flight goes on."""
     from penstock.service.driving import control
 
     with project() as parts:
@@ -39,7 +49,7 @@ def hold(target: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("target", metavar="RUN|JOB")
+@click.argument("target", metavar="RUN|JOB|TASK")
 @json_option
 def release(target: str, as_json: bool) -> None:
     """Let what is held go on."""
@@ -50,12 +60,13 @@ def release(target: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("target", metavar="RUN")
+@click.argument("target", metavar="RUN|JOB|TASK")
 @json_option
 def retry(target: str, as_json: bool) -> None:
-    """Run again what failed in a run.
+    """Run again what failed in a run or a job.
 
-    A new run of the same versions on the same inputs; good results are reused. Prints its id.
+    A new run of the same versions on the same inputs; good results are reused. Prints its id. For a task in flight: end
+    its attempt and start another one.
     """
     from penstock.cli.output import show_json
     from penstock.cli.verbs.write import tell_run
@@ -65,6 +76,9 @@ def retry(target: str, as_json: bool) -> None:
 
     with project() as parts:
         opened = control.retry(parts, target)
+        if isinstance(opened, str):
+            _say(opened, as_json)
+            return
         if as_json:
             show_json(views.run_view(opened, parts.store.load(Job, "jobs_of_run", run=opened.id)))
         else:

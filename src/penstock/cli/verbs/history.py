@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +11,7 @@ from penstock.cli.options import json_option, project
 
 if TYPE_CHECKING:
     from penstock.model.run import Commit
+    from penstock.service.data.comparing import Difference, Totals
 
 
 @click.command()
@@ -30,12 +31,11 @@ def log(source: str, every: bool, limit: int, as_json: bool) -> None:
     from penstock.model.ids import parse_reference
     from penstock.service import resolve
     from penstock.service.answers import views
-    from penstock.service.data import reading
     from penstock.text.units import show_size
 
     with project() as parts:
         newest = resolve.commit(parts, parse_reference(source))
-        history = reading.history(parts, newest, 1 << 62)
+        history = resolve.history(parts, newest)
         groups = list(islice(([item] for item in history) if every else _folded(history), limit + 1))
     rest, groups = groups[limit:], groups[:limit]
     going_on = rest[0][0].id if rest else None
@@ -69,29 +69,62 @@ def _folded(history: Iterable[Commit]) -> Iterator[list[Commit]]:
 @click.command()
 @click.argument("one", metavar="A")
 @click.argument("other", metavar="[B]", required=False)
+@click.option("--stat", is_flag=True, help="Only what it adds up to.")
+@click.option("--content", is_flag=True, help="How the lines of texts differ.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many files.")
+@click.option("--after", default="", metavar="CURSOR", help="Go on after the `next` of an earlier list.")
 @json_option
-def diff(one: str, other: str | None, as_json: bool) -> None:
+def diff(one: str, other: str | None, stat: bool, content: bool, limit: int | None, after: str, as_json: bool) -> None:
     """Show which files differ between two commits.
 
-    A and B are REPO[@REF][:/PATH]. Without B: what A changed against its parent.
+    A and B are REPO[@REF][:/PATH]; PATH may be a pattern. Without B: what A changed against its parent.
     """
-    from penstock.cli.output import show_json, show_table
+    from itertools import islice
+
+    from penstock.cli.output import plain, show_json, talk
     from penstock.model.ids import parse_reference
-    from penstock.service import resolve
-    from penstock.service.data import reading
+    from penstock.service.data import comparing
+
+    totals = comparing.Totals()
+    with project() as parts:
+        second = None if other is None else parse_reference(other)
+        changes = comparing.compare(parts, parse_reference(one), second, after)
+        page = list(islice(changes, None if limit is None else limit + 1))
+        going_on = page[limit - 1].path if limit is not None and len(page) > limit else None
+        page = page[:limit]
+        found = [item.difference for item in page]
+        texts = [comparing.text(parts, item) for item in page] if content else []
+    for item in found:
+        totals.count(item)
+    if as_json:
+        shown = [plain(item) for item in found]
+        for document, text in zip(shown, texts):
+            document["content"] = text
+        document = {"differences": [] if stat else shown, "next": going_on}
+        show_json(document | {"totals": totals} if stat else document)
+        return
+    if content:
+        print(*texts, sep="", end="")
+    elif not stat:
+        _show_differences(found)
+    if stat:
+        _show_totals(totals)
+    if going_on is not None:
+        talk(f"more: --after '{going_on}'")
+
+
+def _show_differences(found: Sequence[Difference]) -> None:
+    from penstock.cli.output import show_table
     from penstock.text.units import show_size
 
-    with project() as parts:
-        first = parse_reference(one)
-        if other is None:
-            commit = resolve.commit(parts, first)
-            old, new = reading.parent_root(parts, commit), commit.root
-        else:
-            old, new = resolve.tree_root(parts, first), resolve.tree_root(parts, parse_reference(other))
-        found = list(reading.diff(parts, old, new, first.path or ""))
-    if as_json:
-        show_json({"differences": found, "next": None})
-    elif found:
+    if found:
         sizes = [tuple("" if size is None else show_size(size) for size in (d.old_size, d.new_size)) for d in found]
         rows = [(d.change, *size, d.path) for d, size in zip(found, sizes, strict=True)]
         show_table(("CHANGE", "BEFORE", "AFTER", "PATH"), rows, right=("BEFORE", "AFTER"))
+
+
+def _show_totals(totals: Totals) -> None:
+    from penstock.text.units import show_size
+
+    print(f"{totals.added} added, {totals.removed} removed, {totals.modified} modified")
+    print(f"{show_size(totals.old_size)} before, {show_size(totals.new_size)} after")

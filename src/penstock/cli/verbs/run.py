@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from penstock.cli.options import json_option, params_option, project, read_params
 
+if TYPE_CHECKING:
+    from penstock.service.parts import Parts
+
 
 @click.command(epilog="`penstock run list` and `penstock run show RUN` tell of runs; a file named `list` is ./list.")
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @params_option
+@click.option("--detach", is_flag=True, help="Leave the work to an engine in the background, which leaves when done.")
+@click.option("--watch", is_flag=True, help="Stay: commit what changes in linked directories, fire timed triggers.")
 @json_option
 @click.pass_context
-def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
+def run(
+    ctx: click.Context, file: Path | None, params: tuple[str, ...], detach: bool, watch: bool, as_json: bool
+) -> None:
     """Apply the pipeline file and run what changed.
 
     FILE is pipeline.yaml (.json, .json5) of the project unless named. What changed in linked directories is committed
     first. An unfinished run of the same pipeline is gone on with. Exit code 1 if the run did not succeed.
+
+    --detach prints the run's id and returns; `penstock wait` waits for it, `penstock status` tells who drives it,
+    `penstock stop --engine` ends that. --watch stays until Ctrl-C; with --detach, in the background.
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import number, short, show_json, talk
@@ -38,6 +49,11 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
             talk(f"run {short(run_id)} is given up: the pipeline or its data changed")
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
+        if detach:
+            _detach(parts, begun.run.id, watch, as_json)
+            return
+        if watch:
+            driving.keep_watch(parts)
         driving.see_through(parts, [*begun.ahead, begun.run.id])
         done = resolve.run(parts, begun.run.id)
         view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
@@ -50,3 +66,16 @@ def run(ctx: click.Context, file: Path | None, params: tuple[str, ...], as_json:
             ctx.exit(1)
         if not as_json:
             summary.show_next(parts, view)
+
+
+def _detach(parts: Parts, run: str, watch: bool, as_json: bool) -> None:
+    """Leave a run to an engine in the background; its id on stdout."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.driving import background
+
+    engine = background.start(parts, watch)
+    if as_json:
+        show_json({"run": run, "engine": engine})
+    else:
+        print(run)
+    talk(f"engine is {engine}; its log is {parts.layout.logs / background.LOG}")

@@ -11,17 +11,24 @@ from penstock.cli.options import json_option
 
 @click.command()
 @click.argument("directory", metavar="[DIR]", default=".")
+@click.option("--objects", metavar="s3://BUCKET/PREFIX", help="Keep the data there; the prefix must be empty.")
+@click.option("--endpoint", metavar="URL", help="The S3 server, if it is not Amazon's.")
+@click.option("--region", metavar="NAME", help="The region of the bucket.")
 @json_option
-def init(directory: str, as_json: bool) -> None:
+def init(directory: str, objects: str | None, endpoint: str | None, region: str | None, as_json: bool) -> None:
     """Make a directory a project.
 
-    Everything Penstock keeps goes into DIR/.penstock; nothing else is touched.
+    Everything Penstock keeps goes into DIR/.penstock; nothing else is touched. With --objects all versioned data goes
+    to S3 instead; credentials are taken from the environment or the AWS files each time, and kept nowhere.
     """
     from penstock.cli.output import show_json, talk
+    from penstock.model.errors import UsageError
     from penstock.service.project import Project
 
-    with Project.create(directory) as made:
-        talk(f"made a project in {made.root}")
+    if (endpoint or region) and not objects:
+        raise UsageError("--endpoint and --region go with --objects s3://BUCKET/PREFIX")
+    with Project.create(directory, objects=objects, endpoint=endpoint, region=region) as made:
+        talk(f"made a project in {made.root}" + (f" with its data at {objects}" if objects else ""))
         if as_json:
             show_json({"project": str(made.root)})
 

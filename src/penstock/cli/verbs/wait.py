@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,27 +10,28 @@ import click
 from penstock.cli.options import json_option, project
 
 if TYPE_CHECKING:
-    from penstock.model.run import Job, Run
-    from penstock.model.views import JobView, RunView
+    from penstock.model.run import Commit, Job, Run
+    from penstock.model.views import CommitView, JobView, RunView
     from penstock.service.parts import Parts
 
 
 @click.command()
-@click.argument("targets", metavar="[RUN|JOB]...", nargs=-1)
+@click.argument("targets", metavar="[RUN|JOB|REPO@REF]...", nargs=-1)
 @click.option("--timeout", metavar="TIME", help="Give up after so long (90, 10m, 00:10:00): exit code 124.")
 @json_option
 @click.pass_context
 def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_json: bool) -> None:
     """See runs through to their end.
 
-    Without names: every run that is not done. Drives them if nobody does, else follows who does. Exit code 1 if one of
-    them did not succeed.
+    Without names: every run that is not done. REPO@REF is a commit: the job that makes it, or the run it opened. Drives
+    them if nobody does, else follows who does. Exit code 1 if one of them did not succeed.
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import show_json, talk
-    from penstock.model.run import Job, Run
-    from penstock.model.views import RunView
-    from penstock.service.answers import views
+    from penstock.model.moves import RunState
+    from penstock.model.run import Commit, Job
+    from penstock.model.views import CommitView, RunView
+    from penstock.service import resolve
     from penstock.text.units import parse_seconds
 
     seconds = parse_seconds(timeout) if timeout is not None else None
@@ -39,44 +40,56 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_j
         if not found and not as_json:
             talk("nothing to wait for: every run is done")
         jobs = [item.seq for item in found if isinstance(item, Job)]
-        runs = list(dict.fromkeys(item.id if isinstance(item, Run) else item.run for item in found))
-        if runs:
-            driving.see_through(parts, runs, seconds, jobs if len(jobs) == len(found) else ())
+        runs = list(dict.fromkeys(_run_of(item) for item in found if not isinstance(item, Commit)))
+        active = [run for run in runs if resolve.run(parts, run).state != RunState.DONE]
+        if active:
+            driving.see_through(parts, active, seconds, jobs if len(jobs) == len(found) else ())
         ended = {run: _run_view(parts, run) for run in runs}
-        shown = [
-            ended[item.id] if isinstance(item, Run) else views.job_view(parts.store.load(Job, "job", seq=item.seq)[0])
-            for item in found
-        ]
+        shown = [_view(parts, item, ended) for item in found]
         if as_json:
             show_json(shown[0] if len(targets) == 1 else {"runs": list(ended.values()), "next": None})
         else:
             _show(shown)
-        if any(view.state != "success" for view in shown):
-            for view in shown:
+        worked = [view for view in shown if not isinstance(view, CommitView)]
+        if any(view.state != "success" for view in worked):
+            for view in worked:
                 summary.show_failures(parts, view.jobs if isinstance(view, RunView) else [view])
             ctx.exit(1)
 
 
-def _found(parts: Parts, targets: Sequence[str]) -> list[Run | Job]:
+def _found(parts: Parts, targets: Sequence[str]) -> Sequence[Run | Job | Commit]:
     from penstock.model.run import Run
-    from penstock.service import resolve
+    from penstock.service.answers.waiting import awaited
 
-    if not targets:
-        return list(parts.store.load(Run, "active_runs"))
-    return [
-        resolve.run(parts, text) if text == "last" or resolve.is_id(text) else resolve.job(parts, text)
-        for text in targets
-    ]
+    return [awaited(parts, text) for text in targets] if targets else parts.store.load(Run, "active_runs")
 
 
-def _show(ended: Sequence[RunView | JobView]) -> None:
-    """Runs one by one, then all jobs that were named."""
+def _run_of(item: Run | Job) -> str:
+    from penstock.model.run import Run
+
+    return item.id if isinstance(item, Run) else item.run
+
+
+def _view(parts: Parts, item: Run | Job | Commit, runs: Mapping[str, RunView]) -> RunView | JobView | CommitView:
+    """What was waited for, as it is now."""
+    from penstock.model.run import Commit, Job
+    from penstock.service.answers import views
+
+    if isinstance(item, Commit):
+        return views.commit_view(item)
+    return views.job_view(parts.store.load(Job, "job", seq=item.seq)[0]) if isinstance(item, Job) else runs[item.id]
+
+
+def _show(ended: Sequence[RunView | JobView | CommitView]) -> None:
+    """Runs and commits one by one, then all jobs that were named."""
     from penstock.cli import summary
-    from penstock.model.views import JobView, RunView
+    from penstock.model.views import CommitView, JobView, RunView
 
     for view in ended:
         if isinstance(view, RunView):
             summary.show_run(view)
+        elif isinstance(view, CommitView):
+            print(f"{view.repo}@{view.commit}")
     jobs = [view for view in ended if isinstance(view, JobView)]
     if jobs:
         summary.show_jobs(jobs, of_many_runs=True)

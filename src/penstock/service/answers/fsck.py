@@ -1,43 +1,57 @@
-"""`fsck`: whether everything rows refer to is there and whole. Changes nothing."""
+"""`fsck`: whether everything rows refer to is there and whole. Changes nothing, unless it is asked to repair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
+from itertools import islice
 
-from penstock.model.data import EMPTY, show_id
-from penstock.model.errors import Corrupt, NotFound
+from penstock.model.data import show_id
+from penstock.model.errors import Corrupt, NotFound, Refused
 from penstock.model.moves import JobState, RunState
 from penstock.model.run import Job, Run
-from penstock.objects import map as pages_map
-from penstock.objects import tree
+from penstock.objects.blobs import Blobs
+from penstock.objects.garbage import Mark
+from penstock.service.keeping.garbage import undisturbed
+from penstock.service.keeping.roots import reach, roots
 from penstock.service.parts import Parts
 
+#: How many blobs are looked up at once.
+BATCH = 10_000
 
-def fsck(parts: Parts, data: bool = False) -> Iterator[str]:
-    """One line per damage: the database, the store, and every root that a row names; with `data` all bytes too."""
+
+def fsck(parts: Parts, data: bool = False, repair: bool = False) -> Iterator[str]:
+    """One line per damage: the database, the store, and every root that a row names; with `data` all bytes too.
+
+    With `repair` (which means `data`) damaged files are moved aside, so that putting the same bytes again heals. Raises
+    Refused while somebody else stores something, which may rely on a file that is moved.
+    """
+    blobs = parts.objects.blobs
+    if data or repair:
+        parts.objects.forget_copies()
     yield from parts.store.check()
-    yield from parts.objects.blobs.check(data=data)
+    with blobs.sessions.collecting() as alone:
+        if repair and not alone:
+            raise Refused("--repair: `penstock gc` is at work on this project; wait until it is done")
+        with undisturbed(parts, "--repair") if repair else nullcontext():
+            yield from blobs.check(data=data or repair, repair=repair)
     yield from _counters(parts)
-    needed: set[bytes] = set()
-    for what, root, is_tree in _roots(parts):
-        try:
-            for _, value in pages_map.scan(parts.objects.pages, root):
-                if is_tree:
-                    needed.update(tree.decode(value).blobs)
-        except (Corrupt, NotFound) as error:
-            yield f"{what}: {error}"
-    for blob in sorted(needed - parts.objects.blobs.has(needed)):
-        yield f"blob {show_id(blob)} is missing although a commit or a result needs it"
+    # What rows name when they are read must not be collected before it was looked for.
+    with parts.objects.session():
+        mark = Mark(parts.objects.pages)
+        for root in roots(parts):
+            try:
+                reach(mark, root)
+            except (Corrupt, NotFound) as error:
+                yield f"{root.what}: {error}"
+        for blob in _missing(blobs, mark.blobs):
+            yield f"blob {show_id(blob)} is missing although a commit or a result needs it"
 
 
-def _roots(parts: Parts) -> Iterator[tuple[str, bytes, bool]]:
-    """(who needs it, root, whether it maps paths to entries), each root once."""
-    seen: set[bytes] = set()
-    for row in parts.store.fetch("roots"):
-        root = row["root"]
-        if root != EMPTY and root not in seen:
-            seen.add(root)
-            yield row["what"], root, bool(row["is_tree"])
+def _missing(blobs: Blobs, needed: Collection[bytes]) -> Iterator[bytes]:
+    source = iter(needed)
+    while some := set(islice(source, BATCH)):
+        yield from sorted(some - blobs.has(some))
 
 
 def _counters(parts: Parts) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from penstock.model.errors import NotFound, UsageError
 from penstock.model.ids import Reference
-from penstock.model.run import Branch, Commit, Job, Repo, Run, Task
+from penstock.model.run import Branch, Commit, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
     BranchView,
     CommitView,
@@ -68,7 +68,8 @@ def branches(parts: Parts, repo: str, limit: int, after: str | None) -> Page[Bra
     """The branches of a repo by name. Raises NotFound."""
     found = parts.store.load(Branch, "branches", repo=resolve.repo(parts, repo).name)
     page = _by_name(found, lambda branch: branch.name, limit, after)
-    return Page([views.branch_view(branch) for branch in page.items], page.next)
+    triggers = parts.store.load(Trigger, "triggers", repo=repo)
+    return Page([views.branch_view(branch, triggers) for branch in page.items], page.next)
 
 
 def branch(parts: Parts, repo: str, name: str) -> BranchView:
@@ -77,7 +78,7 @@ def branch(parts: Parts, repo: str, name: str) -> BranchView:
     found = next((item for item in known if item.name == name), None)
     if found is None:
         raise NotFound(f"{repo} has no branch {name!r}{resolve.suggestion(name, (item.name for item in known))}")
-    return views.branch_view(found)
+    return views.branch_view(found, parts.store.load(Trigger, "triggers", repo=repo))
 
 
 def commits(parts: Parts, of: Reference, limit: int, after: str | None) -> Page[CommitView]:

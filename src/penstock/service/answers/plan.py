@@ -6,8 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.engine.explain import differences, nothing_matches
-from penstock.engine.graph import Node, arrows, read_by, readers, wave
+from msgspec import Struct, field
+
+from penstock.engine.expand import left_out
+from penstock.engine.explain import differences
+from penstock.engine.graph import Node, arrows, default_branches, read_by, readers, wave
+from penstock.engine.matching import KEYS, looked_at, nothing_matches, show_key, without_partner
 from penstock.model.data import EMPTY
 from penstock.model.run import Job, JobInput, Version
 from penstock.model.spec import Pipeline, Step
@@ -15,7 +19,8 @@ from penstock.model.views import PlannedStep, PlanView
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
 from penstock.service.bindings import work
-from penstock.service.data import reading
+from penstock.service.data import comparing
+from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import check_params, with_this
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts
 from penstock.service.opening.launch import Draft
@@ -27,14 +32,20 @@ FEW = 3
 
 def plan(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> PlanView:
     """Raises what `run` would raise: BadSpec, NotFound, UsageError."""
+    with parts.objects.session():
+        return _plan(parts, named, params)
+
+
+def _plan(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> PlanView:
     frozen = freeze(parts, named)
     check_params(frozen.pipeline, params)
+    check_able(frozen.pipeline)
     drafts = link_drafts(parts, frozen.pipeline.repos)
     in_force = with_this(parts.pipelines(), frozen)
     specs = [spec for _, spec in in_force.values()]
     seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
     seeds |= readers(specs, {(draft.repo, draft.branch) for draft in drafts})
-    planner = _Planner(parts, frozen, params, drafts)
+    planner = _Planner(parts, frozen, params, drafts, default_branches(specs))
     steps = []
     for node in wave(seeds, arrows(specs)):
         number, pipeline = in_force[node[0]]
@@ -51,36 +62,42 @@ def plan(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> PlanVie
 
 def _commit(parts: Parts, draft: Draft) -> dict[str, Any]:
     head = resolve.head(parts, draft.repo)
-    changes = [item.change for item in reading.diff(parts, head.root if head else EMPTY, draft.root)]
+    changes = [item.change for item in comparing.diff(parts, head.root if head else EMPTY, draft.root)]
     return {"repo": draft.repo, **{kind: changes.count(kind) for kind in ("added", "modified", "removed")}}
 
 
 class _Planner:
     """Goes down the wave; a step below one that will run cannot be known yet."""
 
-    def __init__(self, parts: Parts, frozen: Frozen, params: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
-        self.parts, self.frozen, self.params = parts, frozen, params
+    def __init__(
+        self,
+        parts: Parts,
+        frozen: Frozen,
+        params: Mapping[str, Any],
+        drafts: Sequence[Draft],
+        defaults: Mapping[str, str],
+    ) -> None:
+        self.parts, self.frozen, self.params, self.defaults = parts, frozen, params, defaults
         self.roots = {(draft.repo, draft.branch): draft.root for draft in drafts}
         self.unknown: set[str] = set()  #: repos whose next commit is not known
 
     def step(self, node: Node, number: int, pipeline: Pipeline) -> PlannedStep:
         step = pipeline.step(node[1])
-        depends = sorted(self.unknown & read_by(step))
+        depends = sorted(self.unknown & read_by(step, self.defaults))
         if depends:
             self._will_change(step)
             return PlannedStep(*node, None, None, None, tuple(f"depends on what {repo} will hold" for repo in depends))
-        found = self._find(node, number, pipeline, step)
-        runs = len(found.must_run)
-        if runs or found.gone or found.reused:
+        seen = self._look(node, number, pipeline, step)
+        if seen.runs or seen.gone or seen.reused:
             self._will_change(step)
-        total = found.kept + len(found.reused) + runs
-        return PlannedStep(*node, total, runs, total - runs, tuple(self._why(step, found, runs)))
+        total = seen.found.kept - seen.gone + seen.reused + seen.runs
+        return PlannedStep(*node, total, seen.runs, total - seen.runs, tuple(self._why(step, seen, total)))
 
     def _will_change(self, step: Step) -> None:
         if step.output is not None:
             self.unknown.add(step.output)
 
-    def _find(self, node: Node, number: int, pipeline: Pipeline, step: Step) -> work.Found:
+    def _look(self, node: Node, number: int, pipeline: Pipeline, step: Step) -> _Seen:
         inputs = []
         for leaf in step.input.leaves() if step.input else ():
             head = resolve.head(self.parts, leaf.repo, leaf.branch)
@@ -93,29 +110,54 @@ class _Planner:
         salt = version.salt if version else self._salt()
         with self.parts.objects.writer() as writer:
             pages = Pages(self.parts.objects.blobs, writer)
-            return work.find(self.parts, pages, job, step, params, code, salt, self.roots)
+            seen = _Seen(work.find(self.parts, pages, job, step, params, code, salt, self.roots))
+            for item in work.compared(self.parts, pages, seen.found, step, params):
+                seen.add(item)
+            seen.left_out = without_partner(left_out(step.input, seen.found.index, KEYS), 1)
+        return seen
 
     def _salt(self) -> str:
         known = self.parts.store.load(Version, "versions", pipeline=self.frozen.pipeline.name)
         return known[0].salt if known else ""
 
-    def _why(self, step: Step, found: work.Found, runs: int) -> Collection[str]:
+    def _why(self, step: Step, seen: _Seen, total: int) -> Collection[str]:
         if not step.reuse:
-            return ["`reuse` is off, as it is for plain commands: it runs every time"]
-        if not runs and not found.kept and not found.reused:
-            return [nothing_matches(step)]
-        if not runs and found.reused:
-            return ["the same work was done in an earlier run"]
-        if not runs:
-            return ["nothing it depends on changed"] if not found.gone else [f"{len(found.gone)} bindings are gone"]
-        if found.base is None:
-            return ["it never ran before"]
-        base = self.parts.store.load(Job, "job", seq=found.base)[0]
-        lines = differences(base.parts, found.recipe.parts)
-        changed = ["/".join(part for part in binding.key if part) or "/" for binding, _ in found.must_run]
-        if not lines:
+            return ["`reuse` is off, as it is for plain commands: it runs every time", *seen.left_out]
+        if not total and not seen.gone:
+            return [nothing_matches(step), *seen.left_out]
+        if seen.found.base is None:
+            news = ["it never ran before"] if seen.runs else ["the same work was done in an earlier run"]
+            return [*news, *seen.left_out]
+        base = seen.found.base
+        lines = differences(base.parts, seen.found.recipe.parts)
+        if seen.found.whole:
+            lines.append(looked_at(step.input, total, "what all its tasks are made of changed"))
+        elif seen.runs:
             again = " or failed last time" if base.failed or base.cancelled else ""
-            lines = [f"{path} is new or changed{again}" for path in changed[:FEW]]
-            if len(changed) > FEW:
-                lines.append(f"and {len(changed) - FEW} more")
-        return lines
+            lines += [f"{path} is new or changed{again}" for path in seen.first]
+            if seen.runs > FEW:
+                lines.append(f"and {seen.runs - FEW} more")
+        elif seen.reused:
+            lines.append("the same work was done in an earlier run")
+        elif seen.gone:
+            lines.append(f"{seen.gone} bindings are gone")
+        return [*(lines or ["nothing it depends on changed"]), *seen.left_out]
+
+
+class _Seen(Struct):
+    """What a step's bindings come to, counted."""
+
+    found: work.Found
+    gone: int = 0  #: of those that the base has, also for a new one to take its place
+    reused: int = 0
+    runs: int = 0
+    first: list[str] = field(default_factory=list)  #: a few of what would run
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, item: work.Touched) -> None:
+        self.gone += item.old is not None
+        self.reused += item.known is not None
+        if item.known is None and item.binding is not None:
+            self.runs += 1
+            if len(self.first) < FEW:
+                self.first.append(show_key(item.binding.key))

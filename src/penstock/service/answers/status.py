@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from penstock.engine.ticks import next_tick
 from penstock.model.run import Job, Repo, Run
-from penstock.model.views import StatusView
+from penstock.model.views import StatusView, show_time
 from penstock.service.answers import views
+from penstock.service.opening.firing import waiting
+from penstock.service.opening.ticking import clocks
 from penstock.service.parts import Parts
 from penstock.service.role import holder
 
@@ -19,6 +22,20 @@ def status(parts: Parts) -> StatusView:
     if active and engine is None:
         which = "1 run is" if len(active) == 1 else f"{len(active)} runs are"
         notes.append(f"{which} not done and nobody drives the project: `penstock run` or `penstock wait` does")
+    if engine is None:
+        for trigger, when in waiting(parts):
+            due = "is due" if when <= parts.now() else f"is due at {show_time(when)}"
+            notes.append(
+                f"{trigger.repo}@{trigger.branch} waits to follow {trigger.watches}: it {due}, and nobody is there to "
+                "move it; `penstock run` does, once it is time"
+            )
+        for clock in clocks(parts):
+            following = next_tick(clock)
+            if following is not None:
+                notes.append(
+                    f"{clock.repo} ticks at {show_time(following)}, and nobody is there to make it; "
+                    f"`penstock run` does then (catchup: {clock.catchup})"
+                )
     return StatusView(
         project=str(parts.layout.root),
         engine=str(engine) if engine else None,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import asdict
+
 from penstock.model.data import show_id
-from penstock.model.run import Attempt, Branch, Commit, Job, Repo, Run, Task
+from penstock.model.errors import NotFound
+from penstock.model.run import Attempt, Branch, Commit, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
     AttemptView,
     BranchView,
@@ -17,11 +20,21 @@ from penstock.model.views import (
     RepoView,
     RunView,
     TaskView,
+    TriggerView,
+    WaveView,
     show_time,
 )
 from penstock.model.words import ended_word, job_word, run_word, task_word
 from penstock.service import resolve
 from penstock.service.parts import Parts
+from penstock.text.units import show_seconds, show_size
+
+
+def wave_view(parts: Parts, run: Run) -> WaveView:
+    """A run with its jobs, and its commits in every repo."""
+    made = parts.store.load(Commit, "commits_of_run", run=run.id)
+    view = run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
+    return WaveView(**asdict(view), commits=tuple(commit_view(commit) for commit in made))
 
 
 def run_view(run: Run, jobs: Iterable[Job] = ()) -> RunView:
@@ -57,7 +70,16 @@ def job_view(job: Job, run_hold: str | None = None) -> JobView:
         created=show_time(job.created),
         started=show_time(job.started),
         finished=show_time(job.finished),
-        stats=JobStats(job.download_bytes, job.upload_bytes, round(job.process_seconds, 6)),
+        stats=JobStats(
+            job.download_bytes,
+            job.upload_bytes,
+            round(job.process_seconds, 6),
+            round(job.download_seconds, 6),
+            round(job.upload_seconds, 6),
+            round(job.cpu_seconds, 6),
+            job.peak_memory,
+        ),
+        restarts=job.restarts,
     )
 
 
@@ -67,7 +89,10 @@ def task_view(parts: Parts, task: Task, job: Job) -> TaskView:
     from penstock.service.bindings.work import decode_inputs
 
     attempts = parts.store.load(Attempt, "attempts", task=task.seq)
-    written = [path.decode() for path, _ in pages_map.scan(parts.objects.pages, task.output)] if task.output else []
+    try:
+        written = [path.decode() for path, _ in pages_map.scan(parts.objects.pages, task.output)]
+    except NotFound:
+        written = []  # its job's commit was forgotten, and its result with it
     return TaskView(
         task=task.id,
         job=job.id,
@@ -91,6 +116,7 @@ def task_view(parts: Parts, task: Task, job: Job) -> TaskView:
         attempts=tuple(attempt_view(attempt) for attempt in attempts),
         fingerprint=task.fingerprint.hex(),
         stats=_stats(attempts[-1]) if attempts else {},
+        held=task.hold is not None,
     )
 
 
@@ -112,6 +138,7 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         started=show_time(attempt.started),
         ended=show_time(attempt.ended),
         stats=_stats(attempt),
+        printed=attempt.log_length,
     )
 
 
@@ -141,6 +168,9 @@ def commit_view(commit: Commit) -> CommitView:
         created=show_time(commit.created),
         message=commit.message,
         error=commit.error,
+        finished=show_time(commit.finished),
+        forgotten=show_time(commit.forgotten),
+        merged=commit.merged,
     )
 
 
@@ -154,11 +184,38 @@ def repo_view(parts: Parts, repo: Repo) -> RepoView:
         files=head.files if head else 0,
         size=head.size if head else 0,
         created=show_time(repo.created),
+        keeps=resolve.rule_of(repo),
     )
 
 
-def branch_view(branch: Branch) -> BranchView:
-    return BranchView(branch.name, branch.repo, branch.head, show_time(branch.created))
+def branch_view(branch: Branch, triggers: Iterable[Trigger] = ()) -> BranchView:
+    """A branch; `triggers` are those of its repo."""
+    own = next((trigger_view(item) for item in triggers if item.branch == branch.name), None)
+    return BranchView(branch.name, branch.repo, branch.head, show_time(branch.created), own)
+
+
+def trigger_view(trigger: Trigger) -> TriggerView:
+    return TriggerView(
+        watches=trigger.watches,
+        size=trigger.size,
+        commits=trigger.commits,
+        every=None if trigger.every is None else trigger.every / 1_000_000,
+        cron=trigger.cron,
+        needs=trigger.needs,
+        fired=show_time(trigger.fired),
+    )
+
+
+def show_trigger(trigger: TriggerView) -> str:
+    """When a branch follows which, for people."""
+    when = [
+        f"has grown by {show_size(trigger.size)}" if trigger.size is not None else "",
+        f"has {trigger.commits} new commits" if trigger.commits is not None else "",
+        f"has news after {show_seconds(trigger.every)}" if trigger.every is not None else "",
+        f"has news at {trigger.cron} UTC" if trigger.cron is not None else "",
+    ]
+    joined = (" and " if trigger.needs == "all" else " or ").join(word for word in when if word)
+    return f"follows {trigger.watches} when it {joined}"
 
 
 def pipeline_views(parts: Parts) -> list[PipelineView]:

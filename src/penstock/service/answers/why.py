@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from penstock.engine.expand import paths_of
+from penstock.engine.expand import left_out
 from penstock.engine.explain import Around, differences, explain_job, explain_run, explain_task
+from penstock.engine.matching import KEYS, show_key, without_partner
 from penstock.model.errors import BadReference, NotFound, PenstockError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
-from penstock.model.run import Attempt, Commit, Edge, Job, Run, Success, Task
-from penstock.model.spec import Step
+from penstock.model.run import Attempt, Commit, Edge, Job, JobInput, Run, Success, Task
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
+from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Ledger
-from penstock.service.bindings.work import decode_inputs
-from penstock.service.data import reading
+from penstock.service.bindings.work import decode_inputs, expansion_of, read_by
+from penstock.service.data import comparing
 from penstock.service.parts import Parts
 from penstock.service.role import holder
 
@@ -57,19 +58,26 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         plain=not parts.step(job).reuse,
         base=base.id if base else None,
         differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
-        failures=[f"task {task.id[:12]} ({' × '.join(task.key)}): {task.message}" for task in failed],
+        left_out=without_partner(left_out(parts.step(job).input, KeyMap(parts.objects.pages, job.keys), KEYS), FEW),
+        failures=[f"task {task.id[:12]} ({show_key(task.key)}): {task.message}" for task in failed],
     )
     return explain_job(job, around)
 
 
 def _changed_inputs(parts: Parts, base: Job, job: Job) -> list[str]:
     lines = []
-    for old, new in zip(base.inputs, job.inputs, strict=False):
+    source = parts.step(job).input
+    for leaf, old, new in zip(source.leaves() if source else (), base.inputs, job.inputs, strict=False):
         if old.commit == new.commit or old.repo != new.repo:
             continue
-        before, after = _root(parts, old.repo, old.commit), _root(parts, new.repo, new.commit)
-        changes = list(reading.diff(parts, before, after))
-        lines += [f"input {new.repo}:/{item.path} was {item.change}" for item in changes[:FEW]]
+        try:
+            before, after = _root(parts, old.repo, old.commit), _root(parts, new.repo, new.commit)
+        except NotFound as error:
+            lines.append(f"input {new.repo} changed; how cannot be told: {error}")
+            continue
+        changes = list(comparing.diff(parts, before, after))
+        why_not = "" if leaf.counts else "; it is a reference: what stands in it is no reason to run again"
+        lines += [f"input {new.repo}:/{item.path} was {item.change}{why_not}" for item in changes[:FEW]]
         if len(changes) > FEW:
             lines.append(f"input {new.repo}: {len(changes) - FEW} more files differ")
     return lines
@@ -77,7 +85,7 @@ def _changed_inputs(parts: Parts, base: Job, job: Job) -> list[str]:
 
 def _root(parts: Parts, repo: str, commit: str | None) -> bytes:
     found = resolve.commit_by_id(parts, repo, commit) if commit else None
-    return found.root if found else b""
+    return resolve.readable(parts, found).root if found else b""
 
 
 def _task(parts: Parts, task: Task, engine: str | None) -> list[str]:
@@ -101,7 +109,7 @@ def trace(parts: Parts, reference: Reference) -> TraceView:
     """A file back to the task that wrote it, its inputs, code, parameters and run, down to what people put."""
     if not reference.path:
         raise BadReference(f"{reference}: name a file, for example {reference.repo}:/montage.png")
-    commit = resolve.commit(parts, reference)
+    commit = resolve.readable(parts, resolve.commit(parts, reference))
     if tree.lookup(parts.objects.pages, commit.root, reference.path) is None:
         raise NotFound(f"{reference}: there is no such file; see `penstock ls {reference.repo}`")
     return _trace(parts, commit, reference.path)
@@ -143,12 +151,13 @@ def _jobs_of(parts: Parts, commit: Commit) -> Sequence[Job]:
 
 def _inputs(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[TraceView]:
     """What a binding read, traced on: each file, and of a directory its files, or itself when it holds many."""
-    step = parts.step(job)
     views: list[TraceView] = []
-    for place, path in _read_paths(step, key, made):
-        item = job.inputs[place]
+    for item, path in _read_paths(parts, job, key, made):
         commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
         if commit is None:
+            continue
+        if commit.forgotten is not None:
+            views.append(TraceView(f"{item.repo}@{commit.id}:/{path}", commit.id, commit.origin, commit.run))
             continue
         if path and pages_map.get(parts.objects.pages, commit.root, path.encode()) is not None:
             views.append(_trace(parts, commit, path))
@@ -161,12 +170,12 @@ def _inputs(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[Trac
     return views
 
 
-def _read_paths(step: Step, key: str, made: Sequence[Task]) -> list[tuple[int, str]]:
-    """(place of the glob, path) of what a binding read: its key says, unless it gathers all matches in one."""
-    if step.input is None:
-        return []
-    leaves = list(step.input.leaves())
-    if step.input.kind != "all":
-        return list(enumerate(paths_of(tuple(key.split("\n")), step.each)))
-    places = {leaf.name: place for place, leaf in enumerate(leaves)}
-    return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]
+def _read_paths(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[tuple[JobInput, str]]:
+    """What a binding read; of commits whose bytes were given up by the names of what the task was given."""
+    try:
+        return read_by(parts, job, expansion_of(parts, parts.objects.pages, job), key)
+    except NotFound:
+        source = parts.step(job).input
+        named = zip(source.leaves() if source else (), job.inputs, strict=True)
+        places = {leaf.name: item for leaf, item in named}
+        return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -35,6 +35,11 @@ class Ledger(Struct, frozen=True):
     def get(self, pages: Pages, key: str) -> Done | None:
         found = pages_map.get(pages, self.ledger, key.encode())
         return None if found is None else Done(*msgspec.msgpack.decode(found))
+
+    def every(self, pages: Pages) -> Iterator[tuple[str, Done]]:
+        """All bindings and what they gave, in order."""
+        for key, value in pages_map.scan(pages, self.ledger):
+            yield key.decode(), Done(*msgspec.msgpack.decode(value))
 
     def owner(self, pages: Pages, path: str) -> str | None:
         """The binding that wrote a path."""

@@ -2,61 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from penstock.engine.expand import Match
-from penstock.model.data import EMPTY
-from penstock.model.glob import Glob, compile_glob, touched, walk
+from penstock.model import fingerprint
+from penstock.model.data import EMPTY, Entry
+from penstock.model.glob import compile_glob, touched
+from penstock.model.globmachine import State
 from penstock.model.spec import InputSpec
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.objects.map import Pages
 
+#: What a file is of which only the name is used.
+_NO_BYTES = tree.encode(Entry())
+
 
 class TreeLeaf(Struct, frozen=True):
-    """One glob over the tree at `root`, with the tree it is compared to (`base`) and paths to look at anyway."""
+    """One glob over the tree at `root`."""
 
     pages: Pages
     spec: InputSpec
     root: bytes
-    base: bytes = EMPTY
-    again: frozenset[str] = field(default_factory=frozenset)
 
     def matches(self) -> Iterator[Match]:
         glob = compile_glob(self.spec.glob)
         if glob.whole:
             if self.root != EMPTY:
-                yield Match("", self.root, True)
+                yield self._directory("")
             return
-        for path, directory in walk(glob, self._listing):
-            match = self.find(path, directory)
-            if match is not None:
-                yield match
+        prefix = glob.literal_prefix.encode()
+        above: list[tuple[str, State | None]] = [("", glob.start())]
+        resume: bytes | None = prefix
+        while resume is not None:
+            start, resume = resume, None
+            for key, content in pages_map.scan(self.pages, self.root, start, prefix + b"\xff"):
+                path = key.decode()
+                while not path.startswith(above[-1][0]):
+                    above.pop()
+                top, state = above[-1]
+                while (cut := path.find("/", len(top))) >= 0 and state is not None:
+                    state = glob.after(state, path[len(top) : cut])
+                    if state is not None and state.accepts:
+                        yield self._directory(path[:cut])
+                    state = glob.after(state, "/")
+                    top = path[: cut + 1]
+                    above.append((top, state))
+                if state is None:  # nothing below this directory can match: on to what comes after it
+                    above.pop()
+                    resume = top[:-1].encode() + b"0"
+                    break
+                state = glob.after(state, path[len(top) :])
+                if state is not None and state.accepts:
+                    yield self._file(path, content)
 
-    def delta(self) -> Mapping[str, Match | None]:
-        paths = sorted({*self._touched(compile_glob(self.spec.glob)), *self.again})
-        return {path: self.find(path) for path in paths}
+    def find(self, path: str) -> Match | None:
+        if not compile_glob(self.spec.glob).matches(path) or self.root == EMPTY:
+            return None
+        content = pages_map.get(self.pages, self.root, path.encode()) if path else None
+        if content is not None:
+            return self._file(path, content)
+        return self._directory(path) if tree.is_directory(self.pages, self.root, path) else None
 
-    def _touched(self, glob: Glob) -> Iterable[str]:
-        if self.root == self.base:
+    def touched(self, base: TreeLeaf) -> Iterable[str]:
+        glob = compile_glob(self.spec.glob)
+        if self.root == base.root:
             return ()
         if glob.whole:
             return ("",)
-        changes = pages_map.diff(self.pages, self.base, self.root)
-        return touched(glob, (path.decode() for path, _, _ in changes))
+        changes = pages_map.diff(self.pages, base.root, self.root)
+        # Once each: a path may be met as a file that is gone, and again as a directory that is new.
+        return dict.fromkeys(touched(glob, (path.decode() for path, _, _ in changes)))
 
-    def find(self, path: str, directory: bool | None = None) -> Match | None:
-        """What stands at a path now: a file, a directory, or nothing."""
-        if not path:
-            return Match("", self.root, True) if self.root != EMPTY else None
-        if not directory:
-            content = pages_map.get(self.pages, self.root, path.encode())
-            if content is not None:
-                return Match(path, content, False)
-        below = tree.identity(self.pages, self.root, path)
-        return Match(path, below, True) if below != EMPTY else None
+    def _file(self, path: str, content: bytes) -> Match:
+        return Match(path, _NO_BYTES if self.spec.layout == "empty" else content, False)
 
-    def _listing(self, directory: str) -> Iterator[tuple[str, bool]]:
-        return ((name, entry is None) for name, entry in tree.listing(self.pages, self.root, directory))
+    def _directory(self, path: str) -> Match:
+        if self.spec.layout == "empty":
+            names = [name for name, _ in tree.files(self.pages, self.root, path)]
+            return Match(path, fingerprint.digest("names/1", names), True)
+        return Match(path, tree.identity(self.pages, self.root, path), True)

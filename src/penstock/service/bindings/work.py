@@ -5,52 +5,56 @@ Shared by the driver that expands jobs and by `plan`, which only counts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
-from penstock.engine import expand
-from penstock.engine.expand import Binding
+from penstock.engine.expand import Binding, Change, Expansion, Key
 from penstock.model import fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.errors import NotFound
 from penstock.model.run import Job, JobInput, Success, Task
-from penstock.model.spec import INHERITED, InputSpec, Step
+from penstock.model.spec import InputSpec, Step
 from penstock.model.wire import Input
-from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
 from penstock.service import resolve
+from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.recipes import Recipe, code_of, recipe_of
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.parts import Parts
 
-
-class Recipe(Struct, frozen=True):
-    """What all tasks of a job share, as a digest and as the parts `explain` compares."""
-
-    digest: bytes
-    parts: dict[str, Any]
-
-    def same_bindings(self, other: Job) -> bool:
-        """Whether another job found its bindings by the same rules, so that only changed inputs matter."""
-        kept = other.parts
-        return other.recipe == self.digest and all(kept.get(name) == self.parts[name] for name in ("params", "shape"))
+#: How many bindings are compared at a time with what is known.
+CHUNK = 500
+#: How many tasks are read at a time.
+PAGE = 5000
 
 
 class Found(Struct):
-    """What a job has to do, beside what it takes over from `base`."""
+    """What a job has to look at, beside what it takes over from `base`."""
 
     recipe: Recipe
     inputs: tuple[JobInput, ...]
-    base: int | None
+    base: Job | None
     start: Ledger  #: the ledger it begins with
-    kept: int  #: bindings of `start` that stay as they are
-    gone: list[tuple[str, Done]] = field(default_factory=list)
-    reused: list[tuple[str, Done]] = field(default_factory=list)
-    must_run: list[tuple[Binding, bytes]] = field(default_factory=list)  #: with the fingerprint
+    kept: int  #: bindings of `start`
+    index: KeyMap  #: of join and group keys; that of this job once `changes` were read to their end
+    changes: Iterator[Change]
+    whole: bool  #: whether `changes` are all bindings, because no ledger says what most of them gave
+
+
+class Touched(Struct, frozen=True):
+    """A binding that is not as `start` has it."""
+
+    key: str
+    old: Done | None  #: what `start` says of it, and what has to go
+    binding: Binding | None  #: None: it is gone
+    mark: bytes = b""  #: its fingerprint
+    known: Done | None = None  #: what the same work gave before
 
 
 def find(
@@ -63,7 +67,7 @@ def find(
     salt: str,
     roots: Mapping[tuple[str, str], bytes] | None = None,
 ) -> Found:
-    """Compare a job's bindings with what is known. `roots` ((repo, branch) -> tree): commits that are not made yet."""
+    """A job's bindings as far as they have to be looked at. `roots` ((repo, branch) -> tree): commits not made yet."""
     inputs = tuple(_decided(parts, job, item) for item in job.inputs)
     base = _base(parts, job) if step.publishes and step.reuse else None
     if base is not None and base.version == job.version:
@@ -73,115 +77,76 @@ def find(
     recipe = recipe_of(step, params, files, salt)
     drafts = roots or {}
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
-    specs = list(step.input.leaves()) if step.input else []
-    if base is not None and recipe.same_bindings(base) and not _must_look_at_all(step, base):
-        before = [_root(parts, item) for item in base.inputs]
-        again = _missing(parts, base, step, len(specs))
-        leaves = [
-            TreeLeaf(pages, spec, root, old, again[place])
-            for place, (spec, root, old) in enumerate(zip(specs, now, before, strict=True))
-        ]
-        start = Ledger(base.ledger, base.owners, base.tree)
-        found = Found(recipe, inputs, base.seq, start, base.processed + base.reused)
-        changes: Iterable[tuple[expand.Key, Binding | None]] = expand.changed(step.input, step.each, leaves)
-    else:
-        leaves = [TreeLeaf(pages, spec, root) for spec, root in zip(specs, now, strict=True)]
-        found = Found(recipe, inputs, base.seq if base else None, Ledger(), 0)
-        changes = ((binding.key, binding) for binding in expand.every(step.input, step.each, leaves))
-    for key, binding in changes:
-        _compare(parts, pages, found, step, params, "\n".join(key), binding)
+    if base is None or not recipe.same_bindings(base):
+        index = KeyMap(pages, EMPTY)
+        bindings = _expansion(pages, step, now, index).every()
+        changes = ((binding.key, binding) for binding in bindings)
+        return Found(recipe, inputs, base, Ledger(), 0, index, changes, whole=True)
+    index = KeyMap(pages, base.keys)
+    before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
+    start = Ledger(base.ledger, base.owners, base.tree)
+    kept = base.processed + base.reused
+    again = [] if kept == base.total else _unsucceeded(parts, base)
+    touched = _expansion(pages, step, now, index).changed(before, again)
+    return Found(recipe, inputs, base, start, kept, index, touched, whole=False)
+
+
+def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap) -> Expansion:
+    specs = step.input.leaves() if step.input else ()
+    leaves = [TreeLeaf(pages, spec, root) for spec, root in zip(specs, roots, strict=True)]
+    return Expansion(step.input, step.each, leaves, index)
+
+
+def expansion_of(parts: Parts, pages: Pages, job: Job) -> Expansion:
+    """The bindings of a job that knows them, to look them up. Raises NotFound if what it read is gone."""
+    roots = [_root(parts, item) for item in job.inputs]
+    return _expansion(pages, parts.step(job), roots, KeyMap(pages, job.keys))
+
+
+def read_by(parts: Parts, job: Job, expansion: Expansion, key: str) -> list[tuple[JobInput, str]]:
+    """What a binding of a job read: which commit, and the path in it of a file, a directory or the whole ("")."""
+    binding = expansion.find(tuple(key.split("\n")))
+    step = parts.step(job)
+    named = [(leaf.name, item, _root(parts, item)) for leaf, item in zip(_leaves(step), job.inputs, strict=True)]
+    found = []
+    for item in binding.inputs if binding else ():
+        at = next(source for name, source, root in named if (name, root) == (item.name, item.root))
+        found.append((at, item.path))
     return found
 
 
-def _compare(
-    parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any], key: str, binding: Binding | None
-) -> None:
-    old = found.start.get(pages, key) if found.start.ledger else None
-    if binding is None:
-        if old is not None:
-            found.gone.append((key, old))
-            found.kept -= 1
-        return
-    mark = fingerprint.task(
-        found.recipe.digest,
+def _leaves(step: Step) -> list[InputSpec]:
+    return list(step.input.leaves()) if step.input else []
+
+
+def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
+    """The bindings that do not stay as they are, one at a time."""
+    while chunk := list(islice(found.changes, CHUNK)):
+        known: dict[bytes, Success] = {}
+        new: list[Touched] = []
+        for parts_of_key, binding in chunk:
+            key = "\n".join(parts_of_key)
+            old = found.start.get(pages, key) if found.start.ledger else None
+            mark = b"" if binding is None else fingerprint_of(found.recipe, params, binding)
+            if mark != (b"" if old is None else old.fingerprint):
+                new.append(Touched(key, old, binding, mark))
+        if step.reuse:
+            marks = b"".join(item.mark for item in new)
+            known = {row.fingerprint: row for row in parts.store.load(Success, "successes", marks=marks)}
+        for item in new:
+            success = known.get(item.mark)
+            if success is not None:
+                item = replace(item, known=Done(item.mark, success.output, success.files))
+            yield item
+
+
+def fingerprint_of(recipe: Recipe, params: Mapping[str, Any], binding: Binding) -> bytes:
+    """The fingerprint of a task. Of a reference its place counts, and not what stands there."""
+    return fingerprint.task(
+        recipe.digest,
         {**params, **(binding.params or {})},
-        [(item.name, item.path, item.content) for item in binding.inputs],
+        [(item.name, item.path, item.content if item.counts else b"") for item in binding.inputs],
     )
-    if old is not None and old.fingerprint == mark:
-        return
-    if old is not None:
-        found.gone.append((key, old))
-        found.kept -= 1
-    known = parts.store.load(Success, "success", fingerprint=mark) if step.reuse else []
-    if known:
-        found.reused.append((key, Done(mark, known[0].output, known[0].files)))
-    else:
-        found.must_run.append((binding, mark))
-
-
-def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, bytes]], salt: str) -> Recipe:
-    """Command, code, environment and salt as one digest; with the rest of what tasks depend on, by name."""
-    digest = fingerprint.recipe(list(step.run), files, step.env.vars, _environment(step), salt)
-    shape = fingerprint.digest("shape", repr(step.input and _shape(step.input)), json.dumps(step.each, sort_keys=True))
-    return Recipe(
-        digest,
-        {
-            "command": list(step.run),
-            "code": {path: content.hex() for path, content in files},
-            "vars": step.env.vars,
-            "environment": _environment(step),
-            "salt": salt,
-            "params": dict(params),
-            "shape": shape.hex(),
-        },
-    )
-
-
-def _environment(step: Step) -> str:
-    """Where a step's commands find themselves: whose variables, and in which directory."""
-    whose = INHERITED if step.env.inherit else "bare"
-    return whose if step.workdir is None else f"{whose} in {step.workdir}"
-
-
-def _shape(spec: InputSpec) -> object:
-    return (spec.kind, spec.repo, spec.branch, spec.glob, spec.name, [_shape(part) for part in spec.parts])
-
-
-#: (code root, command, globs) -> the files that count; a tree never changes, so neither does the answer.
-_known_code: dict[tuple[bytes, tuple[str, ...], tuple[str, ...] | None], list[tuple[str, bytes]]] = {}
-
-
-def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
-    """The files of a code tree that count for a step: (path, encoded entry)."""
-    known = (code, step.run, step.code)
-    if known not in _known_code:
-        _known_code[known] = _find_code(pages, step, code)
-    return _known_code[known]
-
-
-def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
-    from penstock.text.imports import code_files
-
-    entries = {path.decode(): content for path, content in pages_map.scan(pages, code)}
-    if step.code is not None:
-        from penstock.model.glob import compile_glob
-
-        globs = [compile_glob(pattern if pattern.startswith("/") else f"/{pattern}") for pattern in step.code]
-        named = [path for path in entries if any(glob.matches(path) for glob in globs)]
-    else:
-        named = code_files(step.run, set(entries), lambda path: _read(pages, entries[path]))
-        # Words of a command mean files of the directory it runs in, too.
-        below = f"{step.workdir}/" if step.workdir else ""
-        inner = {path.removeprefix(below) for path in entries if below and path.startswith(below)}
-        found = code_files(step.run, inner, lambda path: _read(pages, entries[below + path]))
-        named = sorted({*named, *(below + path for path in found)})
-    return [(path, entries[path]) for path in sorted(named)]
-
-
-def _read(pages: Pages, content: bytes) -> bytes:
-    from penstock.objects import tree
-
-    return b"".join(pages.get(blob) for blob in tree.decode(content).blobs)
 
 
 def _decided(parts: Parts, job: Job, item: JobInput) -> JobInput:
@@ -203,7 +168,7 @@ def _root(parts: Parts, item: JobInput) -> bytes:
     found = resolve.commit_by_id(parts, item.repo, item.commit)
     if found is None:
         raise NotFound(f"input {item.repo}@{item.commit} is gone: somebody deleted that commit or its repo")
-    return found.root
+    return resolve.readable(parts, found).root
 
 
 def _base(parts: Parts, job: Job) -> Job | None:
@@ -211,53 +176,54 @@ def _base(parts: Parts, job: Job) -> Job | None:
     found = parts.store.load(Job, "base_job", pipeline=job.pipeline, step=job.step, before=job.seq)
     if not found or found[0].repo != job.repo:
         return None
-    there = (item.commit is None or resolve.commit_by_id(parts, item.repo, item.commit) for item in found[0].inputs)
-    return found[0] if all(there) else None
+    has_ledger = found[0].ledger != EMPTY or not found[0].processed + found[0].reused
+    return found[0] if has_ledger and all(_is_there(parts, item) for item in found[0].inputs) else None
 
 
-def _complete(base: Job) -> bool:
-    return base.total == base.processed + base.reused
+def _is_there(parts: Parts, item: JobInput) -> bool:
+    """Whether what an input reads can be read."""
+    found = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit is not None else None
+    return item.commit is None or (found is not None and found.forgotten is None)
 
 
-def _must_look_at_all(step: Step, base: Job) -> bool:
-    """A binding without result whose key does not tell which paths it is made of."""
-    return not _complete(base) and (step.input is None or "all" in _kinds(step.input))
+def _unsucceeded(parts: Parts, base: Job) -> list[Key]:
+    """The bindings that the base job knew and has no result for."""
+    return [task.key for task in parts.store.load(Task, "unsucceeded_tasks", job=base.seq)]
 
 
-def _kinds(spec: InputSpec) -> set[str]:
-    return {spec.kind}.union(*(_kinds(part) for part in spec.parts))
-
-
-def _missing(parts: Parts, base: Job, step: Step, leaves: int) -> list[frozenset[str]]:
-    """Per glob, the paths of bindings that the base job knew and has no result for."""
-    if _complete(base):
-        return [frozenset()] * leaves
-    tasks = parts.store.load(Task, "unsucceeded_tasks", job=base.seq)
-    paths = [expand.paths_of(task.key, step.each) for task in tasks]
-    return [frozenset(path[place] for path in paths) for place in range(leaves)]
+def succeeded(parts: Parts, job: int) -> Iterator[list[Task]]:
+    """The tasks of a job that succeeded, so many at a time that they may be held."""
+    after = 0
+    while page := parts.store.load(Task, "succeeded_tasks", job=job, after=after, limit=PAGE):
+        yield page
+        after = page[-1].seq
 
 
 def encode_inputs(inputs: Iterable[Input]) -> bytes:
-    """Inputs as they stand in a task's row."""
-    return msgspec.msgpack.encode([(i.name, i.path, i.content, i.directory, i.root) for i in inputs])
+    """Inputs as they stand in a task's row; what is as it is by default is left out."""
+    return msgspec.msgpack.encode([_plain(item) for item in inputs])
+
+
+def _plain(item: Input) -> tuple[Any, ...]:
+    plain = (item.name, item.path, item.content, item.directory, item.root)
+    return plain if item.layout == "copy" and item.counts else (*plain, item.layout, item.counts)
 
 
 def decode_inputs(data: bytes) -> tuple[Input, ...]:
     return tuple(Input(*item) for item in msgspec.msgpack.decode(data))
 
 
-def rows(found: Found, job: Job, step: Step, params: Mapping[str, Any], now: int) -> Iterator[Task]:
-    """The tasks of what must run."""
-    owner = f"{job.pipeline}.{job.id}"
-    for binding, mark in found.must_run:
-        yield Task(
-            seq=0,
-            job=job.seq,
-            id=fingerprint.task_id(binding.key, owner),
-            key=binding.key,
-            fingerprint=mark,
-            params={**params, **(binding.params or {})},
-            inputs=encode_inputs(binding.inputs),
-            reuse=step.reuse,
-            created=now,
-        )
+def row(item: Touched, owner: str, job: Job, step: Step, params: Mapping[str, Any], now: int) -> Task:
+    """The task of a binding that must run. `owner` names the job across pipelines."""
+    assert item.binding is not None
+    return Task(
+        seq=0,
+        job=job.seq,
+        id=fingerprint.task_id(item.binding.key, owner),
+        key=item.binding.key,
+        fingerprint=item.mark,
+        params={**params, **(item.binding.params or {})},
+        inputs=encode_inputs(item.binding.inputs),
+        reuse=step.reuse,
+        created=now,
+    )

@@ -1,112 +1,104 @@
-"""The questions on versioned data: get, ls, cat, diff, log. None of them changes anything in the project."""
+"""What a reference names in its tree (a file, a directory, or what fits a pattern), and the bytes of one file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import islice
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from penstock.model.data import EMPTY, Entry
-from penstock.model.errors import AlreadyExists, NotFound, UsageError
+from penstock.model.data import Entry
+from penstock.model.errors import NotFound, UsageError
+from penstock.model.glob import Glob, compile_glob
 from penstock.model.ids import Reference
 from penstock.model.run import Commit
-from penstock.objects import checkout, tree
+from penstock.objects import search, tree
+from penstock.objects.map import Pages
+from penstock.objects.reader import Reader
 from penstock.service import resolve
 from penstock.service.parts import Parts
 
 
-def get(parts: Parts, source: Reference, destination: Path) -> tuple[int, int]:
-    """Write a file, or the contents of a directory, to `destination`; how many files and bytes."""
-    root = resolve.tree_root(parts, source)
+class Found(Struct, frozen=True):
+    """What a reference names: a file (`entry`), the matches of a pattern (`glob`), else a directory."""
+
+    source: Reference
+    root: bytes
+    moment: int  #: when the tree came to be, UTC microseconds
+    path: str  #: "" is the whole tree
+    entry: Entry | None = None
+    glob: Glob | None = None
+
+    @property
+    def base(self) -> str:
+        """The directory in which names begin when this is written elsewhere."""
+        if self.glob is not None:
+            return self.glob.literal_prefix.rpartition("/")[0]
+        return self.path if self.entry is None else self.path.rpartition("/")[0]
+
+    def files(self, pages: Pages, after: str = "") -> Iterator[tuple[str, Entry]]:
+        """Every file that is named, or stands below a directory that is, beyond `after`, in order."""
+        if self.glob is not None:
+            return search.files(pages, self.root, self.glob, after)
+        return tree.files(pages, self.root, self.path, after)
+
+    def inside(self, path: str) -> str:
+        """A path as it is spelled below `base`."""
+        return path[len(self.base) + 1 :] if self.base else path
+
+
+def locate(parts: Parts, source: Reference) -> Found:
+    """Find what a reference names. A path that exists is meant as it is written, any other as a pattern.
+
+    Raises NotFound for a path that is neither; a pattern may match nothing.
+    """
+    owner = resolve.holder(parts, source)
+    return find(parts.objects.pages, source, owner.root if isinstance(owner, Commit) else owner.tree, owner.created)
+
+
+def find(pages: Pages, source: Reference, root: bytes, moment: int = 0) -> Found:
+    """The same in a tree that is known."""
     path = source.path or ""
-    objects = parts.objects
-    entry = tree.lookup(objects.pages, root, path) if path else None
-    if entry is not None:
-        place = destination / Path(path).name if destination.is_dir() else destination
-        if place.exists():
-            raise AlreadyExists(f"{place}: exists already; remove it or name another destination")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        checkout.put_file(objects.blobs, entry, place)
-        return 1, entry.size
-    if path and not tree.is_directory(objects.pages, root, path):
-        raise NotFound(f"{source}: there is no such file or directory")
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise AlreadyExists(f"{destination}: exists and is not an empty directory; name another destination")
-    destination.mkdir(parents=True, exist_ok=True)
-    return checkout.lay_out(objects.blobs, objects.pages, root, destination, prefix=path, strip=True)
-
-
-class Listed(Struct, frozen=True):
-    """One line of `ls`: a file or a directory."""
-
-    path: str
-    directory: bool
-    size: int
-    executable: bool = False
-    target: str | None = None
-
-
-def ls(parts: Parts, source: Reference, *, recursive: bool = False) -> Iterator[Listed]:
-    """What stands at a path: the file itself, or a directory's children (all files below it with `recursive`)."""
-    root = resolve.tree_root(parts, source)
-    pages, path = parts.objects.pages, source.path or ""
     entry = tree.lookup(pages, root, path) if path else None
-    if entry is not None:
-        yield _listed(path, entry)
-    elif path and not tree.is_directory(pages, root, path):
+    if entry is not None or tree.is_directory(pages, root, path):
+        return Found(source, root, moment, path, entry)
+    try:
+        glob = compile_glob(path)
+    except UsageError as error:
+        raise NotFound(f"{source}: there is no such file or directory, and as a pattern: {error}") from None
+    if not glob.literal:
+        return Found(source, root, moment, path, glob=glob)
+    if glob.literal_prefix == path:
         raise NotFound(f"{source}: there is no such file or directory")
-    elif recursive:
-        yield from (_listed(name, found) for name, found in tree.files(pages, root, path))
-    else:
-        prefix = f"{path}/" if path else ""
-        for name, child in tree.listing(pages, root, path):
-            yield _listed(prefix + name, child)
+    # All its wildcards were escaped.
+    return find(pages, structs.replace(source, path=glob.literal_prefix), root, moment)
 
 
-def _listed(path: str, entry: Entry | None) -> Listed:
-    if entry is None:
-        return Listed(path, True, 0)
-    return Listed(path, False, entry.size, entry.executable, entry.target)
+def the_file(parts: Parts, found: Found) -> tuple[str, Entry]:
+    """The one file that is named, with its path. Raises NotFound, UsageError where it is not one file."""
+    if found.entry is not None:
+        return found.path, found.entry
+    if found.glob is None:
+        raise NotFound(f"{found.source}: there is no such file; it is a directory")
+    several = list(islice(found.files(parts.objects.pages), 2))
+    if not several:
+        raise NotFound(f"{found.source}: no file fits the pattern")
+    if len(several) > 1:
+        names = " and ".join(f"/{path}" for path, _ in several)
+        raise UsageError(f"{found.source}: names several files ({names}, ...), and one is needed")
+    return several[0]
 
 
-def cat(parts: Parts, source: Reference) -> Iterator[bytes]:
-    """The bytes of one file, verified, blob by blob."""
-    root = resolve.tree_root(parts, source)
-    entry = tree.lookup(parts.objects.pages, root, source.path or "") if source.path else None
-    if entry is None:
-        raise NotFound(f"{source}: there is no such file")
+def open_file(parts: Parts, source: Reference) -> Reader:
+    """One file, to read any range of it."""
+    path, entry = the_file(parts, locate(parts, source))
     if entry.target is not None:
-        raise UsageError(f"{source}: is a link to {entry.target}; read that instead")
-    return (parts.objects.blobs.get(blob) for blob in entry.blobs)
+        raise UsageError(f"{source}: /{path} is a link to {entry.target}; read that instead")
+    return Reader(parts.objects.blobs, entry)
 
 
-class Difference(Struct, frozen=True):
-    """One line of `diff`: `change` is added, removed or modified."""
-
-    path: str
-    change: str
-    old_size: int | None
-    new_size: int | None
-
-
-def diff(parts: Parts, old: bytes, new: bytes, prefix: str = "") -> Iterator[Difference]:
-    """Which files differ between two trees."""
-    for path, before, after in tree.diff(parts.objects.pages, old, new, prefix):
-        change = "added" if before is None else "removed" if after is None else "modified"
-        yield Difference(path, change, before.size if before else None, after.size if after else None)
-
-
-def parent_root(parts: Parts, of: Commit) -> bytes:
-    """The tree a commit followed; the empty one for a first commit."""
-    parent = of.parent and resolve.commit_by_id(parts, of.repo, of.parent)
-    return parent.root if parent else EMPTY
-
-
-def history(parts: Parts, of: Commit, limit: int) -> Iterator[Commit]:
-    """A commit and its ancestors, newest first."""
-    found: Commit | None = of
-    while found is not None and limit > 0:
-        yield found
-        limit -= 1
-        found = resolve.commit_by_id(parts, of.repo, found.parent) if found.parent else None
+def cat(parts: Parts, source: Reference, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    """The bytes of one file from `offset` (negative: from its end), verified, in pieces of at most 1 MiB."""
+    reader = open_file(parts, source)
+    start = max(reader.size + offset, 0) if offset < 0 else offset
+    return reader.pieces(start, None if length is None else start + length)

@@ -1,22 +1,26 @@
-"""Making and forgetting repos, branches and commits, with their refusals."""
+"""Making and forgetting repos, with their refusals."""
 
 from __future__ import annotations
 
-from penstock.model.errors import AlreadyExists, NotFound, Refused
-from penstock.model.ids import Reference, check_name
+from pathlib import Path
+
+from penstock.model.errors import AlreadyExists, Refused, UsageError
+from penstock.model.ids import check_name
 from penstock.model.moves import JobState
-from penstock.model.run import Branch, Commit, Job, Repo
+from penstock.model.run import Commit, Job, Repo
+from penstock.model.spec import DEFAULT_BRANCH
 from penstock.service import resolve
-from penstock.service.data.committing import Change, Written, check_writable, write
-from penstock.service.opening.launch import Draft, commit, ensure_repos
+from penstock.service.opening.launch import ensure_repos
 from penstock.service.parts import Parts
 
 
-def create_repo(parts: Parts, name: str, path: str | None = None) -> Repo:
-    """An empty repo with its default branch."""
+def create_repo(parts: Parts, name: str, path: str | None = None, branch: str = DEFAULT_BRANCH) -> Repo:
+    """An empty repo with its default branch; with `path`, linked to that directory of the project."""
     check_name(name, "repo")
+    if path is not None:
+        path = _inside(parts, path)
     with parts.store.transaction(durable=True):
-        made = ensure_repos(parts, [name], parts.now())
+        made = ensure_repos(parts, [name], parts.now(), branch)
         if not made:
             raise AlreadyExists(f"repo {name!r} exists already")
         if path is not None:
@@ -24,16 +28,35 @@ def create_repo(parts: Parts, name: str, path: str | None = None) -> Repo:
     return resolve.repo(parts, name)
 
 
-def delete_repo(parts: Parts, name: str) -> None:
-    """Forget a repo and its history. Refused while a pipeline reads or writes it."""
+def _inside(parts: Parts, path: str) -> str:
+    """A directory as links name it: its path in the project. Raises UsageError."""
+    directory, root = Path(path).resolve(), parts.layout.root
+    if not directory.is_dir():
+        raise UsageError(f"{path}: is no directory; make it first")
+    if directory == root or not directory.is_relative_to(root) or directory.is_relative_to(parts.layout.home):
+        raise UsageError(f"{path}: only a directory inside the project {root} can be linked")
+    inside = str(directory.relative_to(root))
+    other = next((repo for repo in parts.store.load(Repo, "repos") if repo.path == inside), None)
+    if other is not None:
+        raise UsageError(f"{path}: is linked to repo {other.name!r} already")
+    return inside
+
+
+def delete_repo(parts: Parts, name: str, *, force: bool = False) -> None:
+    """Forget a repo and its history. Refused while a pipeline in force names it or a job that is not done needs it;
+    without `force` also while a commit is open in it.
+    """
     resolve.repo(parts, name)
-    used = _users(parts, name)
-    if used:
-        raise Refused(f"repo {name!r} is used by {', '.join(used)}; delete the pipeline first")
     with parts.store.transaction(durable=True):
-        waiting = _jobs_with(parts, name)
+        used = _users(parts, name)
+        if used:
+            raise Refused(f"repo {name!r} is used by {', '.join(used)}; delete the pipeline first")
+        waiting = unfinished(parts, name)
         if waiting:
             raise Refused(f"repo {name!r} is used by {', '.join(waiting)}; wait for the run, or stop it")
+        opened = [item for item in parts.store.load(Commit, "open_commits") if item.repo == name]
+        if opened and not force:
+            raise Refused(f"repo {name!r} has the open commit {opened[0].id}: finish it, or use --force to lose it")
         parts.store.execute("unset_heads", repo=name)
         parts.store.execute("delete_repo", name=name)
 
@@ -45,81 +68,12 @@ def _users(parts: Parts, name: str) -> list[str]:
             reads = step.input is not None and any(leaf.repo == name for leaf in step.input.leaves())
             if reads or step.output == name:
                 users.append(f"step {step.name!r} of pipeline {spec.name!r}")
+        if any(repo.name == name and repo.path is not None for repo in spec.repos):
+            users.append(f"pipeline {spec.name!r}, which links it")
     return users
 
 
-def _jobs_with(parts: Parts, name: str) -> list[str]:
+def unfinished(parts: Parts, name: str) -> list[str]:
     """Jobs that are not done and read a repo or publish to it."""
     active = (job for job in parts.store.load(Job, "active_jobs") if job.state != JobState.DONE)
     return [f"job {job.id}" for job in active if job.repo == name or any(item.repo == name for item in job.inputs)]
-
-
-def create_branch(parts: Parts, repo: str, name: str, head: Reference | None) -> Branch:
-    """A branch, or a branch moved to another commit of its repo; moving one opens a run downstream."""
-    check_name(name, "branch")
-    there = resolve.repo(parts, repo)
-    check_writable(parts, repo, there)
-    target = resolve.commit(parts, head) if head else None
-    if target is not None and target.error:
-        raise Refused(f"{head}: this commit has an error ({target.error}) and cannot be a head")
-    with parts.store.transaction(durable=True):
-        now = parts.now()
-        if target is None:
-            if resolve.branch(parts, repo, name) is not None:
-                raise AlreadyExists(f"branch {repo}@{name} exists already")
-            parts.store.insert([Branch(repo, name, None, now)])
-        else:
-            parent = target.id
-            draft = Draft(repo, name, parent, target.root, target.files, target.size, "copy", f"moved to {target.id}")
-            commit(parts, [draft], parts.new_id())
-    found = resolve.branch(parts, repo, name)
-    assert found is not None
-    return found
-
-
-def delete_branch(parts: Parts, repo: str, name: str) -> None:
-    """Forget a branch; its commits stay readable by id."""
-    there = resolve.repo(parts, repo)
-    if resolve.branch(parts, repo, name) is None:
-        raise NotFound(f"{repo} has no branch {name!r}")
-    if name == there.default_branch:
-        raise Refused(f"{repo}@{name} is the default branch; delete the repo, or make another commit instead")
-    readers = [
-        f"step {step.name!r} of pipeline {spec.name!r}"
-        for _, spec in parts.pipelines().values()
-        for step in spec.steps
-        if step.input and any((leaf.repo, leaf.branch) == (repo, name) for leaf in step.input.leaves())
-    ]
-    if readers:
-        raise Refused(f"branch {repo}@{name} is read by {', '.join(readers)}; delete the pipeline first")
-    with parts.store.transaction(durable=True):
-        parts.store.execute("delete_branch", repo=repo, name=name)
-
-
-def create_commit(parts: Parts, target: Reference, message: str) -> Written:
-    """A commit with the tree of the head: it opens a run downstream although nothing changed."""
-    there = resolve.repo(parts, target.repo)
-    check_writable(parts, target.repo, there)
-    with parts.objects.writer() as writer:
-        return write(parts, target, lambda pages, root: Change(root, 0, 0, 0), writer, message)
-
-
-def delete_commit(parts: Parts, target: Reference) -> Commit:
-    """Drop a commit that is nobody's input; heads on it fall back to its parent, children continue from there."""
-    found = resolve.commit(parts, target)
-    check_writable(parts, target.repo, resolve.repo(parts, target.repo))
-    users = _readers_of(parts, found)
-    if users:
-        raise Refused(f"commit {found.repo}@{found.id} was read by {', '.join(users)}; its results refer to it")
-    with parts.store.transaction(durable=True):
-        now = parts.now()
-        for at in parts.store.load(Branch, "heads_at", repo=found.repo, id=found.id):
-            parts.store.execute("set_head", repo=found.repo, name=at.name, head=found.parent, created=now)
-        parts.store.execute("reparent", repo=found.repo, id=found.id, parent=found.parent)
-        parts.store.execute("delete_commit", repo=found.repo, id=found.id)
-    return found
-
-
-def _readers_of(parts: Parts, found: Commit) -> list[str]:
-    jobs = parts.store.load(Job, "jobs_reading", pattern=f"*{found.id}*")
-    return [job.id for job in jobs if any(i.repo == found.repo and i.commit == found.id for i in job.inputs)][:3]

@@ -6,10 +6,11 @@ from penstock.model.data import EMPTY
 from penstock.model.errors import Collision, Corrupt, NotFound
 from penstock.model.facts import Closed, Fact, Unreadable
 from penstock.model.moves import Reason
-from penstock.model.run import Commit, Job, Repo, Task
+from penstock.model.run import Commit, Job, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
 from penstock.service.bindings.ledger import Done, Ledger, totals
+from penstock.service.bindings.work import succeeded
 from penstock.service.parts import Parts
 
 
@@ -30,10 +31,10 @@ def _close(parts: Parts, job: Job) -> Closed:
     with parts.objects.writer() as writer:
         now = parts.now()
         pages = Pages(parts.objects.blobs, writer)
-        before = Ledger(job.ledger, job.owners, job.tree)
-        tasks = parts.store.load(Task, "succeeded_tasks", job=job.seq)
-        done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
-        ledger = before.including(pages, done, before.claims(pages))
+        ledger = Ledger(job.ledger, job.owners, job.tree)
+        for tasks in succeeded(parts, job.seq):
+            done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
+            ledger = ledger.including(pages, done, ledger.claims(pages))
         parent = resolve.head(parts, job.repo) if job.repo is not None else None
         files, size = totals(
             pages,

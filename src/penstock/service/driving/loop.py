@@ -9,26 +9,31 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
 from penstock.engine.claims import Claims, collision_message
+from penstock.engine.matching import show_key
 from penstock.engine.react import react
 from penstock.engine.world import World
 from penstock.model.data import EMPTY
 from penstock.model.errors import Conflict
 from penstock.model.facts import Began, Fact, Loaded, Reported, Returned
 from penstock.model.moves import JobState, Outcome, Reason
-from penstock.model.run import Attempt, Edge, Job, Run, Task
+from penstock.model.run import Attempt, Branch, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects import map as pages_map
 from penstock.objects.checkout import remove
 from penstock.runner.leftovers import end_leftovers
 from penstock.service.bindings.ledger import Ledger
+from penstock.service.bindings.work import succeeded
 from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.driving.expanding import expand
 from penstock.service.driving.placing import Placer
+from penstock.service.opening.launch import follow
+from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
 
 #: A power cut takes back at most what was written in so many seconds, and nothing that anybody was told.
@@ -50,7 +55,10 @@ class Engine:
         self.crew = Crew(parts.layout, self.cpus)
         self._claims: dict[int, Claims] = {}
         self._stopping: set[int] = set()
+        self._ending: set[tuple[int, int]] = set()  # (task, number of the attempt) told to end
         self._durable_at = 0.0
+        self._alarm: int | None = None  # when a branch moves although nobody commits
+        self._behind = False  # this process has written rows that the world lacks
         self._take_over()
         self.world = self._load()
         token = parts.store.fetch("last_token")[0]["token"]
@@ -78,11 +86,20 @@ class Engine:
                 if left.name != SHARED_CODE:
                     remove(left)
 
+    def _follow_clock(self) -> None:
+        """Move the branches for which it is time."""
+        if self._alarm is not None and self._alarm <= self.parts.now():
+            with self.parts.store.transaction(durable=True):
+                follow_clock(self.parts)
+            self._behind = True
+
     def _load(self) -> World:
         store = self.parts.store
         store.changed()
+        self._behind = False
         # In one transaction: what somebody commits between two questions must not be half seen.
         with store.transaction():
+            self._alarm = next_time(self.parts)
             attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
             return World.of(
                 self.parts.step,
@@ -90,16 +107,20 @@ class Engine:
                 store.load(Job, "active_jobs"),
                 store.load(Edge, "active_edges"),
                 [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
+                store.load(Task, "stopped_tasks"),
             )
 
     def refresh(self) -> None:
         """Take in what others wrote: new runs, stops, holds."""
         self.world = self._load()
         self._apply([Loaded()])
+        self._stop_tasks()
 
     def turn(self) -> None:
         """One turn of the wheel; waits a little when nothing else is to be done."""
-        if self.parts.store.changed():
+        self._follow_clock()
+        self._end_overdue()
+        if self.parts.store.changed() or self._behind:
             self.refresh()
         self._stop_attempts()
         facts: list[Fact] = []
@@ -187,18 +208,38 @@ class Engine:
             job = self.world.jobs[seq]
             pages = self.parts.objects.pages
             claims = Ledger(job.ledger, job.owners, job.tree).claims(pages)
-            for task in self.parts.store.load(Task, "succeeded_tasks", job=seq):
+            for task in chain.from_iterable(succeeded(self.parts, seq)):
                 claims.take("\n".join(task.key), (path.decode() for path, _ in pages_map.scan(pages, task.output)))
             self._claims[seq] = claims
         return self._claims[seq]
 
     def _stop_attempts(self) -> None:
-        """End what is in flight of jobs somebody stopped, once."""
+        """End what is in flight of jobs that are to start nothing more, once."""
         for job in self.world.in_state(JobState.OPEN):
-            asked = job.stop or self.world.runs[job.run].stop
-            if asked and job.seq not in self._stopping:
+            if job.seq not in self._stopping and self.world.stopping(job):
                 self._stopping.add(job.seq)
                 self.crew.stop([task.seq for task in self.world.tasks.values() if task.job == job.seq], kill=False)
+
+    def _stop_tasks(self) -> None:
+        """End the attempts of single tasks that somebody stopped, or wants to be tried again, once."""
+        named = [
+            task.seq
+            for task in self.world.tasks.values()
+            if (task.stop or task.again == task.attempts) and (task.seq, task.attempts) not in self._ending
+        ]
+        self._ending.update((seq, self.world.tasks[seq].attempts) for seq in named)
+        if named:
+            self.crew.stop(named, kill=False)
+
+    def _end_overdue(self) -> None:
+        """Ask jobs to end that take longer than their steps allow."""
+        now = self.parts.now()
+        for job in chain(self.world.in_state(JobState.OPEN), self.world.in_state(JobState.EXPORTING)):
+            limit = self.parts.step(job).timeout
+            if limit is not None and job.started is not None and now - job.started > limit * 1e6 and not job.stop:
+                with self.parts.store.transaction(durable=True):
+                    self.parts.store.execute("stop_job", seq=job.seq, reason=Reason.TIMEOUT)
+                self._behind = True
 
     def _apply(self, facts: Sequence[Fact]) -> None:
         now = self.parts.now()
@@ -216,6 +257,12 @@ class Engine:
             for job, reason in reaction.cancel_ready:
                 store.execute("cancel_ready", job=job, reason=reason, now=now)
             store.insert(reaction.events)
+            branches = [row for _, row in reaction.changes if isinstance(row, Branch)]
+            heads = {(row.repo, row.name): row.head for row in branches if row.head is not None}
+            if heads:
+                # Branches may follow what was just published: what reads them is a run of its own.
+                self._behind |= follow(self.parts, heads) is not None
+                self._alarm = next_time(self.parts)
         self.world.absorb(reaction.changes)
         for _, row in reaction.changes:
             if isinstance(row, Job) and row.state == JobState.DONE:
@@ -275,4 +322,4 @@ def _fatal(task: Task, attempt: Attempt, now: int) -> Result:
 
 
 def _shown(key: str) -> str:
-    return " × ".join(part or "/" for part in key.split("\n"))
+    return show_key(key.split("\n"))

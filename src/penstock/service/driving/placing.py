@@ -95,7 +95,7 @@ class Placer(Struct):
     @staticmethod
     def _may_run(world: World, job: Job) -> bool:
         run = world.runs[job.run]
-        return not (job.hold or job.stop or run.hold or run.stop)
+        return not (job.hold or run.hold or world.stopping(job))
 
     def _wanted(self, job: Job, cpus: int, ready: int, room: dict[str, int]) -> dict[str, int]:
         """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
@@ -137,7 +137,8 @@ class Placer(Struct):
         return mine[:count]
 
     def _hand(self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int) -> tuple[Placed, Handover]:
-        recipe = self.recipe(world, job)
+        shared = recipe(self.parts, job)
+        tries = world.step(job).retry.tries
         placed, given = [], []
         for task in tasks:
             self.token += 1
@@ -145,29 +146,36 @@ class Placer(Struct):
             attempt = f"{task.id}-{number}"
             placed.append((task, Attempt(task.seq, number, self.token, worker.name, created=now)))
             inputs = decode_inputs(task.inputs) if task.inputs != NO_INPUTS else ()
-            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs)))
-        return Placed(job.seq, tuple(placed)), Handover(worker, recipe, given)
+            last = task.tries + 1 >= tries
+            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs, last)))
+        return Placed(job.seq, tuple(placed)), Handover(worker, shared, given)
 
-    def recipe(self, world: World, job: Job) -> Recipe:
-        """What all attempts of a job share."""
-        step = world.step(job)
-        version = self.parts.version(job.pipeline, job.version)
-        root = self.parts.layout.root
-        frozen = step.publishes and step.workdir is None
-        return Recipe(
-            run=job.run,
-            job=job.id,
-            pipeline=job.pipeline,
-            step=job.step,
-            argv=step.run,
-            code=version.code if frozen else b"",
-            workdir=None if frozen else os.path.join(root, step.workdir or ""),
-            vars=step.env.vars,
-            inherit=step.env.inherit,
-            cpus=step.resources.cpus,
-            timeout=step.retry.timeout,
-            grace=DEFAULT_GRACE,
-        )
+
+def recipe(parts: Parts, job: Job) -> Recipe:
+    """What all attempts of a job share."""
+    step = parts.step(job)
+    version = parts.version(job.pipeline, job.version)
+    frozen = step.publishes and step.workdir is None
+    return Recipe(
+        run=job.run,
+        job=job.id,
+        pipeline=job.pipeline,
+        step=job.step,
+        argv=step.run,
+        code=version.code if frozen else b"",
+        workdir=None if frozen else os.path.join(parts.layout.root, step.workdir or ""),
+        vars=step.env.vars,
+        inherit=step.env.inherit,
+        cpus=step.resources.cpus,
+        timeout=step.retry.timeout,
+        grace=DEFAULT_GRACE,
+        accept_exit=step.accept_exit,
+        stdin=step.stdin,
+        err_argv=step.err_run,
+        user=step.user,
+        batch=step.batch,
+        pfs=step.pfs,
+    )
 
 
 #: The encoding of no inputs at all, which most plain commands have.

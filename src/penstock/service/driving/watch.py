@@ -50,10 +50,7 @@ def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, time
 
 
 def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None) -> None:
-    from penstock.service.driving.loop import Engine
-
     with interrupts() as interrupted:
-        engine = Engine(parts)
 
         def seen(world: World) -> None:
             meter.see(world)
@@ -61,14 +58,22 @@ def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float |
             if interrupted():
                 raise KeyboardInterrupt
 
+        drive(parts, lambda world: not any(run in world.runs for run in runs), seen)
+
+
+def drive(parts: Parts, until: Callable[[World], bool], seen: Callable[[World], None]) -> None:
+    """Be the engine until `until` says so or `seen` raises; whoever calls has the role."""
+    from penstock.service.driving.loop import Engine
+
+    engine = Engine(parts)
+    try:
+        engine.drive(until, seen)
+    finally:
+        # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
         try:
-            engine.drive(lambda world: not any(run in world.runs for run in runs), seen)
+            engine.interrupt()
         finally:
-            # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
-            try:
-                engine.interrupt()
-            finally:
-                engine.close()
+            engine.close()
 
 
 @contextlib.contextmanager

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from penstock.engine.graph import arrows, cycle, readers
-from penstock.model.errors import BadSpec, NotFound, UsageError
-from penstock.model.moves import Reason
+from penstock.engine.graph import arrows, cycle
+from penstock.model.errors import BadSpec, NotFound, Refused, UsageError
+from penstock.model.moves import JobState, Reason
 from penstock.model.run import Commit, Job, Repo, Run, Version
-from penstock.model.spec import INHERITED, Pipeline
+from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
 from penstock.service import resolve
+from penstock.service.opening.able import check_able
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
-from penstock.service.opening.launch import Draft, InForce, Opening, ensure_repos, open_run
+from penstock.service.opening.launch import InForce, Opening, add, advance, ensure_repos
+from penstock.service.opening.links import fresh
+from penstock.service.opening.ticking import follow_clock, set_clocks
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
 from penstock.service.role import holder
@@ -39,13 +41,20 @@ class Begun(Struct, frozen=True):
 
 def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
     """Raises BadSpec, NotFound, UsageError; then nothing is written."""
+    with parts.objects.session():
+        return _begin(parts, named, params)
+
+
+def _begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
     frozen = freeze(parts, named)
     check_params(frozen.pipeline, params)
+    check_able(frozen.pipeline)
     drafts = link_drafts(parts, frozen.pipeline.repos)
     store = parts.store
     with store.transaction(durable=True):
-        drafts = [fresh for draft in drafts if (fresh := _fresh(parts, draft)) is not None]
+        drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
         version = apply(parts, frozen)
+        follow_clock(parts)
         active = store.load(Run, "active_runs")
         ahead = tuple(run.id for run in active if run.origin == "put" and not run.hold)
         unfinished = [run for run in active if run.pipeline == version.pipeline]
@@ -63,9 +72,10 @@ def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
                 given_up.append(run.id)
         in_force = parts.pipelines()
         seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
-        seeds |= readers((spec for _, spec in in_force.values()), {(draft.repo, draft.branch) for draft in drafts})
-        opening = Opening("run", frozen.pipeline.name, version.number, params)
-        commits, opened = open_run(parts, drafts, seeds, in_force, opening, parts.new_id())
+        opening, new_id = Opening("run", frozen.pipeline.name, version.number, params), parts.new_id()
+        commits = add(parts, drafts, new_id)
+        heads = {(draft.repo, draft.branch): new_id for draft in drafts}
+        opened = advance(parts, heads, new_id, opening=opening, seeds=seeds, in_force=in_force)
         assert opened is not None  # a pipeline has steps
     return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead, tuple(given_up))
 
@@ -76,14 +86,6 @@ def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:
         if any(job.pipeline == pipeline for job in parts.store.load(Job, "jobs_of_run", run=run.id)):
             return run
     return None
-
-
-def _fresh(parts: Parts, draft: Draft) -> Draft | None:
-    """A draft on the head as it is inside the transaction; None if somebody has committed the same meanwhile."""
-    head = resolve.head(parts, draft.repo, draft.branch)
-    if head is not None and head.root == draft.root:
-        return None
-    return replace(draft, parent=head.id if head else None)
 
 
 def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:
@@ -123,23 +125,36 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
     for step in frozen.pipeline.steps:
         if step.output is not None:
             store.execute("set_publisher", repo=step.output, pipeline=name, step=step.name, place=step.where)
-    ensure_repos(parts, [repo.name for repo in frozen.pipeline.repos], now)
+    set_clocks(parts, frozen.pipeline, now)
+    for repo in frozen.pipeline.repos:
+        ensure_repos(parts, [repo.name], now, repo.branch)
     if before:
         _unlink(parts, parts.pipeline(name, before[0].number))
     for repo in frozen.pipeline.repos:
         if repo.path is not None:
             store.execute("link_repo", name=repo.name, path=repo.path)
+        if repo.keep is not None:
+            _set_keep(parts, repo.name, repo.keep)
     ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
     return version
 
 
 def _unlink(parts: Parts, gone: Pipeline) -> None:
-    """What a pipeline linked is a repo like any other again, unless another one in force links it too."""
+    """What a pipeline linked is a repo like any other again, unless another one in force links it too; and where it set
+    which commits keep their bytes, all do.
+    """
     others = [spec for _, spec in parts.pipelines().values() if spec.name != gone.name]
     kept = {repo.name for spec in others for repo in spec.repos if repo.path is not None}
     for repo in gone.repos:
         if repo.path is not None and repo.name not in kept:
             parts.store.execute("link_repo", name=repo.name, path=None)
+        if repo.keep is not None:
+            _set_keep(parts, repo.name, Keep())
+
+
+def _set_keep(parts: Parts, name: str, keep: Keep) -> None:
+    micros = None if keep.seconds is None else int(keep.seconds * 1e6)
+    parts.store.execute("set_keep", name=name, commits=keep.commits, micros=micros)
 
 
 def _check_project(parts: Parts, frozen: Frozen) -> None:
@@ -161,6 +176,7 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
                 f"step {step.name!r} publishes to {step.output!r}, which is linked to {linked[step.output]}/",
                 step.where,
             )
+    _check_branches(parts, frozen.pipeline)
     for repo in frozen.pipeline.repos:
         other = publishers.get(repo.name)
         if other is not None and repo.path is not None:
@@ -170,6 +186,9 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
                 if known.name == repo.name and None not in (known.path, repo.path) and known.path != repo.path:
                     linked_there = f"linked to {known.path}/ by pipeline {spec.name!r}"
                     raise BadSpec(f"repo {repo.name!r} is {linked_there}; say the same, or rename it", repo.where)
+                if known.name == repo.name and None not in (known.keep, repo.keep):
+                    message = f"repo {repo.name!r}: pipeline {spec.name!r} says `keep` already; say it in one of them"
+                    raise BadSpec(message, repo.where)
     loop = cycle(_graph(parts, frozen.pipeline))
     if loop:
         raise BadSpec(f"a cycle across pipelines: {' -> '.join(f'{pipe}.{step}' for pipe, step in loop)}", frozen.file)
@@ -183,10 +202,25 @@ def _check_project(parts: Parts, frozen: Frozen) -> None:
             )
 
 
+def _check_branches(parts: Parts, pipeline: Pipeline) -> None:
+    """A step publishes to the default branch of a repo, and who reads that branch waits for it: all must agree."""
+    there = {repo.name: repo.default_branch for repo in parts.store.load(Repo, "repos")}
+    declared = {repo.name: (repo.branch, repo.where) for repo in pipeline.repos}
+    published = {step.output: (DEFAULT_BRANCH, step.where) for step in pipeline.steps if step.output is not None}
+    for name, (branch, where) in {**published, **declared}.items():
+        known = there.get(name, branch)
+        if known != branch:
+            raise BadSpec(
+                f"repo {name!r} has the default branch {known!r}, not {branch!r}; "
+                f"say `repos: {{{name}: {{branch: {known}}}}}`, or use another repo",
+                where,
+            )
+
+
 def _graph(parts: Parts, pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[str, str]]]:
     others = [spec for _, spec in parts.pipelines().values() if spec.name != pipeline.name]
     graph: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for arrow in arrows([*others, pipeline]):
+    for arrow in arrows([*others, pipeline], deferred=True):
         graph.setdefault(arrow.node, []).append(arrow.upstream)
     return graph
 
@@ -199,21 +233,29 @@ def with_this(in_force: InForce, frozen: Frozen) -> dict[str, tuple[int, Pipelin
 
 def create(parts: Parts, named: Path | None, reprocess: bool = False) -> tuple[Version, bool]:
     """Apply a pipeline file without running it; whether that made a new version."""
-    frozen = freeze(parts, named)
-    with parts.store.transaction(durable=True):
-        version = apply(parts, frozen, parts.new_id() if reprocess else None)
+    with parts.objects.session():
+        frozen = freeze(parts, named)
+        with parts.store.transaction(durable=True):
+            version = apply(parts, frozen, parts.new_id() if reprocess else None)
     return version, reprocess or frozen.version is None
 
 
-def delete(parts: Parts, name: str) -> None:
-    """Take a pipeline out of force: nothing triggers it any more; what it made stays readable."""
+def delete(parts: Parts, name: str, *, force: bool = False) -> None:
+    """Take a pipeline out of force: nothing triggers it any more; what it made stays readable.
+
+    Refused while a job of it is not done; `force` stops those.
+    """
     in_force = parts.pipelines()
     if name not in in_force:
         raise NotFound(f"there is no pipeline {name!r}{suggestion(name, in_force)}")
     with parts.store.transaction(durable=True):
-        for run in parts.store.load(Run, "active_runs"):
-            if run.pipeline == name:
-                parts.store.execute("stop_run", id=run.id, reason=Reason.USER)
+        jobs = parts.store.load(Job, "active_jobs")
+        left = [job for job in jobs if job.pipeline == name and job.state != JobState.DONE]
+        if left and not force:
+            raise Refused(f"pipeline {name!r} is not done: {left[0].id} waits or runs; --force stops what is left")
+        for job in left:
+            parts.store.execute("stop_job", seq=job.seq, reason=Reason.USER)
         _unlink(parts, in_force[name][1])
         parts.store.execute("delete_publishers", pipeline=name)
+        parts.store.execute("delete_clocks", pipeline=name)
         parts.store.execute("delete_pipeline", name=name, now=parts.now())

@@ -20,7 +20,7 @@ from penstock.objects.copies import blob_id
 from penstock.objects.scan import scan
 from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
-from penstock.service.bindings.work import code_of
+from penstock.service.bindings.recipes import code_of
 from penstock.service.layout import PIPELINE_FILES
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
@@ -65,7 +65,14 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
     new_name = root.name if path.name in PIPELINE_FILES else path.stem
-    pipeline, spec = _read(parts, path, file, known[1].name if known is not None else new_name)
+    return frozen_with(parts, _read(parts, path, file, known[1].name if known is not None else new_name), file)
+
+
+def frozen_with(parts: Parts, pipeline: Pipeline, file: str) -> Frozen:
+    """A pipeline together with the project's code as it is now."""
+    from penstock.text.canonical import pipeline_to_json
+
+    spec = pipeline_to_json(pipeline)
     code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
     return Frozen(pipeline, spec, code, file, same, warnings)
@@ -80,8 +87,7 @@ def _holds(parts: Parts, code: bytes, file: str, path: Path) -> bool:
         return False
 
 
-def _read(parts: Parts, path: Path, file: str, default_name: str) -> tuple[Pipeline, str]:
-    from penstock.text.canonical import pipeline_to_json
+def _read(parts: Parts, path: Path, file: str, default_name: str) -> Pipeline:
     from penstock.text.pipeline import read_pipeline
 
     root = parts.layout.root
@@ -89,14 +95,13 @@ def _read(parts: Parts, path: Path, file: str, default_name: str) -> tuple[Pipel
         text = path.read_bytes()
     except OSError as error:
         raise BadSpec(f"cannot be read: {error.strerror}", file) from error
-    pipeline = read_pipeline(
+    return read_pipeline(
         text,
         file,
         known_repos=[repo.name for repo in parts.store.load(Repo, "repos")],
         has_file=lambda name: (root / name).is_file(),
         default_name=default_name,
     )
-    return pipeline, pipeline_to_json(pipeline)
 
 
 def _in_force(parts: Parts, file: str) -> tuple[Version, Pipeline] | None:
@@ -159,20 +164,25 @@ def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
 # Linked directories.
 
 
+def linked_tree(parts: Parts, name: str, path: str, where: str = "") -> bytes:
+    """Store what changed in the directory that a repo is linked to, and return the root of its tree."""
+    directory = parts.layout.root / path
+    if not directory.is_dir():
+        raise BadSpec(f"repo {name!r}: there is no directory {path!r} in the project", where)
+    try:
+        found = scan(directory, parts.layout.scans / name, lambda path, directory: False)
+        return found.commit(parts.objects.blobs)
+    except BadOutput as error:
+        raise BadOutput(f"repo {name!r}, linked to {path}/: {error}") from None
+
+
 def link_drafts(parts: Parts, repos: Collection[RepoSpec]) -> list[Draft]:
     """What changed in the linked directories since their heads, as commits to be made."""
     drafts = []
     for spec in repos:
         if spec.path is None:
             continue
-        directory = parts.layout.root / spec.path
-        if not directory.is_dir():
-            raise BadSpec(f"repo {spec.name!r}: there is no directory {spec.path!r} in the project", spec.where)
-        try:
-            found = scan(directory, parts.layout.scans / spec.name, lambda path, directory: False)
-            root = found.commit(parts.objects.blobs)
-        except BadOutput as error:
-            raise BadOutput(f"repo {spec.name!r}, linked to {spec.path}/: {error}") from None
+        root = linked_tree(parts, spec.name, spec.path, spec.where)
         there = parts.store.load(Repo, "repo", name=spec.name)
         branch = there[0].default_branch if there else DEFAULT_BRANCH
         head = resolve.head(parts, spec.name, branch)

@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.engine.graph import Arrow, Node, arrows, readers, wave
 from penstock.model.run import Branch, Commit, Edge, Event, Job, JobInput, Repo, Run
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline
 from penstock.service import resolve
+from penstock.service.opening.backlog import supersede
+from penstock.service.opening.firing import Heads, fire, fire_timed, set_heads
 from penstock.service.parts import Parts
 
 #: The pipelines in force: name -> (version, spec).
@@ -28,6 +31,7 @@ class Draft(Struct, frozen=True):
     size: int
     origin: str
     message: str = ""
+    merged: str | None = None  #: the commit of another branch that is merged into it
 
 
 class Opening(Struct, frozen=True):
@@ -40,31 +44,53 @@ class Opening(Struct, frozen=True):
     pinned: Mapping[tuple[str, str], str] | None = None  #: (repo, branch) -> commit to read instead of the head
 
 
+#: A commit opened the run, or a head that moved.
+BY_COMMIT = Opening("put")
+
+
 def commit(parts: Parts, drafts: Sequence[Draft], new_id: str) -> tuple[list[Commit], Run | None]:
     """Write commits under one id, move their branches, and open a run over everything downstream, if there is any.
 
     Call inside a durable transaction.
     """
-    in_force = parts.pipelines()
-    heads = {(draft.repo, draft.branch) for draft in drafts}
-    seeds = readers((spec for _, spec in in_force.values()), heads)
-    return open_run(parts, drafts, seeds, in_force, Opening("put"), new_id)
+    commits = add(parts, drafts, new_id)
+    run = advance(parts, {(draft.repo, draft.branch): new_id for draft in drafts}, new_id)
+    return [replace(made, run=run.id) if run else made for made in commits], run
 
 
-def open_run(
-    parts: Parts, drafts: Sequence[Draft], seeds: Collection[Node], in_force: InForce, opening: Opening, new_id: str
-) -> tuple[list[Commit], Run | None]:
-    """The same for given seeds: all jobs of the wave are there at once, waiting."""
+def add(parts: Parts, drafts: Sequence[Draft], new_id: str) -> list[Commit]:
+    """Write the rows of commits; no branch points to them yet."""
+    now = parts.now()
+    commits = [_row(draft, new_id, now) for draft in drafts]
+    parts.store.insert(commits)
+    return commits
+
+
+def advance(
+    parts: Parts,
+    heads: Heads,
+    new_id: str,
+    *,
+    opening: Opening = BY_COMMIT,
+    seeds: Collection[Node] = (),
+    in_force: InForce | None = None,
+    fires: bool = True,
+) -> Run | None:
+    """Move branches to commits, then those that follow them by a trigger (unless not `fires`), and open a run over
+    `seeds` and everything downstream: all its jobs are there at once, waiting. None where nothing is downstream.
+
+    Call inside a durable transaction.
+    """
     store, now = parts.store, parts.now()
-    edges = arrows(spec for _, spec in in_force.values())
-    order = wave(seeds, edges)
-    run_id = new_id if order else None
-    commits = [_row(draft, new_id, run_id, now) for draft in drafts]
-    store.insert(commits)
-    for draft in drafts:
-        store.execute("set_head", repo=draft.repo, name=draft.branch, head=new_id, created=now)
+    set_heads(parts, heads, now)
+    moved = fire(parts, heads, now) if fires else heads
+    in_force = in_force or parts.pipelines()
+    asleep = {row["name"] for row in store.fetch("pipelines") if row["stopped"] is not None}
+    specs = [spec for _, spec in in_force.values() if spec.name not in asleep]
+    edges = arrows(specs)
+    order = wave({*seeds, *readers(specs, moved)}, edges)
     if not order:
-        return commits, None
+        return None
     ensure_repos(parts, (in_force[pipe][1].step(step).output for pipe, step in order), now)
     run = Run(
         seq=store.reserve(Run, 1),
@@ -79,12 +105,27 @@ def open_run(
         left=len(order),
     )
     store.insert([run])
-    committed = {(draft.repo, draft.branch) for draft in drafts}
-    jobs, job_edges = _jobs(parts, order, edges, in_force, run, committed, opening.pinned or {})
+    store.execute("set_opened", run=run.id)
+    supersede(parts, run, order, {spec.name for spec in specs if spec.backlog == "latest"})
+    jobs, job_edges = _jobs(parts, order, edges, in_force, run, moved, opening.pinned or {})
     store.insert(jobs)
     store.insert(job_edges)
     store.insert([Event(now, "run.active", run.id, run.id, {"origin": run.origin, "jobs": len(jobs)})])
-    return commits, run
+    return run
+
+
+def follow(parts: Parts, heads: Heads) -> Run | None:
+    """Let branches follow those that jobs have just published to, and open a run over what reads them."""
+    return _open_moved(parts, {at: to for at, to in fire(parts, heads, parts.now()).items() if at not in heads})
+
+
+def follow_clock(parts: Parts) -> Run | None:
+    """Let branches follow for which it is time, and open a run over what reads them."""
+    return _open_moved(parts, fire_timed(parts, parts.now()))
+
+
+def _open_moved(parts: Parts, moved: Heads) -> Run | None:
+    return advance(parts, moved, parts.new_id(), fires=False) if moved else None
 
 
 def _jobs(
@@ -93,16 +134,16 @@ def _jobs(
     edges: Iterable[Arrow],
     in_force: InForce,
     run: Run,
-    committed: Collection[tuple[str, str]],
+    moved: Heads,
     pinned: Mapping[tuple[str, str], str],
 ) -> tuple[list[Job], list[Edge]]:
     first = parts.store.reserve(Job, len(order))
     numbers = {node: first + place for place, node in enumerate(order)}
-    made_here = set(committed)
+    made_here = dict(moved)
     for pipe, name in order:
         output = in_force[pipe][1].step(name).output
         if output is not None:
-            made_here.add((output, _default_branch(parts, output)))
+            made_here[output, _default_branch(parts, output)] = run.id
     waiting: dict[Node, dict[int, str]] = {node: {} for node in order}
     for edge in edges:
         if edge.node in numbers and edge.upstream in numbers:
@@ -114,7 +155,7 @@ def _jobs(
         inputs = []
         for leaf in step.input.leaves() if step.input else ():
             if (leaf.repo, leaf.branch) in made_here:
-                inputs.append(JobInput(leaf.repo, leaf.branch, run.id))
+                inputs.append(JobInput(leaf.repo, leaf.branch, made_here[leaf.repo, leaf.branch]))
                 continue
             if (leaf.repo, leaf.branch) in pinned:
                 inputs.append(JobInput(leaf.repo, leaf.branch, pinned[leaf.repo, leaf.branch]))
@@ -143,14 +184,14 @@ def _jobs(
     return jobs, [Edge(numbers[node], up, needs) for node in order for up, needs in waiting[node].items()]
 
 
-def _row(draft: Draft, new_id: str, run_id: str | None, now: int) -> Commit:
+def _row(draft: Draft, new_id: str, now: int) -> Commit:
     return Commit(
         seq=0,
         id=new_id,
         repo=draft.repo,
         branch=draft.branch,
         parent=draft.parent,
-        run=run_id,
+        run=None,
         origin=draft.origin,
         root=draft.root,
         files=draft.files,
@@ -158,6 +199,7 @@ def _row(draft: Draft, new_id: str, run_id: str | None, now: int) -> Commit:
         created=now,
         message=draft.message,
         finished=now,
+        merged=draft.merged,
     )
 
 
@@ -166,12 +208,14 @@ def _default_branch(parts: Parts, repo: str) -> str:
     return found[0].default_branch if found else DEFAULT_BRANCH
 
 
-def ensure_repos(parts: Parts, names: Iterable[str | None], now: int) -> list[Repo]:
+def ensure_repos(
+    parts: Parts, names: Iterable[str | None], now: int, default_branch: str = DEFAULT_BRANCH
+) -> list[Repo]:
     """Make the repos that are missing, with their default branch; call inside a transaction."""
     have = {repo.name for repo in parts.store.load(Repo, "repos")}
     made = []
     for name in dict.fromkeys(name for name in names if name is not None):
         if name not in have:
-            made.append(Repo(0, parts.project, parts.owner, name, None, DEFAULT_BRANCH, now))
-            parts.store.insert([made[-1], Branch(name, DEFAULT_BRANCH, None, now)])
+            made.append(Repo(0, parts.project, parts.owner, name, None, default_branch, now))
+            parts.store.insert([made[-1], Branch(name, default_branch, None, now)])
     return made

@@ -5,6 +5,8 @@ alter table "commit" add column finished integer;
 update "commit" set finished = created;
 -- When retention gave its bytes up; the row stays.
 alter table "commit" add column forgotten integer;
+-- The commit of another branch that was merged into it: its second parent.
+alter table "commit" add column merged text;
 create unique index commit_open on "commit" (repo, branch) where finished is null;
 
 -- How many of a branch's commits keep their bytes, and how long (microseconds); a commit within either is kept.

@@ -62,16 +62,100 @@ delete from "commit" where repo = :repo and id = :id;
 select * from branch where repo = :repo and head = :id;
 
 -- name: reparent
--- Let the children of a commit continue from its parent.
-update "commit" set parent = :parent where repo = :repo and parent = :id;
+-- Let the children of a commit, and those it was merged into, continue from its parent.
+update "commit" set parent = iif(parent = :id, :parent, parent), merged = iif(merged = :id, :parent, merged)
+where repo = :repo and (parent = :id or merged = :id);
+
+-- name: open_commit
+-- The open commit of a branch.
+select * from "commit" where repo = :repo and branch = :branch and finished is null;
+
+-- name: open_commits
+-- All open commits; those of one id belong together.
+select * from "commit" where finished is null order by seq;
+
+-- name: set_opened
+-- Say of the commits of an id which run they opened.
+update "commit" set run = :run where id = :run and run is null;
+
+-- name: line
+-- A commit and those before it, newest first: `limit` of them after the first `skip`.
+with recursive line (id, parent, back) as (
+    select id, parent, 0 from "commit" where repo = :repo and id = :id
+    union all
+    select c.id, c.parent, line.back + 1 from line join "commit" c on c.repo = :repo and c.id = line.parent
+    where line.back + 1 < :skip + :limit
+)
+select c.* from line join "commit" c on c.repo = :repo and c.id = line.id where line.back >= :skip order by line.back;
+
+-- name: from_start
+-- The commit at a place of a branch's history, counted from its first one.
+with recursive line (id, parent, back) as (
+    select id, parent, 0 from "commit" where repo = :repo and id = :id
+    union all
+    select c.id, c.parent, line.back + 1 from line join "commit" c on c.repo = :repo and c.id = line.parent
+)
+select * from "commit" where repo = :repo
+    and id = (select id from line order by back desc limit 1 offset :nth - 1);
+
+-- name: commits_since
+-- How many commits there are from one back to another or to the first, counted up to `most`.
+with recursive line (id, parent, number) as (
+    select id, parent, 1 from "commit" where repo = :repo and id = :id and id is not :since
+    union all
+    select c.id, c.parent, line.number + 1 from line join "commit" c on c.repo = :repo and c.id = line.parent
+    where c.id is not :since and line.number < :most
+)
+select count(*) as commits from line;
+
+-- name: both_lines
+-- What two commits come from, newest first; what both do comes twice in a row.
+with recursive walk (seq, id, parent, merged, side) as (
+    select seq, id, parent, merged, 1 from "commit" where repo = :repo and id = :ours
+    union select seq, id, parent, merged, 2 from "commit" where repo = :repo and id = :theirs
+    union select c.seq, c.id, c.parent, c.merged, walk.side
+        from walk join "commit" c on c.repo = :repo and c.id = walk.parent
+    union select c.seq, c.id, c.parent, c.merged, walk.side
+        from walk join "commit" c on c.repo = :repo and c.id = walk.merged
+    order by 1 desc
+)
+select id from walk limit :limit;
+
+-- name: children
+-- The commits that follow one, oldest first.
+select * from "commit" where repo = :repo and parent = :id order by seq;
 
 -- name: triggers
 -- The branches of a repo that move by themselves.
 select * from trigger where repo = :repo order by branch;
 
+-- name: timed_triggers
+-- The branches that may move although nobody commits.
+select * from trigger where every is not null or cron is not null order by repo, branch;
+
+-- name: delete_trigger
+-- Let a branch no longer move by itself.
+delete from trigger where repo = :repo and branch = :branch;
+
+-- name: fired
+-- Remember when a trigger fired.
+update trigger set fired = :now where repo = :repo and branch = :branch;
+
+-- name: clocks
+-- The repos that get a file at certain times.
+select * from clock order by repo;
+
+-- name: delete_clocks
+-- Let a pipeline's repos of ticks no longer get any.
+delete from clock where pipeline = :pipeline;
+
+-- name: ticked
+-- Remember up to when all ticks of a repo are made.
+update clock set ticked = :moment where repo = :repo;
+
 -- name: pipelines
 -- Pipelines that are not deleted, with the version in force.
-select p.name, p.version, p.created, v.created as updated, v.file, v.spec
+select p.name, p.version, p.created, p.stopped, v.created as updated, v.file, v.spec
 from pipeline p join version v on v.pipeline = p.name and v.number = p.version
 where p.deleted is null order by p.name;
 
@@ -88,6 +172,10 @@ on conflict (name) do update set version = :version, deleted = null;
 -- name: delete_pipeline
 -- Take a pipeline out of force; its versions, runs and results stay readable.
 update pipeline set deleted = :now where name = :name;
+
+-- name: stop_pipeline
+-- Let commits open no jobs of a pipeline any more, or let them again.
+update pipeline set stopped = :moment where name = :name;
 
 -- name: version
 -- One version of a pipeline.
@@ -149,6 +237,10 @@ select edge.* from edge join job on job.seq = edge.job where job.state <> 'done'
 -- One job by number.
 select * from job where seq = :seq;
 
+-- name: commits_of_run
+-- The commits a run made or was opened by, in the order they were made.
+select * from "commit" where id = :run or run = :run order by seq;
+
 -- name: jobs_of_run
 -- The jobs of a run, in the order they were made.
 select * from job where run = :run order by seq;
@@ -175,9 +267,70 @@ order by seq desc limit 1;
 -- Jobs that will still publish to a repo.
 select * from job where repo = :repo and state <> 'done' order by seq;
 
--- name: jobs_reading
--- Jobs whose inputs mention a commit.
-select * from job where inputs glob :pattern order by seq desc limit 50;
+-- name: readers
+-- Jobs that read a commit, newest first.
+select * from job where instr(inputs, :commit) and exists (
+    select 1 from json_each(job.inputs) as item
+    where json_extract(item.value, '$.repo') = :repo and json_extract(item.value, '$.commit') = :commit
+) order by seq desc;
+
+-- name: roots_there
+-- The roots of all commits, once for each repo.
+select distinct repo, root from "commit";
+
+-- name: newest_rows
+-- Which commits and jobs there are, and how many gave up their bytes, in few words.
+-- Not by `seq`: what comes after the newest was deleted gets its number.
+select (select count(*) || ' ' || max(id) || ' ' || count(forgotten) from "commit") as commits,
+    (select count(*) || ' ' || max(run) from job) as jobs;
+
+-- name: jobs_with_input
+-- A page of the jobs that read commits, oldest first.
+select * from job where inputs <> '[]' and seq > :after order by seq limit :limit;
+
+-- name: forget_successes
+-- Forget that the work of a run succeeded.
+delete from success where job in (select step || '@' || run from job where run = :run);
+
+-- name: forget_attempts
+-- Forget the attempts of a run.
+delete from attempt where task in (select task.seq from task join job on job.seq = task.job where job.run = :run);
+
+-- name: forget_tasks
+-- Forget the tasks of a run.
+delete from task where job in (select seq from job where run = :run);
+
+-- name: forget_edges
+-- Forget what jobs of a run waited for, and what waited for them.
+delete from edge where job in (select seq from job where run = :run) or upstream in (select seq from job where run = :run);
+
+-- name: forget_bases
+-- Forget which later jobs went on from jobs of a run.
+update job set base = null where base in (select seq from job where run = :run);
+
+-- name: forget_jobs
+-- Forget the jobs of a run.
+delete from job where run = :run;
+
+-- name: forget_events
+-- Forget the story of a run.
+delete from event where run = :run;
+
+-- name: forget_opener
+-- Forget which run a commit opened.
+update "commit" set run = null where id = :run and run = :run;
+
+-- name: forget_run
+-- Forget a run.
+delete from run where id = :run;
+
+-- name: forget_success
+-- Forget that a fingerprint succeeded.
+delete from success where fingerprint = :fingerprint;
+
+-- name: forget_output
+-- Forget what a task left.
+update task set output = x'', files = 0 where seq = :seq;
 
 -- name: edges_to
 -- What a job waits for.
@@ -197,7 +350,23 @@ select * from job where repo = :repo and seq < :seq and state <> 'done' order by
 
 -- name: ready_tasks
 -- The next tasks of a job that may be placed.
-select * from task where job = :job and state = 'ready' and seq > :after order by seq limit :limit;
+select * from task where job = :job and state = 'ready' and seq > :after and hold is null order by seq limit :limit;
+
+-- name: stop_task
+-- Ask a task to end.
+update task set stop = :reason where seq = :seq and state <> 'done' and stop is null;
+
+-- name: hold_task
+-- Hold a task, or let it go on.
+update task set hold = :hold where seq = :seq and state <> 'done';
+
+-- name: try_again
+-- Ask that a task's attempt ends and another one follows.
+update task set again = :attempt where seq = :seq and state = 'active';
+
+-- name: stopped_tasks
+-- Tasks that somebody stopped and that nobody has begun.
+select * from task where stop is not null and state <> 'done' and state = 'ready' order by seq;
 
 -- name: active_tasks
 -- Every task in flight.
@@ -225,8 +394,9 @@ select * from task where job = :job and seq > :after order by seq limit :limit;
 select * from task where job = :job and not (state = 'done' and outcome = 'succeeded');
 
 -- name: succeeded_tasks
--- The tasks of a job that succeeded and left something.
-select * from task where job = :job and state = 'done' and outcome = 'succeeded';
+-- A page of the tasks of a job that succeeded.
+select * from task where job = :job and state = 'done' and outcome = 'succeeded' and seq > :after
+order by seq limit :limit;
 
 -- name: failed_tasks
 -- The first tasks of a job that failed.
@@ -248,18 +418,84 @@ select coalesce(max(token), 0) as token from attempt;
 -- What a fingerprint gave.
 select * from success where fingerprint = :fingerprint;
 
+-- name: successes
+-- What those of some fingerprints gave that succeeded; `marks` are these, of 32 bytes each, joined.
+with recursive asked (at) as (
+    select 1 where length(:marks) > 0
+    union all
+    select at + 32 from asked where at + 32 <= length(:marks)
+)
+select success.* from asked join success on success.fingerprint = substr(:marks, asked.at, 32);
+
+-- name: forget_tasks_of
+-- Forget the tasks of a job that begins to find its bindings again; nobody has tried them.
+delete from task where job = :job and not exists (select 1 from attempt where attempt.task = task.seq);
+
 -- name: events_of_run
 -- The story of a run.
 select * from event where run = :run order by seq;
 
--- name: roots
--- Every root a row refers to, and who does.
-select 'commit ' || repo || '@' || id as what, root, 1 as is_tree from "commit"
-union all select 'code of ' || pipeline || ' version ' || number, code, 1 from version
-union all select 'tree of job ' || step || '@' || run, tree, 1 from job
-union all select 'ledger of job ' || step || '@' || run, ledger, 0 from job
-union all select 'owners of job ' || step || '@' || run, owners, 0 from job
-union all select 'result of task ' || task, output, 1 from success;
+-- name: roots_of_tasks
+-- A page of what tasks left whose jobs have not closed: no ledger names it yet.
+select task.seq as place, 'output of task ' || task.id as what, task.output as root
+from task join job on job.seq = task.job
+where job.state <> 'done' and task.output <> x'' and task.seq > :after order by task.seq limit :limit;
+
+-- name: roots_of_results
+-- A page of what results refer to.
+select fingerprint as place, 'result of task ' || task as what, output as root from success
+where fingerprint > :after order by fingerprint limit :limit;
+
+-- name: roots_of_jobs
+-- A page of what jobs refer to.
+select seq as place, step || '@' || run as what, repo, run, tree, ledger, owners, keys from job
+where seq > :after order by seq limit :limit;
+
+-- name: roots_of_commits
+-- A page of commits whose bytes were not given up.
+select seq as place, 'commit ' || repo || '@' || id as what, repo, id, root from "commit"
+where forgotten is null and seq > :after order by seq limit :limit;
+
+-- name: roots_of_code
+-- The code of all versions.
+select 'code of ' || pipeline || ' version ' || number as what, code as root from version;
+
+-- name: set_keep
+-- How many of a branch's commits keep their bytes, and how long.
+update repo set keep_commits = :commits, keep_for = :micros where name = :name;
+
+-- name: beyond_keeping
+-- Commits of a repo that no rule keeps (nor a branch): beyond the newest `commits` of their branch, older than `before`.
+select "commit".* from "commit" join (
+    select seq, row_number() over (partition by branch order by seq desc) as place
+    from "commit" where repo = :repo and finished is not null
+) as line on line.seq = "commit".seq
+where line.place > :commits and finished < :before and forgotten is null
+    and not exists (select 1 from branch where branch.repo = "commit".repo and branch.head = "commit".id)
+order by "commit".seq;
+
+-- name: forget_bytes
+-- Give up the bytes of a commit; it stays in the log.
+update "commit" set forgotten = :now where repo = :repo and id = :id and forgotten is null;
+
+-- name: forget_ledger
+-- Let a job no longer refer to what it gave to a commit whose bytes were given up.
+update job set ledger = x'', owners = x'', keys = x'', tree = x'' where run = :run and repo = :repo and state = 'done';
+
+-- name: newest_jobs
+-- Of each step the newest job that knows its bindings.
+select * from job where seq in (select max(seq) from job where expanded group by pipeline, step);
+
+-- name: ledgers_kept
+-- A page of the ledgers of jobs whose commits keep their bytes.
+select job.seq as place, job.repo, job.run, job.ledger from job
+join "commit" on "commit".repo = job.repo and "commit".id = job.run
+where "commit".forgotten is null and job.ledger <> x'' and job.seq > :after order by job.seq limit :limit;
+
+-- name: old_results
+-- A page of results made before a time.
+select fingerprint as place from success where created < :before and fingerprint > :after
+order by fingerprint limit :limit;
 
 -- name: counted
 -- Jobs whose counter of tasks left is not what their tasks say.

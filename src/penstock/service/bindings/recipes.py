@@ -1,0 +1,105 @@
+"""What all tasks of a job share: its command, code, environment and salt as one digest, and by name for `explain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from penstock.model import fingerprint
+from penstock.model.run import Job
+from penstock.model.spec import INHERITED, InputSpec, Step
+from penstock.objects import map as pages_map
+from penstock.objects.map import Pages
+
+
+class Recipe(Struct, frozen=True):
+    """What all tasks of a job share, as a digest and as the parts `explain` compares."""
+
+    digest: bytes
+    parts: dict[str, Any]
+
+    def same_bindings(self, other: Job) -> bool:
+        """Whether another job found its bindings by the same rules, so that only changed inputs matter."""
+        kept = other.parts
+        return other.recipe == self.digest and all(kept.get(name) == self.parts[name] for name in ("params", "shape"))
+
+
+def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, bytes]], salt: str) -> Recipe:
+    """Command, code, environment and salt as one digest; with the rest of what tasks depend on, by name."""
+    digest = fingerprint.recipe(list(step.run), files, step.env.vars, _environment(step), salt)
+    shape = fingerprint.digest("shape", repr(step.input and _shape(step.input)), json.dumps(step.each, sort_keys=True))
+    return Recipe(
+        digest,
+        {
+            "command": list(step.run),
+            "code": {path: content.hex() for path, content in files},
+            "vars": step.env.vars,
+            "environment": _environment(step),
+            "salt": salt,
+            "params": dict(params),
+            "shape": shape.hex(),
+        },
+    )
+
+
+def _environment(step: Step) -> str:
+    """Where a step's commands find themselves: whose variables, in which directory, and what else they are given.
+
+    What is as it is by default is not said, so that it keeps the digest it had before there was more to say.
+    """
+    said = [INHERITED if step.env.inherit else "bare"]
+    said += [f"in {step.workdir}"] if step.workdir is not None else []
+    said += [f"as {step.user}"] if step.user is not None else []
+    said += ["at /pfs"] if step.pfs else []
+    said += ["in batches"] if step.batch is not None else []
+    said += [f"reading {step.stdin!r}"] if step.stdin is not None else []
+    # A result that was accepted with an exit code is none any more where it is not.
+    said += [f"accepting {', '.join(map(str, step.accept_exit))}"] if step.accept_exit else []
+    return " ".join(said)
+
+
+def _shape(spec: InputSpec) -> object:
+    plain = (spec.kind, spec.repo, spec.branch, spec.glob, spec.name, [_shape(part) for part in spec.parts])
+    more = (spec.on, spec.by, spec.outer, spec.layout, spec.counts)
+    # What says nothing new keeps the digest it had before there was more to say.
+    return plain if more == (None, None, False, "copy", True) else (*plain, *more)
+
+
+#: (code root, command, globs) -> the files that count; a tree never changes, so neither does the answer.
+_known_code: dict[tuple[bytes, tuple[str, ...], tuple[str, ...] | None], list[tuple[str, bytes]]] = {}
+
+
+def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+    """The files of a code tree that count for a step: (path, encoded entry)."""
+    known = (code, step.run, step.code)
+    if known not in _known_code:
+        _known_code[known] = _find_code(pages, step, code)
+    return _known_code[known]
+
+
+def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+    from penstock.text.imports import code_files
+
+    entries = {path.decode(): content for path, content in pages_map.scan(pages, code)}
+    if step.code is not None:
+        from penstock.model.glob import compile_glob
+
+        globs = [compile_glob(pattern if pattern.startswith("/") else f"/{pattern}") for pattern in step.code]
+        named = [path for path in entries if any(glob.matches(path) for glob in globs)]
+    else:
+        named = code_files(step.run, set(entries), lambda path: _read(pages, entries[path]))
+        # Words of a command mean files of the directory it runs in, too.
+        below = f"{step.workdir}/" if step.workdir else ""
+        inner = {path.removeprefix(below) for path in entries if below and path.startswith(below)}
+        found = code_files(step.run, inner, lambda path: _read(pages, entries[below + path]))
+        named = sorted({*named, *(below + path for path in found)})
+    return [(path, entries[path]) for path in sorted(named)]
+
+
+def _read(pages: Pages, content: bytes) -> bytes:
+    from penstock.objects import tree
+
+    return b"".join(pages.get(blob) for blob in tree.decode(content).blobs)

@@ -1,0 +1,105 @@
+"""Setting and ending triggers: a branch that follows another one of its repo once enough has gathered there."""
+
+from __future__ import annotations
+
+from penstock.model.errors import NotFound, Refused, UsageError
+from penstock.model.ids import Reference, check_name
+from penstock.model.run import Branch, Trigger
+from penstock.service import resolve
+from penstock.service.data.committing import check_movable, open_commit
+from penstock.service.opening.firing import trigger_of
+from penstock.service.parts import Parts
+from penstock.text.cron import check_cron
+from penstock.text.units import parse_seconds, parse_size
+
+_EVERY = "@every"
+
+
+def set_trigger(
+    parts: Parts,
+    target: Reference,
+    watches: str,
+    *,
+    size: str | int | None = None,
+    commits: int | None = None,
+    every: str | float | None = None,
+    cron: str | None = None,
+    all_of: bool = False,
+) -> Trigger:
+    """Let a branch follow `watches`, a branch of the same repo, from now on; both are made if they are missing.
+
+    It moves when the watched tree has grown by `size` bytes since it moved last, when `commits` were made there, when
+    `every` seconds are over, or at the times of `cron` (five fields, UTC): when any of those given says so, or with
+    `all_of` only when all do. A trigger it had is replaced. Raises UsageError, Refused.
+    """
+    name = _branch(parts, target)
+    repo = target.repo
+    check_name(watches, "branch")
+    if cron is not None and cron.strip().startswith(_EVERY):
+        if every is not None:
+            raise UsageError(f"cron {cron!r} and every {every!r} say the same thing twice")
+        every, cron = cron.strip().removeprefix(_EVERY).strip(), None
+    if size is None and commits is None and every is None and cron is None:
+        raise UsageError(f"{target}: say when it shall move: by size, commits, every or cron")
+    if commits is not None and commits < 1:
+        raise UsageError(f"{target}: expected at least 1 commit")
+    period = None if every is None else int(parse_seconds(every) * 1_000_000)
+    if period == 0:
+        raise UsageError(f"{target}: every {every!r} is no time at all")
+    new = Trigger(
+        repo=repo,
+        branch=name,
+        watches=watches,
+        size=None if size is None else parse_size(size),
+        commits=commits,
+        every=period,
+        cron=None if cron is None else check_cron(cron),
+        needs="all" if all_of else "any",
+        fired=parts.now(),
+    )
+    with parts.store.transaction(durable=True):
+        _check(parts, new)
+        for branch in (name, watches):
+            if resolve.branch(parts, repo, branch) is None:
+                parts.store.insert([Branch(repo, branch, None, new.fired)])
+        parts.store.execute("delete_trigger", repo=repo, branch=name)
+        parts.store.insert([new])
+    return new
+
+
+def _branch(parts: Parts, target: Reference) -> str:
+    resolve.repo(parts, target.repo)
+    if target.ref is None or target.path is not None:
+        raise UsageError(f"{target}: expected REPO@BRANCH, for example {target.repo}@nightly")
+    return check_name(target.ref, "branch")
+
+
+def _check(parts: Parts, new: Trigger) -> None:
+    at = f"{new.repo}@{new.branch}"
+    there = resolve.repo(parts, new.repo)
+    if new.branch == there.default_branch:
+        owners = [row["step"] for row in parts.store.fetch("publishers") if row["repo"] == new.repo]
+        if owners:
+            raise Refused(f"{at} is written by step {owners[0]!r}; a trigger may move another branch of {new.repo!r}")
+        if there.path is not None:
+            raise Refused(f"{at} is filled from {there.path}/; a trigger may move another branch of {new.repo!r}")
+    if open_commit(parts, new.repo, new.branch) is not None:
+        check_movable(parts, new.repo, new.branch)
+    follows = {item.branch: item.watches for item in parts.store.load(Trigger, "triggers", repo=new.repo)}
+    follows[new.branch] = new.watches
+    chain = [new.branch]
+    while (before := follows.get(chain[-1])) is not None:
+        chain.append(before)
+        if before == new.branch:
+            raise Refused(f"{at}: a circle of triggers: {' watches '.join(chain)}")
+
+
+def unset_trigger(parts: Parts, target: Reference) -> Trigger:
+    """Let a branch stay where it is from now on. Raises NotFound."""
+    name = _branch(parts, target)
+    with parts.store.transaction(durable=True):
+        found = trigger_of(parts, target.repo, name)
+        if found is None:
+            raise NotFound(f"{target}: this branch has no trigger")
+        parts.store.execute("delete_trigger", repo=target.repo, branch=name)
+    return found

@@ -1,0 +1,30 @@
+"""Whether this machine and its user can do what a step asks for; asked before anything runs."""
+
+from __future__ import annotations
+
+from penstock.model.errors import BadSpec, PenstockError
+from penstock.model.spec import Pipeline, Step
+
+
+def refusal(step: Step) -> str | None:
+    """Why tasks of a step cannot be run here and what to do about it, None if they can."""
+    try:
+        if step.user is not None:
+            from penstock.runner.account import account
+
+            account(step.user)
+        if step.pfs:
+            from penstock.runner.namespace import try_out
+
+            try_out()
+    except PenstockError as error:
+        return str(error)
+    return None
+
+
+def check_able(pipeline: Pipeline) -> None:
+    """Raise BadSpec for the first step that cannot be run here."""
+    for step in pipeline.steps:
+        why = refusal(step)
+        if why is not None:
+            raise BadSpec(f'step "{step.name}": {why}', step.where)

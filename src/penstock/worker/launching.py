@@ -1,0 +1,102 @@
+"""How the command of an attempt is started: where, with which environment, as whom, seeing and reading what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from penstock.model.data import EMPTY
+from penstock.model.wire import Recipe
+from penstock.runner.base import Launch, Runner
+from penstock.worker.attempt import Flight
+from penstock.worker.environment import attempt_environment
+from penstock.worker.servers import Servers
+
+if TYPE_CHECKING:
+    from penstock.worker.code import Code
+
+
+class Launcher:
+    """Starts commands on a runner. `code` gives the layouts of frozen code, opened with the first that is needed."""
+
+    def __init__(self, runner: Runner, servers: Servers, code: Callable[[], Code]) -> None:
+        self._runner = runner
+        self._servers = servers
+        self._code = code
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def begin(self, flight: Flight) -> int:
+        """Start what an attempt runs, or hand it to a process that serves many; the handle of either.
+
+        Its slot is ready. Raises PenstockError, OSError.
+        """
+        recipe = flight.batch.recipe
+        if recipe.user is not None:
+            from penstock.runner.account import account
+
+            other = account(recipe.user)
+            if other is not None:
+                flight.slot.hand_to(other.uid, other.gid)
+        if recipe.batch is not None:
+            return self._serve(flight)
+        flight.folder = self._folder(recipe, flight.slot.path, flight.slot.number)
+        flight.log.begin()
+        return self.run(flight, recipe.argv, recipe.stdin)
+
+    def run(self, flight: Flight, argv: tuple[str, ...], stdin: str | None) -> int:
+        """Start one command in the place of an attempt. Raises PenstockError, OSError."""
+        recipe, slot, sink = flight.batch.recipe, flight.slot, flight.log.sink
+        env = attempt_environment(flight.batch.environment, flight.assignment, slot.variables)
+        argv, env = _as_user(recipe, argv, env)
+        view = slot.view() if recipe.pfs else None
+        source = self._null if stdin is None else _memory(stdin)
+        try:
+            launch = Launch(argv, env, flight.folder, source, sink, sink, recipe.cpus, view=view)
+            return self._runner.start(launch)
+        finally:
+            if source != self._null:
+                os.close(source)
+
+    def _serve(self, flight: Flight) -> int:
+        recipe = flight.batch.recipe
+        server = self._servers.idle(recipe)
+        if server is None:
+            argv, env = _as_user(recipe, recipe.argv, flight.batch.environment)
+            server = self._servers.start(recipe, argv, env, lambda home, name: self._folder(recipe, home, name))
+        server.log.begin()
+        try:
+            server.give(self._runner, flight.assignment, flight.slot)
+        except BaseException:
+            self._servers.release(server, recipe, healthy=False)
+            raise
+        flight.server, flight.log, flight.folder = server, server.log, server.folder
+        return server.handle
+
+    def _folder(self, recipe: Recipe, otherwise: str, name: str | int) -> str:
+        """Where commands of a recipe run; `name` is of who runs there."""
+        if recipe.workdir is None and recipe.code != EMPTY:
+            return self._code().place(recipe.code, name)
+        return recipe.workdir or otherwise
+
+    def close(self) -> None:
+        os.close(self._null)
+
+
+def _as_user(recipe: Recipe, argv: tuple[str, ...], env: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Command and environment as the user a recipe names."""
+    if recipe.user is None:
+        return argv, env
+    from penstock.runner.account import account
+
+    other = account(recipe.user)
+    return (argv, env) if other is None else ((*other.prefix, *argv), {**env, **other.vars})
+
+
+def _memory(text: str) -> int:
+    """A file that exists in memory alone, to be read from its beginning."""
+    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(text.encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -1,0 +1,384 @@
+"""Law 4 over all forms of inputs: whatever happened before, a run gives what the last state alone gives, and no work
+that succeeded is done again.
+
+Random histories (put, delete, rename, rewind, other code, other inputs, failures, stops) go through one project whose
+workers are a pure function here; what a run gives must be what that function makes of all bindings of the last state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import tempfile
+import textwrap
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from penstock import Project
+from penstock.engine.expand import Expansion
+from penstock.model.data import EMPTY
+from penstock.model.moves import Outcome, Reason
+from penstock.model.run import Attempt, Job, Task
+from penstock.model.wire import Assignment, Input, Recipe, Result
+from penstock.objects import map as maps
+from penstock.objects import tree
+from penstock.objects.blobs import Pages
+from penstock.service import resolve
+from penstock.service.answers.fsck import fsck
+from penstock.service.bindings.keys import KeyMap
+from penstock.service.bindings.trees import TreeLeaf
+from penstock.service.driving import control, loop
+from penstock.service.driving.crew import Heard, Worker
+from penstock.service.opening.launch import Draft, advance, commit
+from penstock.service.parts import Parts
+
+Files = dict[str, bytes]
+
+
+def work(variant: str, files: dict[str, bytes]) -> dict[str, bytes] | None:
+    """What a task makes of its inputs, `NAME/PATH` -> bytes; None: it fails."""
+    names = sorted(files)
+    key = hashlib.sha1("\n".join(names).encode()).hexdigest()[:8]
+    if variant == "picky" and b"bad" in files.values():
+        return None
+    if variant == "copy":
+        return {name.partition("/")[2]: files[name] for name in names}
+    if variant == "names":
+        return {f"d/{key}-n": "\n".join(names).encode()}
+    return {f"{key}-{variant}": b"\n".join(name.encode() + b"=" + files[name] for name in names)}
+
+
+#: The same as a program.
+PROGRAM = f"""import hashlib, os, pathlib
+{textwrap.dedent(inspect.getsource(work))}
+top, out = pathlib.Path(os.environ["PENSTOCK_IN"]), pathlib.Path(os.environ["PENSTOCK_OUT"])
+made = work(VARIANT, {{str(file.relative_to(top)): file.read_bytes() for file in top.rglob("*") if file.is_file()}})
+if made is None:
+    raise SystemExit(1)
+for path, data in made.items():
+    (out / path).parent.mkdir(parents=True, exist_ok=True)
+    (out / path).write_bytes(data)
+"""
+VARIANTS = ["sums", "picky", "names", "copy", "other"]
+
+
+def files_of(pages: Pages, inputs: Iterable[Input]) -> Files:
+    """What a task with these inputs finds."""
+    found: Files = {}
+    for item in inputs:
+        below = tree.files(pages, item.root, item.path) if item.directory else [(item.path, tree.decode(item.content))]
+        for path, entry in below:
+            data = b"" if item.layout == "empty" else b"".join(pages.get(blob) for blob in entry.blobs)
+            found[f"{item.name}/{path}"] = data
+    return found
+
+
+# The engine's workers, as a pure function.
+
+
+class DryCrew:
+    """Answers what a crew answers; the work is done at once, and told a few results at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._worker = Worker("dry", 4, 0, None, 0.0)  # type: ignore[arg-type]
+        self._told: deque[tuple[int, Result]] = deque()
+        self._back: list[int] = []
+
+    @property
+    def holding(self) -> int:
+        return len(self._worker.holds)
+
+    def workers(self, widest: int = 1, tasks: int = 1) -> Sequence[Worker]:
+        return [self._worker]
+
+    def give(self, worker: Worker, recipe: Recipe, given: Sequence[tuple[int, Assignment]]) -> None:
+        pages = self._parts.objects.pages
+        with self._parts.objects.writer() as writer:
+            for task, assignment in given:
+                worker.holds[assignment.attempt] = task
+                program = maps.get(pages, recipe.code, f"{recipe.step}.py".encode())
+                assert program is not None
+                source = b"".join(pages.get(blob) for blob in tree.decode(program).blobs).decode()
+                made = work(source.split('"')[1], files_of(pages, assignment.inputs))
+                root = EMPTY
+                if made is not None:
+                    entries = [
+                        (path, tree.Entry((writer.add(data),) if data else (), len(data)))
+                        for path, data in made.items()
+                    ]
+                    root = tree.build(Pages(self._parts.objects.blobs, writer), entries)
+                outcome = Outcome.FAILED if made is None else Outcome.SUCCEEDED
+                now, reason = self._parts.now(), None if made is not None else Reason.EXIT
+                self._told.append(
+                    (
+                        task,
+                        Result(
+                            *(
+                                assignment.task,
+                                assignment.attempt,
+                                assignment.token,
+                                outcome,
+                                reason,
+                                int(made is None),
+                            ),
+                            *("", root, len(made or ()), now, now, None),
+                        ),
+                    )
+                )
+
+    def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
+        wanted = set(self._worker.holds.values()) if tasks is None else set(tasks)
+        self._back += [task for task, _ in self._told if task in wanted]
+        self._told = deque(item for item in self._told if item[0] not in wanted)
+
+    def hear(self, timeout: float) -> Heard:
+        heard = Heard(back=self._back)
+        self._back = []
+        while self._told and len(heard.ended) < 3:
+            heard.ended.append(self._told.popleft())
+        gone = {task for task, _ in heard.ended} | set(heard.back)
+        self._worker.holds = {name: task for name, task in self._worker.holds.items() if task not in gone}
+        return heard
+
+    def level(self) -> None:
+        """Nobody else is there."""
+
+    def close(self) -> list[str]:
+        return []
+
+
+# What people do.
+
+PATHS = st.sampled_from(["a-1", "a-2", "b-1", "b-2", "d/a-1"])
+TEXTS = st.sampled_from(["one", "two", "bad"])
+REPOS = st.sampled_from(["l", "r"])
+KEYED = ["/(*)-*", "/(*)-(*)", "/*-(*)", "/**/(*)-*"]
+PLAIN = ["/", "/*", "/a-*", "/**", "/d"]
+
+
+def inputs(repos: list[str], depth: int = 3, keyed: frozenset[str] = frozenset()) -> st.SearchStrategy[dict[str, Any]]:
+    """An input as a pipeline file has it; names are given afterwards."""
+    more: dict[str, st.SearchStrategy[Any]] = {"lazy": st.just(True), "empty": st.just(True)}
+    if "join" in keyed:
+        more["outer"] = st.just(True)
+    said = {"on": st.just("$1")} if "join" in keyed else {}
+    said |= {"group": st.sampled_from(["$1", "$1."])} if "group" in keyed else {}
+    leaf = st.fixed_dictionaries(
+        {"repo": st.sampled_from(repos), "glob": st.sampled_from(KEYED if keyed else PLAIN + KEYED[:1]), **said},
+        optional=more,
+    ).map(lambda found: {name: found[name] for name in found if not (name == "lazy" and "empty" in found)})
+    if not depth:
+        return leaf
+
+    def node(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+        around = keyed | {kind} if kind in ("join", "group") else keyed
+        parts = st.lists(inputs(repos, depth - 1, around), min_size=1, max_size=3)
+        return parts.map(lambda found: {kind: found})
+
+    return leaf | st.sampled_from(["cross", "union", "join", "group", "all"]).flatmap(node)
+
+
+def named(spec: dict[str, Any], numbers: Iterator[int]) -> Any:
+    """The same with an own name for each glob; a list instead of `all`."""
+    if "repo" in spec:
+        return {**spec, "as": f"i{next(numbers)}"}
+    (kind,) = spec
+    parts = [named(part, numbers) for part in spec[kind]]
+    return parts if kind == "all" else {kind: parts}
+
+
+STEPS = {"one": ["l", "r"], "two": ["one", "r"]}
+OPS = st.one_of(
+    st.tuples(st.just("put"), REPOS, PATHS, TEXTS),
+    st.tuples(st.just("put"), REPOS, PATHS, TEXTS),
+    st.tuples(st.just("delete"), REPOS, PATHS),
+    st.tuples(st.just("rename"), REPOS, PATHS, PATHS),
+    st.tuples(st.just("rewind"), REPOS, st.integers(1, 3)),
+    st.tuples(st.just("code"), st.sampled_from(["one", "two"]), st.sampled_from(VARIANTS)),
+    st.one_of(*(st.tuples(st.just("input"), st.just(step), inputs(repos)) for step, repos in STEPS.items())),
+    st.tuples(st.just("stop"), st.integers(0, 6)),
+    st.tuples(st.just("run")),
+    st.tuples(st.just("run")),
+)
+HISTORIES = st.tuples(inputs(STEPS["one"]), inputs(STEPS["two"]), st.lists(OPS, min_size=2, max_size=9))
+
+
+class Life:
+    """A project and what a user did to it."""
+
+    def __init__(self, root: Path, one: dict[str, Any], two: dict[str, Any], dry: bool) -> None:
+        self.project = Project.create(root)
+        self.parts = self.project.parts
+        self.root, self.dry = root, dry
+        self.inputs = {"one": one, "two": two}
+        self.code = {"one": "sums", "two": "sums"}
+        self.repos: dict[str, Files] = {"l": {}, "r": {}}
+        self.heads: dict[str, list[tuple[str, Files]]] = {"l": [], "r": []}
+        self.write_files()
+        self.project.begin()  # makes the repos
+        self.put("l", {"a-1": b"one", "b-1": b"two", "d/a-1": b"one"})
+        self.put("r", {"a-2": b"one", "b-1": b"one"})
+        self.run()
+
+    def write_files(self) -> None:
+        steps = {
+            name: {"input": named(self.inputs[name], iter(range(99))), "run": ["python3", f"{name}.py"]}
+            for name in ("one", "two")
+        }
+        spec = {"pipeline": "law", "repos": {"l": None, "r": None}, "steps": steps}
+        (self.root / "pipeline.json").write_text(json.dumps(spec))
+        for name, variant in self.code.items():
+            (self.root / f"{name}.py").write_text(f'VARIANT = "{variant}"\n{PROGRAM}')
+
+    def do(self, op: tuple[Any, ...]) -> None:
+        kind, *words = op
+        event(kind)
+        if kind == "put":
+            self.put(words[0], {**self.repos[words[0]], words[1]: words[2].encode()})
+        elif kind == "delete":
+            self.put(words[0], {path: data for path, data in self.repos[words[0]].items() if path != words[1]})
+        elif kind == "rename":
+            left = dict(self.repos[words[0]])
+            moved = left.pop(words[1], None)
+            self.put(words[0], left if moved is None else {**left, words[2]: moved})
+        elif kind == "rewind":
+            past = self.heads[words[0]]
+            back, self.repos[words[0]] = past[max(len(past) - 1 - words[1], 0)]
+            with self.parts.store.transaction(durable=True):
+                advance(self.parts, {(words[0], "main"): back}, self.parts.new_id())
+        elif kind in ("code", "input"):
+            getattr(self, {"code": "code", "input": "inputs"}[kind])[words[0]] = words[1]
+        else:
+            self.run(stop_after=words[0] if kind == "stop" else None)
+
+    def put(self, repo: str, files: Files) -> None:
+        if files == self.repos[repo]:
+            return
+        self.repos[repo] = files
+        with self.parts.objects.writer() as writer:
+            pages = Pages(self.parts.objects.blobs, writer)
+            entries = [(path, tree.Entry((writer.add(data),), len(data))) for path, data in files.items()]
+            root = tree.build(pages, entries)
+        with self.parts.store.transaction(durable=True):
+            head = resolve.head(self.parts, repo)
+            size = sum(map(len, files.values()))
+            draft = Draft(repo, "main", head.id if head else None, root, len(files), size, "put")
+            ((made,), _) = commit(self.parts, [draft], self.parts.new_id())
+        self.heads[repo].append((made.id, files))
+
+    def run(self, stop_after: int | None = None) -> None:
+        """A run over everything, to its end and compared; or stopped after some turns of the engine."""
+        self.write_files()
+        begun = self.project.begin().run.id
+        if stop_after is not None and self.dry:
+            self.drive(stop_after)
+            if any(run == begun for run in self.active()):
+                control.stop(self.parts, begun)
+        self.drive()
+        if stop_after is None:
+            self.compare(begun)
+
+    def active(self) -> list[str]:
+        return [row["id"] for row in self.parts.store.fetch("active_runs")]
+
+    def drive(self, turns: int | None = None) -> None:
+        if not self.dry:
+            for run in self.active():
+                self.project.wait(run)
+            return
+        engine = loop.Engine(self.parts, 2)
+        engine.crew = engine.placer.crew = DryCrew(self.parts)  # type: ignore[assignment]
+        left = iter(range(turns)) if turns is not None else None
+        engine.drive(lambda world: not world.runs or (left is not None and next(left, None) is None))
+        engine.interrupt()
+
+    def compare(self, run: str) -> None:
+        roots = {repo: head.root if (head := resolve.head(self.parts, repo)) else EMPTY for repo in self.repos}
+        jobs = {job.step: job for job in self.parts.store.load(Job, "jobs_of_run", run=run)}
+        for name in ("one", "two"):
+            job = jobs[name]
+            made = self.full(job, roots)
+            assert (job.outcome == Outcome.SUCCEEDED) is (made is not None), (name, job.outcome, job.message)
+            if made is not None:
+                total, files = made
+                assert job.total == total
+                pages = self.parts.objects.pages
+                found = {
+                    path: b"".join(pages.get(blob) for blob in entry.blobs)
+                    for path, entry in tree.files(pages, job.tree)
+                }
+                assert found == files
+                assert (job.files, job.size) == (len(files), sum(map(len, files.values())))
+                roots[name] = job.tree
+        self.once()
+
+    def full(self, job: Job, roots: dict[str, bytes]) -> tuple[int, Files] | None:
+        """How many bindings a step has of these trees, and all that they make; None if it must fail.
+
+        It must if what it reads was not made, if one of its tasks fails, or if two of them write one path.
+        """
+        source = self.parts.step(job).input
+        assert source is not None
+        if any(leaf.repo not in roots for leaf in source.leaves()):
+            return None
+        made: Files = {}
+        total = 0
+        with self.parts.objects.writer() as writer:
+            pages = Pages(self.parts.objects.blobs, writer)
+            leaves = [TreeLeaf(pages, leaf, roots[leaf.repo]) for leaf in source.leaves()]
+            for binding in Expansion(source, {}, leaves, KeyMap(pages, EMPTY)).every():
+                total += 1
+                output = work(self.code[job.step], files_of(pages, binding.inputs))
+                if output is None or output.keys() & made.keys():
+                    return None
+                made |= output
+        above = {path[:cut] for path in made for cut in range(len(path)) if path[cut] == "/"}
+        return None if above & made.keys() else (total, made)
+
+    def once(self) -> None:
+        """No task ran whose fingerprint had succeeded before."""
+        tried: list[tuple[int, bytes, str | None]] = []
+        for job in self.parts.store.load(Job, "jobs", before=1 << 62, limit=10_000):
+            for task in self.parts.store.load(Task, "tasks_of_job", job=job.seq, after=0, limit=10_000):
+                for attempt in self.parts.store.load(Attempt, "attempts", task=task.seq):
+                    tried.append((attempt.token, task.fingerprint, attempt.outcome))
+        done: set[bytes] = set()
+        for _, fingerprint, outcome in sorted(tried):
+            assert fingerprint not in done
+            if outcome == Outcome.SUCCEEDED:
+                done.add(fingerprint)
+
+
+def live(history: tuple[dict[str, Any], dict[str, Any], list[tuple[Any, ...]]], dry: bool) -> None:
+    one, two, ops = history
+    with tempfile.TemporaryDirectory() as place:
+        life = Life(Path(place, "life"), one, two, dry)
+        try:
+            for op in [*ops, ("run",)]:
+                life.do(op)
+            assert list(fsck(life.parts)) == []
+        finally:
+            life.project.close()
+
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+@pytest.mark.parametrize("share", range(4))
+def test_every_history_gives_what_its_end_gives(share: int) -> None:
+    settings(max_examples=75 if settings().max_examples <= 100 else 500, suppress_health_check=SLOW)(
+        given(HISTORIES)(lambda history: live(history, dry=True))
+    )()
+
+
+@pytest.mark.storm
+def test_every_history_with_real_processes() -> None:
+    settings(max_examples=50, suppress_health_check=SLOW)(given(HISTORIES)(lambda history: live(history, dry=False)))()
