@@ -225,8 +225,16 @@ def test_logs_are_spans_of_append_files(home: Path, rows: Rows) -> None:
 
 def test_a_stat_cache_is_read_by_the_description(home: Path, rows: Rows) -> None:
     data = (home / "scans/files").read_bytes()
-    assert (data[:8], int.from_bytes(data[8:12], "little")) == (b"PENSCAN\x02", zlib.crc32(data[12:]))
-    root, records = msgspec.msgpack.decode(data[12:])
+    assert data[:8] == b"PENSCAN\x03"
+    at, check, records = 8, 0, {}
+    while at < len(data):
+        size, told_check = struct.unpack_from("<QI", data, at)
+        body = data[at + 12 : at + 12 + size]
+        check = zlib.crc32(body, check)
+        assert check == told_check
+        root, changed = msgspec.msgpack.decode(body)
+        records = {within: record for within, record in {**records, **changed}.items() if record is not None}
+        at += 12 + size
     (commit,) = rows("""select * from "commit" where repo = 'files'""")
     assert root == commit["root"]
     stamps = {}

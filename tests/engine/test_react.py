@@ -15,7 +15,7 @@ from penstock.engine.world import World
 from penstock.model import facts as f
 from penstock.model.moves import AttemptState, JobState, Outcome, Reason, RunState, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Success, Task
-from penstock.model.spec import Retry, Step
+from penstock.model.spec import Export, Retry, Step
 from penstock.model.wire import Result, Started
 
 STEP = Step(name="s", run=("true",))
@@ -278,3 +278,49 @@ def test_a_job_is_starting_when_placed_and_running_when_something_began() -> Non
     placed = f.Placed(1, ((task, Attempt(7, 1, 5, "w")),))
     (new,) = [row for _, row in react(world, [placed], 9).changes if isinstance(row, Job)]
     assert new.reached == AttemptState.STAGING
+
+
+EXPORTS = Step(name="s", run=("true",), export=Export("out"))
+
+
+def exporting(**values: Any) -> World:
+    """A job whose tasks are good, and whose output is to be copied."""
+    world, _, _ = placed_world(EXPORTS, **values)
+    world.absorb(react(world, [said(files=1)], 9).changes)
+    assert world.jobs[1].state == JobState.EXPORTING
+    return world
+
+
+def ended(world: World, *facts: f.Fact) -> Job:
+    changes = react(world, [*facts, f.Closed(1, b"l", b"o", b"t", 1, 1, None, None)], 10).changes
+    return next(new for _, new in changes if isinstance(new, Job))
+
+
+def test_what_is_exported_ends_well() -> None:
+    done = ended(exporting(), f.Exported(1, "try 1 of 2 failed", False), f.Exported(1, None, True))
+    assert (done.state, done.outcome, done.unexported) == (JobState.DONE, Outcome.SUCCEEDED, None)
+
+
+def test_a_job_that_cannot_export_fails() -> None:
+    done = ended(exporting(), f.Exported(1, "no such bucket", True))
+    assert (done.outcome, done.reason, done.message) == (Outcome.FAILED, Reason.EXPORT, "no such bucket")
+
+
+def test_a_failed_try_is_noted_and_outlives_the_engine() -> None:
+    world = exporting()
+    world.absorb(react(world, [f.Exported(1, "try 1 of 2 failed", False)], 10).changes)
+    assert react(world, [f.Loaded()], 11).changes == []
+    assert (world.jobs[1].state, world.jobs[1].unexported) == (JobState.EXPORTING, "try 1 of 2 failed")
+
+
+def test_a_stop_while_it_exports() -> None:
+    world = exporting()
+    world.jobs[1] = replace(world.jobs[1], stop=Reason.USER)
+    done = ended(world, f.Loaded(), f.Exported(1, None, True))  # what it says then comes too late
+    assert (done.outcome, done.reason) == (Outcome.CANCELLED, Reason.USER)
+
+
+def test_only_what_is_good_is_exported() -> None:
+    world, _, _ = placed_world(EXPORTS)
+    changes = react(world, [said(Outcome.FAILED, Reason.EXIT)], 9).changes
+    assert next(new for _, new in changes if isinstance(new, Job)).outcome == Outcome.FAILED

@@ -260,7 +260,8 @@ def test_a_directory_that_is_not_there(world: World, tmp_path: Path) -> None:
 def test_a_full_disk_keeps_the_old_cache(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.commit()
     data = world.cache.read_bytes()
-    world.write("a.txt", "changed")
+    for number in range(20):  # so much that the cache is made anew
+        world.write(f"{number:0200}.txt", "changed")
 
     def full(*_: object) -> None:
         raise OSError("full")
@@ -271,6 +272,57 @@ def test_a_full_disk_keeps_the_old_cache(world: World, monkeypatch: pytest.Monke
             world.commit()
     assert world.cache.read_bytes() == data
     assert [path.name for path in world.cache.parent.glob("stat*")] == [world.cache.name]
+    assert world.commit() == world.truth()
+
+
+def test_a_change_writes_its_directory_alone(world: World) -> None:
+    for number in range(100):
+        world.write(f"{number}/a.txt", "as it was")
+    world.commit()
+    before = world.cache.read_bytes()
+    world.write("7/a.txt", "changed")
+    (world.directory / "8/a.txt").unlink()
+    assert world.commit() == world.truth()
+    after = world.cache.read_bytes()
+    assert after.startswith(before)
+    assert len(after) - len(before) < 250
+    assert world.commit() == world.truth()
+
+
+def test_a_cache_does_not_grow_for_ever(world: World) -> None:
+    world.write("a.txt", "as it was")
+    world.commit()
+    once = world.cache.stat().st_size
+    for number in range(50):
+        world.write("a.txt", f"changed {number}")
+        assert world.commit() == world.truth()
+        assert world.cache.stat().st_size <= 2 * once
+
+
+def test_a_torn_frame_does_not_count(world: World) -> None:
+    for number in range(30):
+        world.write(f"{number}/a.txt", "as it was")
+    world.commit()
+    first = world.cache.stat().st_size
+    world.write("1/a.txt", "changed")
+    root = world.commit()
+    whole = world.cache.read_bytes()
+    for size in range(first, len(whole)):
+        world.cache.write_bytes(whole[:size])
+        assert world.commit() == root
+        assert world.cache.read_bytes()[:first] == whole[:first]
+
+
+def test_a_frame_counts_after_its_own_alone(world: World) -> None:
+    """Two scans began at the same time, and the second one saves on top of what the first has made anew."""
+    for number in range(30):
+        world.write(f"{number}/a.txt", "as it was")
+    world.commit()
+    world.write("1/a.txt", "seen by both")
+    late = world.scan()
+    world.write("2/a.txt", "seen by one")
+    world.commit()
+    late.commit(world.objects.blobs)
     assert world.commit() == world.truth()
 
 

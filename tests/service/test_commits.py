@@ -15,6 +15,7 @@ from penstock.model.ids import parse_reference as ref
 from penstock.model.run import Commit, Job
 from penstock.service.answers import lists
 from penstock.service.data import branches, commits, copying, history, merging, removing, repos
+from penstock.store.queries import queries
 
 COPY = "steps: {copy: {input: 'in:/*', run: cp -r $PENSTOCK_IN/in/. $PENSTOCK_OUT}}"
 JOIN = """\
@@ -374,6 +375,8 @@ def test_a_long_history_is_one_question(lab: Any) -> None:
     assert len(lab.project.log("in", 1 << 40)) == count + 1
     assert len(asked) < 30
     store._db.set_trace_callback(None)
+    plan = [row[3] for row in store._db.execute(f"explain query plan {queries()['open_commits']}")]
+    assert plan[0] == "SCAN commit USING INDEX commit_open", "what is finished costs nothing"
     assert len(list(history.find(lab.parts, ref("in:/a")))) == 1
 
 

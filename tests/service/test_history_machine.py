@@ -38,6 +38,7 @@ class History(RuleBasedStateMachine):
         self.project = Project.create(Path(self.place.name) / "lab")
         self.parts = self.project.parts
         self.commits: dict[str, tuple[str | None, Files]] = {}  # id -> parent and files, oldest first
+        self.merged: dict[str, str | None] = {}  #: commit -> the one it merged
         self.heads: dict[str, str | None] = {}
         self.opened: dict[str, str] = {}  # branch -> id
         self.follows: dict[str, tuple[str, int]] = {}  # branch -> which, after how many commits
@@ -150,6 +151,8 @@ class History(RuleBasedStateMachine):
 
     def forget(self, target: str) -> None:
         parent, _ = self.commits.pop(target)
+        self.merged.pop(target, None)
+        self.merged = {id: parent if second == target else second for id, second in self.merged.items()}
         for id, (before, files) in self.commits.items():
             if before == target:
                 self.commits[id] = (parent, files)
@@ -162,7 +165,8 @@ class History(RuleBasedStateMachine):
         target = self.finished(place)
         if target is None:
             return
-        whole = any(child not in self.opened.values() for child in self.children(target))
+        after = {*self.children(target), *(id for id, second in self.merged.items() if second == target)}
+        whole = len(after) == 1 and not after & set(self.opened.values())
         if target in self.heads.values() or not whole:
             self.refused(removing.squash, self.parts, ref(f"r@{target}"))
             return
@@ -230,6 +234,7 @@ class History(RuleBasedStateMachine):
             # What a merge brings is told by the tests of `objects.merge`: each path is one side's.
             assert all(merged.get(path) in (mine.get(path), other.get(path)) for path in {*mine, *other, *merged})
             self.commits[done.commit.id] = (ours, merged)
+            self.merged[done.commit.id] = theirs
             self.moved(into, done.commit.id)
 
     @precondition(lambda self: self.commits)

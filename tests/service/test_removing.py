@@ -207,6 +207,15 @@ def squash_alone(lab: Any) -> None:
     scene.refuses(removing.squash, "no finished commit follows this one", ref("in"))
 
 
+def squash_fork(lab: Any) -> None:
+    scene = Scene(lab)
+    base = scene.ids[1]
+    branches.create_branch(lab.parts, "in", "side", ref("in@main^"))
+    lab.put("in@side", {"side": "s"})
+    branches.delete_branch(lab.parts, "in", "side")
+    scene.refuses(removing.squash, "all go on from this one", ref(f"in@{base}"))
+
+
 def squash_head(lab: Any) -> None:
     scene = Scene(lab)
     branches.create_branch(lab.parts, "in", "old", ref("in@main^"))
@@ -518,7 +527,7 @@ TABLE: dict[str, list[list[Callable[[Any], None]]]] = {
         [branch_stays],
     ],
     "commit squash REPO@REF": [
-        [commit_open(removing.squash), commit_made(removing.squash), squash_alone, squash_head, squash_unfinished],
+        [commit_open(removing.squash), commit_made(removing.squash), squash_alone, squash_fork, squash_head, squash_unfinished],
         [squash_read],
         [squash_goes],
         [squash_after, squash_before],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 import click
 
@@ -43,6 +42,8 @@ class LazyGroup(click.Group):
         if args[1:] and args[1] in words:
             return name, _load(noun), args[1:]
         if name not in self.places and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, self.places, 1)
             ctx.fail(f"there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)

@@ -46,6 +46,10 @@ _SECTIONS = {
         "fsck": ("verbs.fsck:fsck", "Look for damage."),
         "data": ("nouns.data:data", "What is stored: usage."),
     },
+    "Other systems": {
+        "import": ("faces:import_", "Translate the definitions of another system."),
+        "pachctl": ("faces:pachctl", "Pachyderm's commands on this project."),
+    },
     "Nouns": {
         "repo": ("nouns.repo:repo", "Versioned data: list show create delete."),
         "branch": ("nouns.branch:branch", "Names of commits: list show create merge trigger delete."),

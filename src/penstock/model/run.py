@@ -69,6 +69,7 @@ class Trigger(Struct, frozen=True):
     cron: str | None  #: times at which it may fire, UTC
     needs: str  #: any or all
     fired: int  #: when it fired last, or was made
+    pipeline: str | None = None  #: whose input asked for it; None: somebody did
 
 
 class Clock(Struct, frozen=True):

@@ -25,6 +25,17 @@ class Cron(Struct, frozen=True, forbid_unknown_fields=True):
     catchup: Literal["none", "latest", "all"] = "latest"  #: which of the ticks missed while no engine lived are made
 
 
+class Watch(Struct, frozen=True, forbid_unknown_fields=True):
+    """When the branch that an input reads moves to the head of another one of its repo."""
+
+    branch: str = DEFAULT_BRANCH  #: the one that is watched
+    size: int | None = None  #: bytes that it has grown by
+    commits: int | None = None  #: commits made there since
+    every: float | None = None  #: seconds
+    cron: str | None = None  #: five fields, UTC
+    needs: Literal["any", "all"] = "any"  #: of these
+
+
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A node of a step's input: a `glob` over one repo, or a combination of other nodes.
 
@@ -45,6 +56,7 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     layout: Literal["copy", "link", "empty"] = "copy"  #: `lazy` links, `empty` gives files of no bytes
     counts: bool = True  #: whether its contents are a reason to run again; a `reference` does not count
     cron: Cron | None = None  #: its repo is one of ticks, made and filled by Penstock
+    trigger: Watch | None = None  #: its branch is moved by Penstock
     where: str = ""
 
     def leaves(self) -> Iterator[InputSpec]:
@@ -70,10 +82,15 @@ class After(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Env(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a task's environment comes from. Inherited variables do not count in the fingerprint, `vars` do."""
+    """Where a task's environment comes from. Inherited variables do not count in the fingerprint, the rest does.
+
+    `image_id` is what the name of the image stood for when the pipeline was applied; "" runs on the bare machine.
+    """
 
     inherit: bool = True
     vars: dict[str, str] = field(default_factory=dict)
+    image: str | None = None
+    image_id: str = ""
 
 
 class Retry(Struct, frozen=True, forbid_unknown_fields=True):

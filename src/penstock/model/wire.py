@@ -33,6 +33,7 @@ class Recipe(Struct, frozen=True):
     user: str | None = None  #: as whom commands run; None: as the worker
     batch: Batching | None = None  #: one process serves many attempts
     pfs: bool = False  #: whether inputs and output are at /pfs, too
+    container: tuple[str, str] | None = None  #: the program of the engine, and the id of the image
 
 
 class Input(Struct, frozen=True):

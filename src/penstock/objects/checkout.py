@@ -66,7 +66,7 @@ def lay_out(
             for path, entry in batch:
                 if strip and prefix:
                     path = path[len(prefix) + 1 :] if path != prefix else path.rpartition("/")[2]
-                _make(top, path.rpartition("/")[0], made, destination)
+                make_directory(top, path.rpartition("/")[0], made, destination)
                 places.put(path, entry, small)
                 files += 1
                 size += entry.size
@@ -174,7 +174,7 @@ def _checked(path: str) -> str:
         raise BadOutput(str(error)) from None
 
 
-def _make(top: int, directory: str, made: set[str], destination: Path) -> None:
+def make_directory(top: int, directory: str, made: set[str], destination: Path) -> None:
     """Make a directory below `top` and those above it, and see that each is one: a link would lead elsewhere."""
     missing = []
     while directory not in made:

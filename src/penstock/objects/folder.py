@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
         self._settled: set[str] = set()
-        self._host = socket.gethostname().replace("-", "_").replace("/", "_")
+        self._host = os.uname().nodename.replace("-", "_").replace("/", "_")
         os.makedirs(f"{self._root}/{ASIDE}", exist_ok=True)
         self._sweep()
 

@@ -141,9 +141,7 @@ class Index:
                 return
             db.execute(_sql()["add_pack"], (pack,))
             number = self._number(db, pack)
-            db.executemany(
-                _sql()["add_blob"], ((blob, number, start, stored, raw) for blob, start, stored, raw in ordered)
-            )
+            db.executemany(_sql()["add_blob"].format(number), ordered)
 
         self._write(work)
 

@@ -120,14 +120,39 @@ class S3:
         # All at once: a listing that breaks off cannot be gone on with, and must not look as if it were complete.
         yield from self._ask(prefix, names)
 
-    def delete(self, name: str) -> None:
+    def sizes(self) -> dict[str, int]:
+        """Every object by its key, whoever put it there, and how many bytes it has."""
         import obstore
 
-        check_name(name)
+        return self._ask(
+            "", lambda: {item["path"]: item["size"] for page in obstore.list(self._store) for item in page}
+        )
+
+    def upload(self, key: str, pieces: Callable[[], Iterator[bytes]], size: int) -> None:
+        """Put an object by any key, in place of what is there. A large one is never held in memory."""
+        import obstore
+
+        def send() -> None:
+            if size < PART:
+                obstore.put(self._store, key, b"".join(pieces()), use_multipart=False)
+            else:
+                part = max(PART, size // MOST_PARTS + 1)
+                obstore.put(self._store, key, pieces(), chunk_size=part, max_concurrency=PARTS_AT_ONCE)
+
+        self._ask(key, send)
+
+    def discard(self, key: str) -> None:
+        """Delete an object by any key; one that is not there is no error."""
+        import obstore
+
         try:
-            self._ask(name, lambda: obstore.delete(self._store, name))
+            self._ask(key, lambda: obstore.delete(self._store, key))
         except _Missing:
             return
+
+    def delete(self, name: str) -> None:
+        check_name(name)
+        self.discard(name)
 
     def aside(self) -> Path:
         return self._local.aside()

@@ -1,9 +1,10 @@
 """What changed in a directory since it was last stored: one walk beside a flat cache file of what `stat` said.
 
-The cache is 8 bytes of magic and version, the CRC-32 of the rest (u32, little endian), and msgpack `[root, {directory:
-record}]` with directories spelled `""` or `a/b/`. A record is the sorted names of the files and links right there,
-joined by slashes, a zero byte, and a STAMP for each. It may be lost or damaged any time: then every file counts as
-changed.
+The cache is 8 bytes of magic and version, then frames, each a FRAME and a body: msgpack `[root, {directory: record}]`
+with directories spelled `""` or `a/b/`. The first frame holds all directories, the ones after it what has changed since,
+nil for a directory that is gone; what follows the last whole frame does not count. A record is the sorted names of the
+files and links right there, joined by slashes, a zero byte, and a STAMP for each. The cache may be lost or damaged any
+time: then every file counts as changed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,7 +31,9 @@ from penstock.objects.blobs import Blobs, Pages
 from penstock.objects.checkout import read_entry
 from penstock.objects.writer import Writer
 
-MAGIC = b"PENSCAN\x02"
+MAGIC = b"PENSCAN\x03"
+#: Bytes of the body; its CRC-32, begun with that of the frame before, so that it counts after that one alone.
+FRAME = struct.Struct("<QI")
 #: How far behind the clock the time stamps of a file system may be, in nanoseconds; and of one that keeps seconds only.
 TICK = 20_000_000
 COARSE_TICK = 2_000_000_000
@@ -45,7 +49,7 @@ Records = dict[str, bytes]
 Stamp = tuple[int, int, int, int, int]
 Root = bytes
 
-_decoder = msgspec.msgpack.Decoder(tuple[bytes, Records])
+_decoder = msgspec.msgpack.Decoder(tuple[bytes, dict[str, bytes | None]])
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KIND, _IS_DIRECTORY = 0o170000, stat.S_IFDIR
 
@@ -57,29 +61,37 @@ def scan(directory: Path, cache: Path, skip: Callable[[str, bool], bool], prefix
     the tree. Reads no file's content. Raises BadOutput if the directory or one below cannot be read.
     """
     started = time.time_ns()
-    root, old = _load(cache)
-    return Scan(directory, cache, prefix, started, root, old, _walk(directory, skip))
+    return Scan(directory, cache, prefix, started, _load(cache), _walk(directory, skip))
 
 
 def root_of(cache: Path) -> Root | None:
     """The root of the tree that a cache stands for; None if it cannot be used."""
-    return _load(cache)[0]
+    return _load(cache).root
+
+
+class _Kept(NamedTuple):
+    """What a cache says."""
+
+    root: Root | None = None
+    records: Records = {}
+    size: int = 0  #: how many bytes of it count
+    base: int = 0  #: where the second frame begins
+    check: int = 0  #: the CRC-32 of the last frame
 
 
 class Scan:
     """How a directory differs from what its cache stands for. Paths are relative to it."""
 
-    def __init__(
-        self, directory: Path, cache: Path, prefix: str, started: int, root: Root | None, old: Records, new: Records
-    ) -> None:
+    def __init__(self, directory: Path, cache: Path, prefix: str, started: int, kept: _Kept, new: Records) -> None:
         self._directory = directory
         self._cache = cache
         self._prefix = prefix
         self._started = started
-        self._root = root
-        self._old = old
+        self._kept = kept
+        self._root = kept.root
+        self._old = kept.records
         self._new = new
-        self._places = _compare(old, new)
+        self._places = _compare(self._old, new)
 
     def changed(self) -> Iterator[tuple[str, str, Stamp]]:
         """Directory, name and stamp of every file that is new or may have changed.
@@ -107,7 +119,7 @@ class Scan:
         BadOutput naming what no tree can hold, or what changes while it is read.
         """
         if self._root is None or not _holds(blobs, self._root):
-            self._root, self._old, self._places = EMPTY, {}, _compare({}, self._new)
+            self._kept, self._root, self._old, self._places = _Kept(), EMPTY, {}, _compare({}, self._new)
         elif self._old == self._new:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(self._cache)  # caches that nobody uses any more are removed
@@ -140,7 +152,10 @@ class Scan:
             os.close(top)
 
     def _save(self, root: Root) -> None:
-        """Replace the cache. What changed during the scan or right before gets a stamp that nothing matches."""
+        """Bring the cache up to date: by one more frame, or anew when the frames have grown as large as the first.
+
+        What changed during the scan or right before gets a stamp that nothing matches.
+        """
         limit, coarse = self._started - TICK, self._started - COARSE_TICK
         for within, places in self._places.items():
             record = bytearray(self._new[within])
@@ -150,28 +165,55 @@ class Scan:
                 if when >= (limit if when % SECOND else coarse):
                     CHANGED_AT.pack_into(record, at, 0)
             self._new[within] = bytes(record)
-        body = msgspec.msgpack.encode((root, self._new))
+        changed: dict[str, bytes | None] = dict.fromkeys(self._old.keys() - self._new.keys())
+        changed |= {within: self._new[within] for within in self._places}
+        frame = _frame(root, changed, self._kept.check)
+        if self._kept.root is None or self._kept.size + len(frame) > 2 * self._kept.base:
+            self._replace(_frame(root, self._new))
+            return
+        # What two scans at once write over each other is the frame of one of them, or does not count.
+        with contextlib.suppress(FileNotFoundError), open(self._cache, "r+b") as file:
+            file.seek(self._kept.size)
+            file.write(frame)
+            file.truncate()
+
+    def _replace(self, frame: bytes) -> None:
         aside = self._cache.with_name(f"{self._cache.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             with open(aside, "wb") as file:
-                file.write(MAGIC + zlib.crc32(body).to_bytes(4, "little"))
-                file.write(body)
+                file.write(MAGIC)
+                file.write(frame)
             os.replace(aside, self._cache)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
 
 
-def _load(cache: Path) -> tuple[Root | None, Records]:
-    """Root and records of a cache; (None, {}) if it cannot be used."""
-    try:
+def _frame(root: Root, records: Mapping[str, bytes | None], before: int = 0) -> bytes:
+    body = msgspec.msgpack.encode((root, records))
+    return FRAME.pack(len(body), zlib.crc32(body, before)) + body
+
+
+def _load(cache: Path) -> _Kept:
+    """What a cache says; of one that cannot be used, nothing."""
+    kept, records = _Kept(), Records()
+    with contextlib.suppress(OSError, struct.error, msgspec.MsgspecError):
         data = memoryview(cache.read_bytes())
-        head, check, body = data[: len(MAGIC)], data[len(MAGIC) : len(MAGIC) + 4], data[len(MAGIC) + 4 :]
-        if head == MAGIC and int.from_bytes(check, "little") == zlib.crc32(body):
-            return _decoder.decode(body)
-    except (OSError, msgspec.MsgspecError):
-        return None, {}
-    return None, {}
+        at = len(MAGIC) if data[: len(MAGIC)] == MAGIC else len(data)
+        while at < len(data):
+            size, check = FRAME.unpack_from(data, at)
+            body = data[at + FRAME.size : at + FRAME.size + size]
+            if len(body) != size or zlib.crc32(body, kept.check) != check:
+                break
+            root, changed = _decoder.decode(body)
+            for within, record in changed.items():
+                if record is None:
+                    records.pop(within, None)
+                else:
+                    records[within] = record
+            at += FRAME.size + size
+            kept = _Kept(root, records, at, kept.base or at, check)
+    return kept
 
 
 def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Records:

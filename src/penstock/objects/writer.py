@@ -258,7 +258,7 @@ class Writer:
                 self._backend.adopt(whole_name(blob), source)
                 load.large[blob] = None
         if load.rows:
-            name, rows = pack_name(os.urandom(16)), list(load.rows.values())
+            name, rows = pack_name(os.urandom(16)), [load.rows[blob] for blob in sorted(load.rows)]
             self._backend.put(name, load.records + footer(load.records, rows))
             self._index.add(name, rows)
             self._packs.append(name)

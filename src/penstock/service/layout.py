@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +106,8 @@ def _prepare(layout: Layout, prepare: Callable[[Layout], None]) -> None:
     try:
         prepare(layout)
     except BaseException:
+        import shutil
+
         shutil.rmtree(layout.home)
         raise
 

@@ -87,6 +87,10 @@ class Parts:
         rows = self.store.fetch("pipelines")
         return {row["name"]: (row["version"], self.pipeline(row["name"], row["version"])) for row in rows}
 
+    def stopped(self) -> set[str]:
+        """The pipelines in force that somebody told to sleep: commits open no jobs of them."""
+        return {row["name"] for row in self.store.fetch("pipelines") if row["stopped"] is not None}
+
     def params(self, run: Run, job: Job) -> dict[str, object]:
         """The parameters every task of a job sees: the pipeline's, the step's, then what the run was given."""
         pipeline = self.pipeline(job.pipeline, job.version)

@@ -13,13 +13,16 @@ from penstock.model.errors import Interrupted, NotFound, UsageError
 from penstock.model.ids import Reference, parse_reference
 from penstock.model.moves import RunState
 from penstock.model.run import Commit, Job, Run
-from penstock.model.views import CommitView, RunView, TouchView
+from penstock.model.views import CommitView, RunView, TouchView, TraceView, VerifyView
 from penstock.service import layout, resolve
-from penstock.service.answers import views
+from penstock.service.answers import views, why
+from penstock.service.answers.logs import LogChunk, logs
 from penstock.service.data import commits, comparing, copying, exporting, history, listing, merging, purging, reading
 from penstock.service.data import writing as data
 from penstock.service.data.committing import branch_of
 from penstock.service.data.sources import Taking
+from penstock.service.driving import control
+from penstock.service.driving.verifying import verify
 from penstock.service.driving.watch import Progress, follow_or_drive
 from penstock.service.keeping import retention
 from penstock.service.keeping.garbage import Collected, gc
@@ -186,21 +189,25 @@ class Project:
         """The commit a reference names."""
         return resolve.commit(self.parts, parse_reference(source) if isinstance(source, str) else source)
 
-    def begin(self, file: str | Path | None = None, params: Mapping[str, Any] | None = None) -> Begun:
-        """Apply the pipeline file and open a run, without driving it."""
-        return begin(self.parts, Path(file) if file is not None else None, params or {})
+    def begin(
+        self, file: str | Path | None = None, params: Mapping[str, Any] | None = None, *, inherit: bool = False
+    ) -> Begun:
+        """Apply the pipeline file and open a run, without driving it. With `inherit` no step runs in a container."""
+        return begin(self.parts, Path(file) if file is not None else None, params or {}, inherit)
 
     def run(
         self,
         file: str | Path | None = None,
         params: Mapping[str, Any] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        *,
+        inherit: bool = False,
     ) -> RunView:
         """Apply the pipeline file, open a run (or continue one) and see it through; how it ended.
 
         Raises BadSpec with file:line:column, Interrupted after Ctrl-C: the next `run` goes on.
         """
-        begun = self.begin(file, params)
+        begun = self.begin(file, params, inherit=inherit)
         self._see_through([*begun.ahead, begun.run.id], progress, None)
         return self.run_view(begun.run.id)
 
@@ -223,6 +230,35 @@ class Project:
             follow_or_drive(self.parts, runs, progress, timeout)
         except KeyboardInterrupt:
             raise Interrupted(f"run {runs[-1]} is not done; `penstock run` goes on with it") from None
+
+    def stop(self, target: str) -> str:
+        """End a run, a job (`step@run`, or `step` for its newest) or a task; what is said is a sentence."""
+        return control.stop(self.parts, target)
+
+    def hold(self, target: str) -> str:
+        """Let a run, a job or a task start nothing new."""
+        return control.hold(self.parts, target)
+
+    def release(self, target: str) -> str:
+        """Let a held run, job or task go on."""
+        return control.release(self.parts, target)
+
+    def retry(self, target: str) -> RunView | str:
+        """Try again what did not succeed: the new run, or of a task in flight a sentence. Raises Refused."""
+        opened = control.retry(self.parts, target)
+        return opened if isinstance(opened, str) else self.run_view(opened.id)
+
+    def logs(self, target: str, *, follow: bool = False) -> Iterator[LogChunk]:
+        """What the attempts of a run, a job or a task printed; with `follow` as it comes, until it is done."""
+        return logs(self.parts, target, follow)
+
+    def trace(self, source: str) -> TraceView:
+        """`repo[@ref]:/path` back to the task that wrote it, and to what that was made of."""
+        return why.trace(self.parts, parse_reference(source))
+
+    def verify(self, target: str, sample: int = 10) -> VerifyView:
+        """Run some bindings of a job again, aside, and compare what they leave. Raises Refused."""
+        return verify(self.parts, target, sample)
 
     def run_view(self, run: str) -> RunView:
         """A run with its jobs."""

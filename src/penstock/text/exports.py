@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from msgspec.structs import replace
+
 from penstock.model.errors import BadPath, BadSpec
 from penstock.model.paths import check_path
 from penstock.model.spec import Export, RepoSpec, Step
@@ -107,7 +109,7 @@ def _directory(node: Node, what: str, value: str) -> str:
 def _path(node: Node, what: str, value: str) -> str:
     """A path below the project, or an absolute one."""
     if not value.startswith("/"):
-        return fields.directory(Node(value, node.text, node.file, node.line, node.column, node.keys), what)
+        return fields.directory(replace(node, value=value), what)
     try:
         return f"/{check_path('/'.join(part for part in value.split('/') if part not in ('', '.')))}"
     except BadPath as error:

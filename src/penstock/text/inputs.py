@@ -11,12 +11,13 @@ from penstock.model.spec import DEFAULT_BRANCH, Cron, InputSpec
 from penstock.text import fields
 from penstock.text.cron import check_cron
 from penstock.text.nodes import Node
+from penstock.text.triggers import read_trigger
 
 _KINDS = ("cross", "union", "join", "group")
 _FLAGS = ("outer", "lazy", "empty", "reference")
-_LEAF = ("repo", "branch", "glob", "as", "on", "group", *_FLAGS)
+_LEAF = ("repo", "branch", "glob", "as", "on", "group", "trigger", *_FLAGS)
 _CRON = ("cron", "tz", "as", "overwrite", "catchup")
-_LATER = frozenset({"file", "files", "each", "trigger"})
+_LATER = frozenset({"file", "files", "each"})
 _EXPECTED = (
     'expected "repo:/glob", {repo, glob}, {cron}, {cross: [...]}, {union: [...]}, {join: [...]}, {group: [...]} '
     "or a list of these"
@@ -58,7 +59,7 @@ class _Reader:
         if "cron" in values:
             _alone(node, what, "cron", _CRON, "its repo and its files are made by Penstock")
             return self.ticks(node, what)
-        return _long(node, what)
+        return _long(node, what, self._step)
 
     def parts(self, node: Node, what: str, depth: int) -> tuple[InputSpec, ...]:
         if not node.value:
@@ -108,7 +109,7 @@ def _alone(node: Node, what: str, kind: str, allowed: tuple[str, ...], why: str)
             place.fail(f"{what}: `{key}` cannot stand beside `{kind}`; {why}")
 
 
-def _long(node: Node, what: str) -> InputSpec:
+def _long(node: Node, what: str, step: str) -> InputSpec:
     values = node.value
     for key in ("repo", "glob"):
         if key not in values:
@@ -123,10 +124,16 @@ def _long(node: Node, what: str) -> InputSpec:
     if flags["outer"] and "on" not in values:
         values["outer"].fail(f"{what}: `outer` is about a join, so it needs `on`, the key of the join")
     glob = fields.pattern(values["glob"], f"{what}.glob", fields.text(values["glob"], f"{what}.glob", "a glob")).text
+    trigger = read_trigger(values["trigger"], f"{what}.trigger") if "trigger" in values else None
+    branch = DEFAULT_BRANCH if trigger is None else f"{step}-trigger"
+    if "branch" in values:
+        branch = fields.name(values["branch"], f"{what}.branch")
+    if trigger is not None and branch in (trigger.branch, DEFAULT_BRANCH):
+        values["trigger"].fail(f"{what}: the branch {branch!r} cannot follow itself or others; name another `branch`")
     return InputSpec(
         "glob",
         repo,
-        fields.name(values["branch"], f"{what}.branch") if "branch" in values else DEFAULT_BRANCH,
+        branch,
         glob,
         fields.name(values["as"], f"{what}.as") if "as" in values else repo,
         on=_template(values["on"], f"{what}.on", glob) if "on" in values else None,
@@ -134,6 +141,7 @@ def _long(node: Node, what: str) -> InputSpec:
         outer=flags["outer"],
         layout="link" if flags["lazy"] else "empty" if flags["empty"] else "copy",
         counts=not flags["reference"],
+        trigger=trigger,
         where=node.where,
     )
 

@@ -24,6 +24,15 @@ def read_json(text: str, file: str) -> Node:
     return _Scanner(text, file).document()
 
 
+def read_json_stream(text: str, file: str) -> list[Node]:
+    """The trees of all values in `text`, one behind the other; raise BadSpec."""
+    scanner = _Scanner(text, file)
+    found = [scanner.document_part()]
+    while scanner.skip():
+        found.append(scanner.value(1))
+    return found
+
+
 class _Scanner:
     def __init__(self, text: str, file: str) -> None:
         import pyjson5
@@ -49,10 +58,13 @@ class _Scanner:
             self.fail(self.at, "the comment is never closed")
         return self.text[self.at : self.at + 1]
 
-    def document(self) -> Node:
+    def document_part(self) -> Node:
         if not self.skip():
             raise BadSpec("the file is empty", f"{self.file}:1:1")
-        root = self.value(1)
+        return self.value(1)
+
+    def document(self) -> Node:
+        root = self.document_part()
         if self.skip():
             self.fail(self.at, "expected the end of the file here")
         return root

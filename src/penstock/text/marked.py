@@ -10,6 +10,9 @@ import re
 from penstock.model.errors import BadSpec
 from penstock.text.nodes import Node, place_of
 
+#: What separates documents of YAML, and a line of one that is more than a comment.
+_DOCUMENT = re.compile(r"^---[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+_SAYS = re.compile(r"^[ \t]*[^#\s]", re.MULTILINE)
 MAX_BYTES = 64 * 2**20
 
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,6 +31,28 @@ def read_marked(text: str | bytes, file: str) -> Node:
     from penstock.text.yamltext import read_yaml
 
     return read_yaml(source, file)
+
+
+def read_marked_stream(text: str | bytes, file: str) -> list[Node]:
+    """All values of a file: JSON values one behind the other if it begins like one, else the documents of YAML.
+
+    Raises BadSpec.
+    """
+    source = _decoded(text, file)
+    if file.endswith((".json", ".json5")) or source.lstrip()[:1] in ("{", "["):
+        from penstock.text.jsontext import read_json_stream
+
+        return read_json_stream(source, file)
+    from penstock.text.yamltext import read_yaml
+
+    # Each document keeps its lines: those before it are empty.
+    starts = [0, *(match.end() for match in _DOCUMENT.finditer(source)), len(source) + 1]
+    pieces = [(start, source[start:end]) for start, end in zip(starts, starts[1:], strict=False)]
+    documents = [(start, _DOCUMENT.sub("", piece)) for start, piece in pieces]
+    said = [(start, piece) for start, piece in documents if _SAYS.search(piece)]
+    if not said:
+        raise BadSpec("the file is empty", f"{file}:1:1")
+    return [read_yaml("\n" * source.count("\n", 0, start) + piece, file) for start, piece in said]
 
 
 def _decoded(source: str | bytes, file: str) -> str:

@@ -28,6 +28,7 @@ _KEYS = (
 _LATER = frozenset(
     {"outputs", "inputs_data", "outputs_data", "priority", "supports_termination", "grace", "site"}
 )
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
 _INTERPRETERS = {".py": "python3", ".sh": "sh"}
@@ -67,6 +68,10 @@ def read_step(
     batch = read("batch", _batch, None)
     if batch is not None and "stdin" in values:
         values["stdin"].fail(f"{what}: stdin: with `batch`, the process reads its tasks there; leave one of them out")
+    env = read("env", _env, Env())
+    for barred in ("batch", "user") if env.image is not None else ():
+        if barred in values:
+            values[barred].fail(f"{what}: {barred}: not possible in a container (`env.image`); leave one of them out")
     return Step(
         name=name,
         run=read_run(values["run"], f"{what}: run", has_file),
@@ -77,7 +82,7 @@ def read_step(
         each=each,
         code=read("code", _code, None),
         workdir=read("workdir", fields.directory, None),
-        env=read("env", _env, Env()),
+        env=env,
         output=output,
         resources=read("resources", _resources, Resources()),
         retry=read("retry", _retry, Retry()),
@@ -197,9 +202,19 @@ def _code(node: Node, what: str) -> tuple[str, ...]:
 
 
 def _env(node: Node, what: str) -> Env:
-    values = fields.keys_of(node, what, ("inherit", "vars"), ("python", "conda", "image"))
-    inherit = fields.boolean(values["inherit"], f"{what}.inherit") if "inherit" in values else True
-    return Env(inherit, _vars(values["vars"], f"{what}.vars") if "vars" in values else {})
+    values = fields.keys_of(node, what, ("inherit", "vars", "image"), ("python", "conda"))
+    image = _image(values["image"], f"{what}.image") if "image" in values else None
+    inherit = fields.boolean(values["inherit"], f"{what}.inherit") if "inherit" in values else image is None
+    if inherit and image is not None:
+        values["inherit"].fail(f"{what}: inherit: a container has variables of its own; name what it needs in `vars`")
+    return Env(inherit, _vars(values["vars"], f"{what}.vars") if "vars" in values else {}, image)
+
+
+def _image(node: Node, what: str) -> str:
+    name = fields.text(node, what, "the name of an image")
+    if not _IMAGE.fullmatch(name):
+        node.fail(f'{what}: "{name[:80]}" is no name of an image; expected one such as python:3.12')
+    return name
 
 
 def _vars(node: Node, what: str) -> dict[str, str]:

@@ -33,7 +33,8 @@ def batch_environment(recipe: Recipe, own: Mapping[str, str]) -> dict[str, str]:
             "LANG": "C.UTF-8",
             "TMPDIR": own.get("TMPDIR", "/tmp"),
         }
-    base |= recipe.vars
+    if recipe.container is None:
+        base |= recipe.vars  # else the container gets them, and not the client that starts it
     base |= {
         **{name: own[name] for name in MARKS if name in own},
         "PENSTOCK_RUN": recipe.run,

@@ -241,6 +241,8 @@ class Executor:
     def _finish(self, end: Ended) -> None:
         flight = self._flights.pop(end.handle)
         verdict = judge(flight, end)
+        if verdict is not SUCCESS:
+            verdict = verdict[0], verdict[1], verdict[2] + self._launcher.sweep(flight)
         if self._asks(flight, verdict):
             try:
                 self._recover(flight, Failure(verdict, end))

@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from penstock.model.data import EMPTY
+from penstock.model.errors import PenstockError
 from penstock.model.wire import Recipe
 from penstock.runner.base import Launch, Runner
 from penstock.worker.attempt import Flight
-from penstock.worker.environment import attempt_environment
+from penstock.worker.environment import MARKS, attempt_environment
 from penstock.worker.servers import Servers
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Launcher:
         self._servers = servers
         self._code = code
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._containers: tuple[str, dict[str, str]] | None = None  # engine and marks of those that were started
 
     def begin(self, flight: Flight) -> int:
         """Start what an attempt runs, or hand it to a process that serves many; the handle of either.
@@ -49,14 +53,46 @@ class Launcher:
         recipe, slot, sink = flight.batch.recipe, flight.slot, flight.log.sink
         env = attempt_environment(flight.batch.environment, flight.assignment, slot.variables)
         argv, env = _as_user(recipe, argv, env)
-        view = slot.view() if recipe.pfs else None
+        view = slot.view() if recipe.pfs and recipe.container is None else None
         source = self._null if stdin is None else _memory(stdin)
         try:
             launch = Launch(argv, env, flight.folder, source, sink, sink, recipe.cpus, view=view)
+            if recipe.container is not None:
+                launch = self._contained(flight, launch, recipe.container, reads=stdin is not None)
             return self._runner.start(launch)
         finally:
             if source != self._null:
                 os.close(source)
+
+    def _contained(self, flight: Flight, launch: Launch, container: tuple[str, str], reads: bool) -> Launch:
+        """A launch in a container, which finds everything where it finds it outside, too."""
+        from penstock.runner.containers import Mount, inside
+
+        program, image = container
+        recipe, slot = flight.batch.recipe, flight.slot
+        self._containers = program, {name: launch.env[name] for name in MARKS if name in launch.env}
+        mounts = [
+            Mount(flight.folder, flight.folder, writable=recipe.workdir is not None),
+            Mount(slot.input, slot.input),
+            Mount(slot.output, slot.output, writable=True),
+            Mount(slot.variables["PENSTOCK_PARAMS"], slot.variables["PENSTOCK_PARAMS"]),
+        ]
+        for name, place in slot.places().items() if recipe.pfs else ():
+            mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
+        return replace(launch, argv=inside(program, image, launch, recipe.vars, mounts, reads))
+
+    def sweep(self, flight: Flight) -> str:
+        """End the container of an attempt whose client may have been killed; what is wrong if it stays."""
+        container = flight.batch.recipe.container
+        if container is None:
+            return ""
+        from penstock.runner.containers import end_containers
+
+        try:
+            end_containers(container[0], {"PENSTOCK_ATTEMPT": flight.assignment.attempt})
+        except PenstockError as error:
+            return f"; its container may still run: {error}"
+        return ""
 
     def _serve(self, flight: Flight) -> int:
         recipe = flight.batch.recipe
@@ -80,7 +116,12 @@ class Launcher:
         return recipe.workdir or otherwise
 
     def close(self) -> None:
+        """End the containers that are left. Raises PenstockError."""
         os.close(self._null)
+        if self._containers is not None:
+            from penstock.runner.containers import end_containers
+
+            end_containers(*self._containers)
 
 
 def _as_user(recipe: Recipe, argv: tuple[str, ...], env: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 @params_option
 @click.option("--detach", is_flag=True, help="Leave the work to an engine in the background, which leaves when done.")
 @click.option("--watch", is_flag=True, help="Stay: commit what changes in linked directories, fire timed triggers.")
+@click.option("--env", type=click.Choice(["inherit"]), help="Run steps that name an image on the bare machine.")
 @json_option
 @click.pass_context
 def run(
-    ctx: click.Context, file: Path | None, params: tuple[str, ...], detach: bool, watch: bool, as_json: bool
+    ctx: click.Context,
+    file: Path | None,
+    params: tuple[str, ...],
+    detach: bool,
+    watch: bool,
+    env: str | None,
+    as_json: bool,
 ) -> None:
     """Apply the pipeline file and run what changed.
 
@@ -40,7 +47,7 @@ def run(
     from penstock.text.units import show_size
 
     with project(create=True) as parts:
-        begun = begin(parts, file, read_params(params))
+        begun = begin(parts, file, read_params(params), inherit=env is not None)
         for warning in begun.warnings:
             talk(f"warning: {warning}")
         for commit in begun.commits:

@@ -51,7 +51,7 @@ select number from pack where name = ?;
 
 -- name: add_blob
 -- A blob that lies in two packs is found in the last one: an earlier one may be lost.
-insert or replace into blob (id, pack, start, stored, raw) values (?, ?, ?, ?, ?);
+insert or replace into blob (id, pack, start, stored, raw) values (?, {}, ?, ?, ?);
 
 -- name: all_blobs
 -- What the index knows of one pack.

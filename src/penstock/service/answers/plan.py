@@ -42,7 +42,8 @@ def _plan(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> PlanVi
     check_able(frozen.pipeline)
     drafts = link_drafts(parts, frozen.pipeline.repos)
     in_force = with_this(parts.pipelines(), frozen)
-    specs = [spec for _, spec in in_force.values()]
+    asleep = parts.stopped() - {frozen.pipeline.name}
+    specs = [spec for _, spec in in_force.values() if spec.name not in asleep]
     seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
     seeds |= readers(specs, {(draft.repo, draft.branch) for draft in drafts})
     planner = _Planner(parts, frozen, params, drafts, default_branches(specs))

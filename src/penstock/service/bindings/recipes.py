@@ -50,7 +50,8 @@ def _environment(step: Step) -> str:
 
     What is as it is by default is not said, so that it keeps the digest it had before there was more to say.
     """
-    said = [INHERITED if step.env.inherit else "bare"]
+    bare = INHERITED if step.env.inherit else "bare"
+    said = [f"image {step.env.image_id}" if step.env.image_id else bare]
     said += [f"in {step.workdir}"] if step.workdir is not None else []
     said += [f"as {step.user}"] if step.user is not None else []
     said += ["at /pfs"] if step.pfs else []

@@ -23,8 +23,12 @@ def squash(parts: Parts, target: Reference, *, force: bool = False) -> Commit:
     """
     with parts.store.transaction(durable=True):
         found = _removable(parts, target)
-        if not any(child.finished for child in parts.store.load(Commit, "children", repo=found.repo, id=found.id)):
+        after = parts.store.load(Commit, "children", repo=found.repo, id=found.id)
+        if not any(child.finished for child in after):
             raise Refused(f"{target}: no finished commit follows this one; `penstock commit drop` takes away the last")
+        if len(after) > 1:
+            names = ", ".join(child.id[:12] for child in after[:FEW])
+            raise Refused(f"{target}: {names} all go on from this one; a merge of them must know where they parted")
         at = [branch.name for branch in _heads_at(parts, found)]
         if at:
             raise Refused(f"{target}: branch {', '.join(at)} points to it; move or drop it, or squash those before it")
@@ -41,7 +45,8 @@ def drop(parts: Parts, target: Reference, *, force: bool = False) -> Commit:
     """
     with parts.store.transaction(durable=True):
         found = _removable(parts, target)
-        after = parts.store.load(Commit, "children", repo=found.repo, id=found.id)
+        children = parts.store.load(Commit, "children", repo=found.repo, id=found.id)
+        after = [child for child in children if child.parent == found.id]
         if after:
             names = ", ".join(f"{child.id[:12]}{'' if child.finished else ' (open)'}" for child in after[:FEW])
             raise Refused(f"{target}: {names} follows this one; drop that first, or `penstock commit squash` this one")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from penstock.model.errors import NotFound, Refused, UsageError
 from penstock.model.ids import Reference, check_name
-from penstock.model.run import Branch, Trigger
+from penstock.model.run import Trigger
 from penstock.service import resolve
 from penstock.service.data.committing import check_movable, open_commit
-from penstock.service.opening.firing import trigger_of
+from penstock.service.opening import firing
 from penstock.service.parts import Parts
 from penstock.text.cron import check_cron
 from penstock.text.units import parse_seconds, parse_size
@@ -59,11 +59,7 @@ def set_trigger(
     )
     with parts.store.transaction(durable=True):
         _check(parts, new)
-        for branch in (name, watches):
-            if resolve.branch(parts, repo, branch) is None:
-                parts.store.insert([Branch(repo, branch, None, new.fired)])
-        parts.store.execute("delete_trigger", repo=repo, branch=name)
-        parts.store.insert([new])
+        firing.set_trigger(parts, new)
     return new
 
 
@@ -85,21 +81,25 @@ def _check(parts: Parts, new: Trigger) -> None:
             raise Refused(f"{at} is filled from {there.path}/; a trigger may move another branch of {new.repo!r}")
     if open_commit(parts, new.repo, new.branch) is not None:
         check_movable(parts, new.repo, new.branch)
-    follows = {item.branch: item.watches for item in parts.store.load(Trigger, "triggers", repo=new.repo)}
-    follows[new.branch] = new.watches
-    chain = [new.branch]
-    while (before := follows.get(chain[-1])) is not None:
-        chain.append(before)
-        if before == new.branch:
-            raise Refused(f"{at}: a circle of triggers: {' watches '.join(chain)}")
+    _check_owner(firing.trigger_of(parts, new.repo, new.branch))
+    if chain := firing.circle(parts, new):
+        raise Refused(f"{at}: a circle of triggers: {' watches '.join(chain)}")
+
+
+def _check_owner(trigger: Trigger | None) -> None:
+    """What a pipeline file says is changed there."""
+    if trigger is not None and trigger.pipeline is not None:
+        at = f"{trigger.repo}@{trigger.branch}"
+        raise Refused(f"{at} moves for an input of pipeline {trigger.pipeline!r}; change its `trigger` in that file")
 
 
 def unset_trigger(parts: Parts, target: Reference) -> Trigger:
     """Let a branch stay where it is from now on. Raises NotFound."""
     name = _branch(parts, target)
     with parts.store.transaction(durable=True):
-        found = trigger_of(parts, target.repo, name)
+        found = firing.trigger_of(parts, target.repo, name)
         if found is None:
             raise NotFound(f"{target}: this branch has no trigger")
+        _check_owner(found)
         parts.store.execute("delete_trigger", repo=target.repo, branch=name)
     return found

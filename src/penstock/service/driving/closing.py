@@ -27,14 +27,20 @@ def close(parts: Parts, job: Job) -> Fact:
         return Unreadable(job.seq, reason, f"{error}; `penstock fsck` tells more")
 
 
+def complete(parts: Parts, pages: Pages, job: Job) -> Ledger:
+    """A job's ledger with what its tasks gave. Raises Corrupt, NotFound, Collision."""
+    ledger = Ledger(job.ledger, job.owners, job.tree)
+    for tasks in succeeded(parts, job.seq):
+        done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
+        ledger = ledger.including(pages, done, ledger.claims(pages))
+    return ledger
+
+
 def _close(parts: Parts, job: Job) -> Closed:
     with parts.objects.writer() as writer:
         now = parts.now()
         pages = Pages(parts.objects.blobs, writer)
-        ledger = Ledger(job.ledger, job.owners, job.tree)
-        for tasks in succeeded(parts, job.seq):
-            done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
-            ledger = ledger.including(pages, done, ledger.claims(pages))
+        ledger = complete(parts, pages, job)
         parent = resolve.head(parts, job.repo) if job.repo is not None else None
         files, size = totals(
             pages,

@@ -31,6 +31,7 @@ from penstock.service.bindings.work import succeeded
 from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.driving.expanding import expand
+from penstock.service.driving.exporting import Exporter
 from penstock.service.driving.placing import Placer
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
@@ -59,6 +60,7 @@ class Engine:
         self._durable_at = 0.0
         self._alarm: int | None = None  # when a branch moves although nobody commits
         self._behind = False  # this process has written rows that the world lacks
+        self.exporter = Exporter(parts)
         self._take_over()
         self.world = self._load()
         token = parts.store.fetch("last_token")[0]["token"]
@@ -80,11 +82,22 @@ class Engine:
 
     def _take_over(self) -> None:
         """Processes of an engine that died must be gone before what they did is done again; then their slots may go."""
-        if self.parts.store.load(Attempt, "live_attempts"):
-            end_leftovers(self.parts.layout.id)
+        exporting = any(job.state == JobState.EXPORTING for job in self.parts.store.load(Job, "active_jobs"))
+        if exporting or self.parts.store.load(Attempt, "live_attempts"):
+            self._end_leftovers()
             for left in self.parts.layout.work.iterdir():
                 if left.name != SHARED_CODE:
                     remove(left)
+
+    def _end_leftovers(self, worker: str | None = None) -> None:
+        """End the processes and containers of this project, or of one of its workers."""
+        end_leftovers(self.parts.layout.id, worker=worker)
+        jobs = self.parts.store.load(Job, "active_jobs")
+        if any(self.parts.step(job).env.image_id for job in jobs if job.state == JobState.OPEN):
+            from penstock.runner.containers import end_containers, engine
+
+            of_worker = {} if worker is None else {"PENSTOCK_WORKER": worker}
+            end_containers(engine(), {"PENSTOCK_PROJECT": self.parts.layout.id, **of_worker})
 
     def _follow_clock(self) -> None:
         """Move the branches for which it is time."""
@@ -126,6 +139,7 @@ class Engine:
         facts: list[Fact] = []
         for job in self.world.in_state(JobState.EXPANDING):
             facts.append(expand(self.parts, self.world.runs[job.run], job, self.cpus))
+        facts += self.exporter.turn(self.world)
         facts += [close(self.parts, job) for job in self.world.in_state(JobState.CLOSING)]
         placed, handovers = self.placer.place(self.world, self.parts.now())
         facts += placed
@@ -165,7 +179,7 @@ class Engine:
         other with it has failed.
         """
         for worker in heard.gone:
-            end_leftovers(self.parts.layout.id, worker=worker)
+            self._end_leftovers(worker)
             slots = self.parts.layout.work / worker
             if slots.exists():
                 remove(slots)
@@ -302,9 +316,10 @@ class Engine:
         self._apply([Returned(tuple(self.world.tasks), False, "interrupted")])
 
     def close(self) -> None:
-        """End the workers, and what one that would not leave had started."""
+        """End the workers, what one that would not leave had started, and who copies outputs."""
+        self.exporter.close()
         for worker in self.crew.close():
-            end_leftovers(self.parts.layout.id, worker=worker)
+            self._end_leftovers(worker)
 
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.

@@ -11,6 +11,7 @@ from penstock.engine.world import World
 from penstock.model.facts import Fact, Placed, Reused
 from penstock.model.moves import JobState
 from penstock.model.run import Attempt, Job, Success, Task
+from penstock.model.spec import Step
 from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
@@ -165,7 +166,7 @@ def recipe(parts: Parts, job: Job) -> Recipe:
         code=version.code if frozen else b"",
         workdir=None if frozen else os.path.join(parts.layout.root, step.workdir or ""),
         vars=step.env.vars,
-        inherit=step.env.inherit,
+        inherit=step.env.inherit or bool(step.env.image_id),  # that is for the client of the engine alone
         cpus=step.resources.cpus,
         timeout=step.retry.timeout,
         grace=DEFAULT_GRACE,
@@ -175,7 +176,16 @@ def recipe(parts: Parts, job: Job) -> Recipe:
         user=step.user,
         batch=step.batch,
         pfs=step.pfs,
+        container=_container(step),
     )
+
+
+def _container(step: Step) -> tuple[str, str] | None:
+    if not step.env.image_id:
+        return None
+    from penstock.runner.containers import engine
+
+    return engine(), step.env.image_id
 
 
 #: The encoding of no inputs at all, which most plain commands have.

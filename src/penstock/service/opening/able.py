@@ -13,7 +13,11 @@ def refusal(step: Step) -> str | None:
             from penstock.runner.account import account
 
             account(step.user)
-        if step.pfs:
+        if step.env.image_id:
+            from penstock.runner.containers import engine
+
+            engine()
+        elif step.pfs:
             from penstock.runner.namespace import try_out
 
             try_out()

@@ -22,6 +22,7 @@ from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in
 from penstock.service.opening.launch import InForce, Opening, add, advance, ensure_repos
 from penstock.service.opening.links import fresh
 from penstock.service.opening.ticking import follow_clock, set_clocks
+from penstock.service.opening.watching import set_triggers
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
 from penstock.service.role import holder
@@ -39,14 +40,13 @@ class Begun(Struct, frozen=True):
     given_up: tuple[str, ...] = ()  #: unfinished runs whose place this one takes
 
 
-def begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
-    """Raises BadSpec, NotFound, UsageError; then nothing is written."""
+def begin(parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False) -> Begun:
+    """With `inherit` no step runs in a container. Raises BadSpec, NotFound, UsageError; then nothing is written."""
     with parts.objects.session():
-        return _begin(parts, named, params)
+        return _begin(parts, freeze(parts, named, inherit), params)
 
 
-def _begin(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> Begun:
-    frozen = freeze(parts, named)
+def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
     check_params(frozen.pipeline, params)
     check_able(frozen.pipeline)
     drafts = link_drafts(parts, frozen.pipeline.repos)
@@ -136,6 +136,7 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
         if repo.keep is not None:
             _set_keep(parts, repo.name, repo.keep)
     ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
+    set_triggers(parts, frozen.pipeline, now)
     return version
 
 
@@ -258,4 +259,5 @@ def delete(parts: Parts, name: str, *, force: bool = False) -> None:
         _unlink(parts, in_force[name][1])
         parts.store.execute("delete_publishers", pipeline=name)
         parts.store.execute("delete_clocks", pipeline=name)
+        parts.store.execute("delete_triggers_of", pipeline=name)
         parts.store.execute("delete_pipeline", name=name, now=parts.now())

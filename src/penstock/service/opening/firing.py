@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from penstock.engine.due import due_at
-from penstock.model.run import Commit, Trigger
+from penstock.model.run import Branch, Commit, Trigger
 from penstock.service import resolve
 from penstock.service.parts import Parts
 
@@ -75,6 +75,27 @@ def set_heads(parts: Parts, heads: Heads, now: int) -> None:
     """Let branches point to commits, making those that are missing."""
     for (repo, name), head in heads.items():
         parts.store.execute("set_head", repo=repo, name=name, head=head, created=now)
+
+
+def circle(parts: Parts, new: Trigger) -> list[str]:
+    """The branches that would follow each other in a circle with a new trigger, empty if none would."""
+    follows = {item.branch: item.watches for item in parts.store.load(Trigger, "triggers", repo=new.repo)}
+    follows[new.branch] = new.watches
+    chain = [new.branch]
+    while (before := follows.get(chain[-1])) is not None:
+        chain.append(before)
+        if before == new.branch:
+            return chain
+    return []
+
+
+def set_trigger(parts: Parts, new: Trigger) -> None:
+    """Let a branch follow another one, in place of how it moved before; both are made if they are missing."""
+    for name in (new.branch, new.watches):
+        if resolve.branch(parts, new.repo, name) is None:
+            parts.store.insert([Branch(new.repo, name, None, parts.now())])
+    parts.store.execute("delete_trigger", repo=new.repo, branch=new.branch)
+    parts.store.insert([new])
 
 
 def trigger_of(parts: Parts, repo: str, name: str) -> Trigger | None:

@@ -9,10 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from penstock.model.errors import BadOutput, BadSpec, NotFound
+from penstock.model.errors import BadOutput, BadSpec, NotFound, PenstockError
 from penstock.model.run import Repo, Version
-from penstock.model.spec import DEFAULT_BRANCH, Pipeline, RepoSpec
+from penstock.model.spec import DEFAULT_BRANCH, Pipeline, RepoSpec, Step
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.objects.blobs import Pages
@@ -50,8 +51,10 @@ def pipeline_file(root: Path, named: Path | None) -> Path:
     raise NotFound(f"{root}: there is no pipeline.yaml here; write one, or name the file: `penstock run FILE`")
 
 
-def freeze(parts: Parts, named: Path | None) -> Frozen:
-    """Read the pipeline file and scan the code. Raises BadSpec with file:line:column."""
+def freeze(parts: Parts, named: Path | None, inherit: bool = False) -> Frozen:
+    """Read the pipeline file and scan the code; with `inherit`, no step runs in a container. Raises BadSpec with
+    file:line:column.
+    """
     root = parts.layout.root
     path = pipeline_file(root, named)
     inside = path.is_relative_to(root)
@@ -61,17 +64,19 @@ def freeze(parts: Parts, named: Path | None) -> Frozen:
     if known is not None and _holds(parts, known[0].code, file, path):
         version, pipeline = known
         code, warnings = _code(parts, pipeline, file)
-        if code == version.code:
+        if code == version.code and with_images(pipeline, inherit) == pipeline:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
     new_name = root.name if path.name in PIPELINE_FILES else path.stem
-    return frozen_with(parts, _read(parts, path, file, known[1].name if known is not None else new_name), file)
+    pipeline = _read(parts, path, file, known[1].name if known is not None else new_name)
+    return frozen_with(parts, pipeline, file, inherit)
 
 
-def frozen_with(parts: Parts, pipeline: Pipeline, file: str) -> Frozen:
-    """A pipeline together with the project's code as it is now."""
+def frozen_with(parts: Parts, pipeline: Pipeline, file: str, inherit: bool = False) -> Frozen:
+    """A pipeline together with the project's code, and its images, as they are now."""
     from penstock.text.canonical import pipeline_to_json
 
+    pipeline = with_images(pipeline, inherit)
     spec = pipeline_to_json(pipeline)
     code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
@@ -85,6 +90,24 @@ def _holds(parts: Parts, code: bytes, file: str, path: Path) -> bool:
         return entry is not None and entry.blobs == (blob_id(path.read_bytes()),)
     except OSError:
         return False
+
+
+def with_images(pipeline: Pipeline, inherit: bool) -> Pipeline:
+    """A pipeline whose images are what their names stand for now; with `inherit`, none counts. Raises BadSpec."""
+    if all(step.env.image is None for step in pipeline.steps):
+        return pipeline
+    from penstock.runner.containers import image_id
+
+    def with_image(step: Step) -> Step:
+        if step.env.image is None:
+            return step
+        try:
+            found = "" if inherit else image_id(step.env.image)
+        except PenstockError as error:
+            raise BadSpec(f'step "{step.name}": image {step.env.image}: {error}', step.where) from None
+        return replace(step, env=replace(step.env, inherit=inherit, image_id=found))
+
+    return replace(pipeline, steps=tuple(with_image(step) for step in pipeline.steps))
 
 
 def _read(parts: Parts, path: Path, file: str, default_name: str) -> Pipeline:
@@ -130,7 +153,8 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     """
     root = parts.layout.root
     warnings: list[str] = []
-    skip = _without_large(root, skipper(root, [repo.path for repo in pipeline.repos if repo.path]), warnings)
+    apart = [repo.path for repo in pipeline.repos if repo.path] + _exported(pipeline)
+    skip = _without_large(root, skipper(root, apart), warnings)
     try:
         whole = scan(root, parts.layout.scans / ".code", skip).commit(parts.objects.blobs)
     except BadOutput as error:
@@ -145,6 +169,12 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     with parts.objects.writer() as writer:
         entries = sorted((path.encode(), content) for path, content in counted.items())
         return pages_map.build(Pages(parts.objects.blobs, writer), entries), tuple(warnings)
+
+
+def _exported(pipeline: Pipeline) -> list[str]:
+    """What copies of outputs in the project are called: they are no code."""
+    places = [step.export.to.removeprefix("sqlite:///") for step in pipeline.steps if step.export is not None]
+    return places + [f"{place}-journal" for place in places]
 
 
 def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:

@@ -1,4 +1,4 @@
-"""Pipelines that no file of the project says: put in force together with one run over them, run again, stopped, started.
+"""Pipelines that no file of the project says: put in force with one run over them, run again, stopped, started.
 
 A stopped pipeline stays in force and keeps its repos; commits open no jobs of it. When it is started, one job of each
 step catches up with the heads.
@@ -6,7 +6,7 @@ step catches up with the heads.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -30,17 +30,17 @@ class Given(Struct, frozen=True):
 
 
 def install(
-    parts: Parts, given: Sequence[Given], *, update: bool = False, reprocess: bool = False
+    parts: Parts, given: Sequence[Given], *, update: bool = False, reprocess: bool = False, inherit: bool = False
 ) -> tuple[list[Version], Run | None]:
     """Put pipelines in force and open one run over them at the heads as they are, of those that are not stopped.
 
-    With `update` they may exist: their unfinished jobs of older versions end. With `reprocess` everything runs again.
-    Raises AlreadyExists, BadSpec, Refused; then nothing is written.
+    With `update` they may exist: their unfinished jobs of older versions end. With `reprocess` everything runs again,
+    with `inherit` no step runs in a container. Raises AlreadyExists, BadSpec; then nothing is written.
     """
-    for item in given:
-        check_able(item.pipeline)
     with parts.objects.session():
-        frozen = [frozen_with(parts, item.pipeline, item.file) for item in given]
+        frozen = [frozen_with(parts, item.pipeline, item.file, inherit) for item in given]
+        for item in frozen:
+            check_able(item.pipeline)
         with parts.store.transaction(durable=True):
             there = parts.pipelines()
             taken = [item.pipeline.name for item in given if item.pipeline.name in there]
@@ -54,7 +54,7 @@ def run_again(parts: Parts, name: str, *, reprocess: bool = False) -> Run:
     """A run over a pipeline in force at the heads as they are. Raises NotFound, Refused."""
     with parts.store.transaction(durable=True):
         version = _in_force(parts, name)
-        if _stopped(parts, name):
+        if name in parts.stopped():
             raise Refused(f"pipeline {name!r} is stopped; start it first")
         if reprocess:
             pipeline = parts.pipeline(name, version.number)
@@ -69,7 +69,7 @@ def stop_pipeline(parts: Parts, name: str) -> None:
     """Let commits open no more jobs of a pipeline, and end those that are not done. Raises NotFound, Refused."""
     with parts.store.transaction(durable=True):
         _in_force(parts, name)
-        if _stopped(parts, name):
+        if name in parts.stopped():
             raise Refused(f"pipeline {name!r} is stopped already")
         parts.store.execute("stop_pipeline", name=name, moment=parts.now())
         _end_jobs(parts, {name: None}, Reason.USER)
@@ -79,7 +79,7 @@ def start_pipeline(parts: Parts, name: str) -> Run:
     """Let commits open jobs of a pipeline again, with one run that catches up. Raises NotFound, Refused."""
     with parts.store.transaction(durable=True):
         version = _in_force(parts, name)
-        if not _stopped(parts, name):
+        if name not in parts.stopped():
             raise Refused(f"pipeline {name!r} is not stopped")
         parts.store.execute("stop_pipeline", name=name, moment=None)
         opened = _open(parts, [version])
@@ -94,10 +94,6 @@ def _in_force(parts: Parts, name: str) -> Version:
     return parts.version(name, known[name][0])
 
 
-def _stopped(parts: Parts, name: str) -> bool:
-    return any(row["name"] == name and row["stopped"] is not None for row in parts.store.fetch("pipelines"))
-
-
 def _apply(parts: Parts, frozen: Sequence[Frozen], reprocess: bool) -> list[Version]:
     salt = parts.new_id() if reprocess else None
     versions = [apply(parts, item, salt) for item in frozen]
@@ -105,7 +101,7 @@ def _apply(parts: Parts, frozen: Sequence[Frozen], reprocess: bool) -> list[Vers
     return versions
 
 
-def _end_jobs(parts: Parts, pipelines: dict[str, int | None], reason: Reason) -> None:
+def _end_jobs(parts: Parts, pipelines: Mapping[str, int | None], reason: Reason) -> None:
     """End the jobs of some pipelines that are not done, except those of the version that stands there."""
     for job in parts.store.load(Job, "active_jobs"):
         if job.pipeline in pipelines and job.state != JobState.DONE and job.version != pipelines[job.pipeline]:
@@ -114,7 +110,7 @@ def _end_jobs(parts: Parts, pipelines: dict[str, int | None], reason: Reason) ->
 
 def _open(parts: Parts, versions: Collection[Version]) -> Run | None:
     """A run over some pipelines and all downstream. It belongs to the pipeline if there is only one."""
-    awake = [version for version in versions if not _stopped(parts, version.pipeline)]
+    awake = [version for version in versions if version.pipeline not in parts.stopped()]
     seeds = {(item.pipeline, step.name) for item in awake for step in parts.pipeline(item.pipeline, item.number).steps}
     one = awake[0] if len(awake) == 1 else None
     opening = Opening("run", one.pipeline if one else None, one.number if one else None)

@@ -85,7 +85,7 @@ def advance(
     set_heads(parts, heads, now)
     moved = fire(parts, heads, now) if fires else heads
     in_force = in_force or parts.pipelines()
-    asleep = {row["name"] for row in store.fetch("pipelines") if row["stopped"] is not None}
+    asleep = parts.stopped() - {pipe for pipe, _ in seeds}
     specs = [spec for _, spec in in_force.values() if spec.name not in asleep]
     edges = arrows(specs)
     order = wave({*seeds, *readers(specs, moved)}, edges)

@@ -7,6 +7,8 @@ update "commit" set finished = created;
 alter table "commit" add column forgotten integer;
 -- The commit of another branch that was merged into it: its second parent.
 alter table "commit" add column merged text;
+create index commit_parent on "commit" (repo, parent);
+create index commit_merged on "commit" (repo, merged) where merged is not null;
 create unique index commit_open on "commit" (repo, branch) where finished is null;
 
 -- How many of a branch's commits keep their bytes, and how long (microseconds); a commit within either is kept.

@@ -21,6 +21,9 @@ create index task_stopped on task (seq) where stop is not null and state <> 'don
 -- The commits of a run.
 create index commit_run on "commit" (run);
 
+-- The pipeline of the input that a trigger is for.
+alter table trigger add column pipeline text;
+
 -- A repo that gets a file at each time of a `cron` input.
 create table clock (
     repo      text primary key references repo (name) on delete cascade,

@@ -71,8 +71,8 @@ where repo = :repo and (parent = :id or merged = :id);
 select * from "commit" where repo = :repo and branch = :branch and finished is null;
 
 -- name: open_commits
--- All open commits; those of one id belong together.
-select * from "commit" where finished is null order by seq;
+-- All open commits; those of one id belong together. By their index: the order alone would have all commits read.
+select * from "commit" indexed by commit_open where finished is null order by seq;
 
 -- name: set_opened
 -- Say of the commits of an id which run they opened.
@@ -122,8 +122,8 @@ with recursive walk (seq, id, parent, merged, side) as (
 select id from walk limit :limit;
 
 -- name: children
--- The commits that follow one, oldest first.
-select * from "commit" where repo = :repo and parent = :id order by seq;
+-- The commits that follow one or merged it, oldest first.
+select * from "commit" where repo = :repo and (parent = :id or merged = :id) order by seq;
 
 -- name: triggers
 -- The branches of a repo that move by themselves.
@@ -136,6 +136,14 @@ select * from trigger where every is not null or cron is not null order by repo,
 -- name: delete_trigger
 -- Let a branch no longer move by itself.
 delete from trigger where repo = :repo and branch = :branch;
+
+-- name: triggers_of
+-- The branches that move for the inputs of a pipeline.
+select * from trigger where pipeline = :pipeline;
+
+-- name: delete_triggers_of
+-- Let branches no longer move for the inputs of a pipeline.
+delete from trigger where pipeline = :pipeline;
 
 -- name: fired
 -- Remember when a trigger fired.
@@ -171,7 +179,7 @@ on conflict (name) do update set version = :version, deleted = null;
 
 -- name: delete_pipeline
 -- Take a pipeline out of force; its versions, runs and results stay readable.
-update pipeline set deleted = :now where name = :name;
+update pipeline set deleted = :now, stopped = null where name = :name;
 
 -- name: stop_pipeline
 -- Let commits open no jobs of a pipeline any more, or let them again.

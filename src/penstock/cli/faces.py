@@ -1,0 +1,12 @@
+"""The commands of other systems, and the translation of their definitions."""
+
+from __future__ import annotations
+
+from penstock.cli.lazy import noun
+from penstock.compat.pachyderm.commands import pachctl
+from penstock.compat.pachyderm.commands.importing import import_pachyderm
+
+__all__ = ["import_", "pachctl"]
+
+import_ = noun("import", "Translate the definitions of another system.")
+import_.add_command(import_pachyderm)

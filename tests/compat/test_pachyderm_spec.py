@@ -1,0 +1,263 @@
+"""Pachyderm's specs: every field is translated, left out with a sentence, or refused by name at its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.compat.pachyderm import inputs, spec
+from penstock.compat.pachyderm.spec import Read, read_specs
+from penstock.model.errors import BadSpec
+from penstock.model.spec import Env, Export, InputSpec, Pipeline, Resources, Retry, Step
+from penstock.text.marked import read_marked, read_marked_stream
+from penstock.text.written import write_yaml
+
+#: Every field that our reader knows how to say.
+WHOLE: dict[str, Any] = {
+    "pipeline": {"name": "edges", "project": {"name": "default"}},
+    "description": "Outlines.",
+    "transform": {
+        "image": "pachyderm/opencv",
+        "cmd": ["python3", "edges.py"],
+        "stdin": ["one", "two"],
+        "err_cmd": ["sh"],
+        "err_stdin": ["test -e ok"],
+        "accept_return_code": [2, 1],
+        "env": {"LEVEL": "3"},
+        "working_dir": "src",
+    },
+    "input": {"pfs": {"repo": "images", "glob": "/*"}},
+    "resource_requests": {"cpu": 1.5},
+    "resource_limits": {"cpu": 4},
+    "datum_timeout": "1m30s",
+    "datum_tries": 5,
+    "job_timeout": "1h",
+    "reprocess_spec": "every_job",
+    "output_branch": "out",
+    "egress": {"URL": "s3://bucket/edges"},
+}
+
+
+def read(*specs: dict[str, Any], bare: bool = False) -> Read:
+    return read_specs([(json.dumps(list(specs)).encode(), "specs.json")], bare=bare)
+
+
+def pipelines(*specs: dict[str, Any], bare: bool = False) -> list[Pipeline]:
+    return read(*specs, bare=bare).pipelines(["images", "labels"], lambda name: True)
+
+
+def step(changes: dict[str, Any], bare: bool = True) -> Step:
+    base = {"pipeline": {"name": "edges"}, "transform": {"cmd": ["true"]}}
+    (pipeline,) = pipelines({**base, "input": {"pfs": {"repo": "images", "glob": "/*"}}, **changes}, bare=bare)
+    return pipeline.steps[0]
+
+
+def refused(text: str, file: str = "edges.json") -> BadSpec:
+    with pytest.raises(BadSpec) as caught:
+        read_specs([(text.encode(), file)]).pipelines(["images"], lambda name: True)
+    return caught.value
+
+
+def test_every_field_that_can_be_said() -> None:
+    (pipeline,) = pipelines(WHOLE)
+    (edges,) = pipeline.steps
+    assert (pipeline.name, pipeline.description) == ("edges", "Outlines.")
+    assert {repo.name: repo.branch for repo in pipeline.repos} == {"images": "master", "edges": "out"}
+    source = edges.input
+    assert source is not None
+    assert (source.kind, source.repo, source.branch, source.glob) == ("glob", "images", "master", "/*")
+    assert edges.run == ("python3", "edges.py")
+    assert edges.stdin == "one\ntwo\n"
+    assert edges.err_run[:2] == ("sh", "-c") and edges.err_run[-2:] == ("test -e ok", "sh")
+    assert edges.accept_exit == (1, 2)
+    assert edges.env == Env(False, {"LEVEL": "3"}, "pachyderm/opencv")
+    assert (edges.workdir, edges.output, edges.pfs, edges.reuse) == ("src", "edges", True, False)
+    assert edges.resources == Resources(2)
+    assert edges.retry == Retry(5, 90.0)
+    assert edges.timeout == 3600.0
+    assert isinstance(edges.export, Export) and edges.export.to == "s3://bucket/edges"
+
+
+def test_what_is_not_said() -> None:
+    plain = step({})
+    assert plain.env == Env() and plain.retry == Retry(3) and plain.resources == Resources(1)
+    assert plain.reuse and plain.pfs and plain.export is None and plain.timeout is None
+    assert step({}, bare=False).env.image == spec.IMAGE
+    assert step({"datum_tries": 0, "job_timeout": "", "egress": {}, "output_branch": None}) == plain
+    (pipeline,) = pipelines({"pipeline": {"name": "a"}, "transform": {"cmd": ["true"]}}, bare=True)
+    assert pipeline.steps[0].input is None and pipeline.steps[0].output == "a"
+
+
+def test_tables() -> None:
+    url = {"url": "postgresql://db/flowers", "file_format": {"type": "CSV", "columns": ["a", "b"]}}
+    found = step({"egress": {"sql_database": url}}).export
+    assert found is not None
+    assert (found.to, found.format, found.columns) == ("postgresql://db/flowers", "csv", ("a", "b"))
+    assert step({"egress": {"object_storage": {"url": "s3://bucket"}}}).export is not None
+
+
+def test_inputs_of_all_kinds() -> None:
+    left = {"pfs": {"name": "a", "repo": "images", "branch": "dev", "glob": "/(*).png", "joinOn": "$1"}}
+    right = {"pfs": {"repo": "labels", "glob": "/(*).txt", "join_on": "$1", "outer_join": True, "lazy": True}}
+    grouped = {"pfs": {"name": "g", "repo": "images", "glob": "/(*)-*", "group_by": "$1", "empty_files": True}}
+    told = {"pfs": {"name": "r", "repo": "labels", "glob": "/", "reference": True}}
+    tree = {"cross": [{"join": [left, right]}, {"union": [{"group": [grouped]}, told]}]}
+    found = step({"input": tree}).input
+    assert found is not None and found.kind == "cross"
+    assert [part.kind for part in found.parts] == ["join", "union"]
+    one, two, three, four = found.leaves()
+    assert (one.name, one.branch, one.on) == ("a", "dev", "$1")
+    assert (two.name, two.branch, two.outer, two.layout) == ("labels", "master", True, "link")
+    assert (three.by, three.layout) == ("$1", "empty")
+    assert not four.counts
+    ticks = step({"input": {"cron": {"name": "tick", "spec": "@daily", "overwrite": True}}}).input
+    assert isinstance(ticks, InputSpec) and ticks.cron is not None
+    assert (ticks.repo, ticks.cron.expression, ticks.cron.overwrite) == ("edges-tick", "0 0 * * *", True)
+
+
+def test_several_in_a_file_in_every_form() -> None:
+    named = {"pipeline": {"name": "one"}, "transform": {"cmd": ["true"]}}
+    one = {**named, "input": {"pfs": {"repo": "images", "glob": "/"}}}
+    two = {**one, "pipeline": {"name": "two"}, "input": {"pfs": {"repo": "one", "glob": "/"}}}
+    forms = {
+        "list.json": json.dumps([one, two]),
+        "stream.json": json.dumps(one) + "\n\n" + json.dumps(two, indent=2),
+        "documents.yaml": "# both\n---\n" + write_yaml(one) + "---\n" + write_yaml(two) + "---\n",
+        "list.yml": write_yaml([one, two]),
+        "stdin": json.dumps(one) + json.dumps(two),
+    }
+    for file, text in forms.items():
+        found = read_specs([(text.encode(), file)], bare=True).pipelines(["images"], lambda name: True)
+        assert [pipeline.name for pipeline in found] == ["one", "two"], file
+    lines = forms["documents.yaml"].splitlines()
+    second = read_marked_stream(forms["documents.yaml"], "documents.yaml")[1]
+    assert lines[second.line - 1].startswith("pipeline:") and second.line > 5
+    with pytest.raises(BadSpec, match=r'x\.json:.* pipeline "one" was given before, at x\.json:1:'):
+        read_specs([((json.dumps(one) * 2).encode(), "x.json")])
+
+
+LEFT_OUT = [
+    *((f"spec.{field}", {field: {"x": 1}}) for field in spec._SPEC.left_out),
+    *((f"transform.{field}", {"transform": {"cmd": ["true"], field: True}}) for field in spec._TRANSFORM.left_out),
+    *((f"resources.{field}", {"resource_limits": {field: "1G"}}) for field in spec._RESOURCES.left_out),
+]
+REFUSED = [
+    *((field, {field: {"x": 1}}) for field in spec._SPEC.refused),
+    *((field, {"transform": {"cmd": ["true"], field: [1]}}) for field in spec._TRANSFORM.refused),
+    *((field, {"input": {"pfs": {"repo": "images", "glob": "/", field: {"x": 1}}}}) for field in inputs._PFS.refused),
+    *((field, {"input": {field: {"x": 1}}}) for field in inputs._NODE.refused),
+    ("secret", {"egress": {"sql_database": {"url": "postgresql://h/d", "secret": {"name": "x"}}}}),
+    ("project", {"pipeline": {"name": "edges", "project": {"name": "other"}}}),
+    ("project", {"input": {"pfs": {"repo": "images", "glob": "/", "project": "other"}}}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), LEFT_OUT, ids=[name for name, _ in LEFT_OUT])
+def test_what_is_left_out_is_told(name: str, changes: dict[str, Any]) -> None:
+    base = {"pipeline": {"name": "edges"}, "transform": {"cmd": ["true"]}}
+    (note,) = read({**base, **changes}).notes
+    assert note.startswith("specs.json:1:") and f"`{name.partition('.')[2]}` is left out: " in note
+
+
+@pytest.mark.parametrize(("name", "changes"), REFUSED)
+def test_what_is_refused_is_named(name: str, changes: dict[str, Any]) -> None:
+    base = {"pipeline": {"name": "edges"}, "transform": {"cmd": ["true"]}}
+    error = refused(json.dumps({**base, **changes}, indent=1))
+    assert f"`{name}` is refused: " in error.message
+    line = int(error.where.split(":")[1])
+    key = json.dumps({**base, **changes}, indent=1).splitlines()[line - 1]
+    assert name in key or "other" in key
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"transform": None}, "`transform` is missing"),
+        ({"transform": {"image": "x"}}, "no command specified"),
+        ({"transform": {"cmd": "ls"}}, "expected a list of words"),
+        ({"transform": {"cmd": ["true"], "err_stdin": ["x"]}}, "`err_stdin` is what `err_cmd` reads"),
+        ({"pipeline": {}}, "`pipeline` is missing"),
+        ({"pipeline": {"name": "a b"}}, "is no name"),
+        ({"parallelismSpecs": {}}, 'unknown field "parallelismSpecs"; did you mean "parallelism_spec"?'),
+        ({"input": {"pfs": {"glob": "/"}}}, "`repo` is missing"),
+        ({"input": {"pfs": {"repo": "images"}}}, "`glob` is missing"),
+        ({"input": {"pfs": {"repo": "imags", "glob": "/"}}}, 'there is no repo "imags"; did you mean "images"?'),
+        ({"input": {"pfs": {"repo": "images", "glob": "/["}}}, "glob"),
+        ({"input": {"pfs": {"repo": "images", "glob": "/"}, "cron": {"name": "x", "spec": "@daily"}}}, "exactly one"),
+        ({"input": {"pfs": {"repo": "images", "glob": "/", "repo_type": "meta"}}}, 'expected "user"'),
+        ({"input": {"pfs": {"repo": "images", "glob": "/", "name": "out"}}}, 'cannot be named "out"'),
+        ({"input": {"pfs": {"repo": "edges", "glob": "/"}}}, "it cannot read what it writes"),
+        ({"input": {"cron": {"name": "x", "spec": "@every 1h"}}}, "expected five fields"),
+        ({"datum_tries": -1}, "expected a number from 1"),
+        ({"datum_timeout": "soon"}, "is no duration"),
+        ({"reprocess_spec": "never"}, 'expected "until_success" or "every_job"'),
+        ({"resource_limits": {"cpu": "many"}}, "cpu: expected a number"),
+        ({"egress": {"URL": "gs://bucket"}}, "cannot be exported to"),
+        ({"egress": {"URL": "s3://b", "sql_database": {"url": "x"}}}, "exactly one"),
+    ],
+)
+def test_what_is_wrong_has_a_place(changes: dict[str, Any], message: str) -> None:
+    base = {"pipeline": {"name": "edges"}, "transform": {"cmd": ["true"], "image": "x"}}
+    error = refused(json.dumps({**base, **changes}, indent=2))
+    assert message in error.message
+    assert error.where.startswith("edges.json:") and len(error.where.split(":")) == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '"x"', "{", "---\n---\n", "a: [", "[[]]", "null"])
+def test_what_is_no_spec(text: str) -> None:
+    assert refused(text, "x.yaml").where.startswith("x.yaml:")
+
+
+def test_a_file_of_ours_says_the_same() -> None:
+    from penstock.text.pipeline import read_pipeline
+
+    montage = {
+        "pipeline": {"name": "montage"},
+        "description": "All.",
+        "transform": {"cmd": ["sh"], "stdin": ["echo 1e3: no"]},
+        "input": {"cross": [{"pfs": {"repo": "images", "glob": "/"}}, {"pfs": {"repo": "edges", "glob": "/"}}]},
+    }
+    found = read({**WHOLE, "output_branch": "master"}, montage)
+    tree = found.tree(found.specs, "both")
+    text = write_yaml(tree.plain())
+    again = read_pipeline(text, "pipeline.yaml", known_repos=(), has_file=lambda name: True, default_name="x")
+    assert again.description == "edges: Outlines.\nmontage: All."
+    assert [step.name for step in again.steps] == ["edges", "montage"]
+    assert again.step("montage").stdin == "echo 1e3: no\n"
+    assert "input: images@master:/*" in text
+
+
+leaf = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6) | st.text(max_size=12)
+word = st.from_regex(r"[-+.0-9eExo_a-z:~]{0,8}", fullmatch=True)
+values = st.recursive(leaf | word, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(word, inner, max_size=4))
+
+
+@given(st.dictionaries(word, values, max_size=4))
+def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
+    try:
+        text = write_yaml(value)
+        found = read_marked(text, "x.yaml").plain()
+    except BadSpec as error:
+        assert "cannot stand in a file" in error.message or "is not UTF-8" in error.message
+        return
+    assert found == value and json.dumps(found) == json.dumps(value)
+
+
+fields = st.sampled_from(sorted(spec._SPEC.taken | spec._TRANSFORM.taken | inputs._PFS.taken | inputs._NODE.taken))
+anything = st.recursive(
+    leaf | st.sampled_from(["edges", "/*", "images"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(anything)
+def test_nothing_else_than_a_bad_spec(value: Any) -> None:
+    try:
+        read_specs([(json.dumps(value).encode(), "x.json")]).pipelines(["images"], lambda name: False)
+    except BadSpec as error:
+        assert error.where.startswith("x.json:")
