@@ -112,7 +112,7 @@ def test_dependencies_are_bounded_few_and_used() -> None:
     wanted = [*PROJECT["project"]["dependencies"], *(line for lines in extras.values() for line in lines)]
     assert all(">=" in line and ",<" in line for line in wanted)
     modules = {"pyyaml": "yaml"}
-    names = [re.split(r"[><=]", line)[0].lower() for line in wanted]
+    names = [re.split(r"[><=\[]", line)[0].lower() for line in wanted]
     # `testing` is for those who write another back end; they bring the test tools themselves.
     shipped = set(MODULES) - set(layer("testing"))
     used = {name.split(".")[0] for path in shipped for name in imports(path)}

