@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 # Extra words for pytest: make test T="tests/engine -k pack"
 T ?=
 # Real services that tests ask for; see ci/services.sh.
-# Ceph's S3 gateway needs Debian packages; it is left out where they are not there and cannot be installed.
-OPTIONAL := rgw
-SERVICES ?= moto $(shell { command -v radosgw || { [ "$$(id -u)" = 0 ] && command -v apt-get; }; } >/dev/null && echo rgw)
+# Ceph's S3 gateway and PostgreSQL come as Debian packages; they are left out where those cannot be had.
+OPTIONAL := postgres rgw
+DEBIAN := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
+SERVICES ?= moto $(if $(DEBIAN),postgres rgw)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Directories too: a file that goes leaves its trace there.

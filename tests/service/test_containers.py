@@ -38,8 +38,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     env = {**os.environ, "DOCKER_BUILDKIT": "0"}
     words = [containers.engine(), "build", "--network", "host", "-q", "-t", name, str(folder)]
     subprocess.run(words, check=True, env=env, capture_output=True)
-    yield name
-    subprocess.run([containers.engine(), "rmi", "-f", name], check=True, capture_output=True)
+    try:
+        words = [containers.engine(), "run", "--rm", "--network", "host", name, "true"]
+        tried = subprocess.run(words, check=False, capture_output=True, text=True)
+        if tried.returncode:
+            pytest.skip(f"{containers.engine()} answers and runs nothing here: {tried.stderr.strip()[-200:]}")
+        yield name
+    finally:
+        subprocess.run([containers.engine(), "rmi", "-f", name], check=True, capture_output=True)
 
 
 def running(lab: Any) -> list[str]:

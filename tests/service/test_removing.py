@@ -527,7 +527,14 @@ TABLE: dict[str, list[list[Callable[[Any], None]]]] = {
         [branch_stays],
     ],
     "commit squash REPO@REF": [
-        [commit_open(removing.squash), commit_made(removing.squash), squash_alone, squash_fork, squash_head, squash_unfinished],
+        [
+            commit_open(removing.squash),
+            commit_made(removing.squash),
+            squash_alone,
+            squash_fork,
+            squash_head,
+            squash_unfinished,
+        ],
         [squash_read],
         [squash_goes],
         [squash_after, squash_before],

@@ -25,9 +25,7 @@ _KEYS = (
     *("env", "output", "resources", "retry", "reuse"),
     *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
 )
-_LATER = frozenset(
-    {"outputs", "inputs_data", "outputs_data", "priority", "supports_termination", "grace", "site"}
-)
+_LATER = frozenset({"outputs", "inputs_data", "outputs_data", "priority", "supports_termination", "grace", "site"})
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.

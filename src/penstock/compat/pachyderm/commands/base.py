@@ -1,0 +1,133 @@
+"""`pachctl VERB NOUN`: the group of all verbs, and what its commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from penstock.model.ids import Reference
+    from penstock.service.parts import Parts
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Nouns(click.Group):
+    """The nouns of a verb; each is also known by its plural."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for name in (cmd_name, cmd_name.removesuffix("s"), cmd_name.removesuffix("es")):
+            found = super().get_command(ctx, name)
+            if found is not None:
+                return found
+        return None
+
+
+@click.pass_context
+def _help_if_alone(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+pachctl = click.Group(
+    "pachctl",
+    help="Pachyderm's commands on this project. What it calls a pipeline is a step here.",
+    invoke_without_command=True,
+    callback=_help_if_alone,
+)
+
+
+def verb(name: str, help: str) -> click.Group:
+    """A verb of `pachctl`; the modules of this package add their nouns to it."""
+    group = _Nouns(name, help=help, invoke_without_command=True, callback=_help_if_alone)
+    pachctl.add_command(group)
+    return group
+
+
+LIST = verb("list", "Print things of a kind.")
+INSPECT = verb("inspect", "Print one thing.")
+CREATE = verb("create", "Make a repo, a branch or a pipeline.")
+UPDATE = verb("update", "Put a new version of a pipeline in force.")
+DELETE = verb("delete", "Delete a thing.")
+START = verb("start", "Open a commit, or let a stopped pipeline go on.")
+FINISH = verb("finish", "Finish an open commit.")
+STOP = verb("stop", "End a job, or let a pipeline sleep.")
+WAIT = verb("wait", "See jobs or commits through to their end.")
+RUN = verb("run", "Run a pipeline at the heads as they are, or make a tick.")
+SQUASH = verb("squash", "Take a commit out of history.")
+PUT = verb("put", "Store files.")
+GET = verb("get", "Read a file.")
+COPY = verb("copy", "Copy files by reference.")
+GLOB = verb("glob", "Print what fits a pattern.")
+DIFF = verb("diff", "Print how files differ.")
+
+raw_option = click.option("--raw", "--json", "raw", is_flag=True, help="Print JSON.")
+full_option = click.option("--full-timestamps", "full", is_flag=True, help="Times as they are, not how long ago.")
+
+
+def force_option(help: str) -> Callable[[_Command], _Command]:
+    """`--force`, with what it overrules."""
+    return click.option("-f", "--force", is_flag=True, help=help)
+
+
+@contextmanager
+def project() -> Iterator[Parts]:
+    """The project here or above."""
+    from pathlib import Path
+
+    from penstock.service import layout
+    from penstock.service.parts import Parts
+
+    parts = Parts.open(layout.find(Path()))
+    try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def show_json(documents: Iterable[Any]) -> None:
+    """One document after the other, as `--raw` prints them."""
+    for document in documents:
+        print(json.dumps(document, indent=4, ensure_ascii=False))
+
+
+def talk(text: str) -> None:
+    """One line on stderr, after all that went to stdout so far."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)
+
+
+def say(text: str, raw: bool, document: Any) -> None:
+    """What a command did, for people or for programs."""
+    if raw:
+        show_json([document])
+    else:
+        talk(text)
+
+
+def see_through(parts: Parts, runs: Iterable[str]) -> None:
+    """Return when these runs are done: driven from here if nobody does, else followed. Raises Interrupted."""
+    from penstock.model.errors import Interrupted
+    from penstock.service.driving.watch import follow_or_drive
+
+    try:
+        follow_or_drive(parts, list(runs), None, None)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped waiting; wait again to go on") from None
+
+
+def branch_reference(parts: Parts, text: str) -> Reference:
+    """`REPO@BRANCH[:PATH]` of a repo that exists; without a branch its default one. Raises NotFound, BadReference."""
+    from msgspec.structs import replace
+
+    from penstock.model.ids import parse_reference
+    from penstock.service import resolve
+
+    reference = parse_reference(text)
+    there = resolve.repo(parts, reference.repo)
+    return replace(reference, ref=reference.ref or there.default_branch)

@@ -1,0 +1,46 @@
+"""`penstock import pachyderm`: Pachyderm's specs become a pipeline file of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from penstock.compat.pachyderm.commands.base import say
+from penstock.compat.pachyderm.commands.pipelines import env_option, read_files
+
+
+@click.command("pachyderm")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The pipeline file to write [stdout].")
+@click.option("--name", metavar="NAME", help="What the pipeline is called; else as its only step, or as the file.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@env_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_pachyderm(
+    files: tuple[str, ...], output: Path | None, name: str | None, force: bool, env: str | None, as_json: bool
+) -> None:
+    """Translate Pachyderm pipeline specs (JSON or YAML, - is stdin) to one pipeline file.
+
+    Every field is translated, left out with a sentence, or refused by name, with file:line:column.
+    """
+    import json
+
+    from penstock.model.errors import AlreadyExists
+    from penstock.text.pipeline import pipeline_of
+    from penstock.text.written import write_yaml
+
+    read = read_files(files, bare=env is not None)
+    only = read.specs[0].name if len(read.specs) == 1 else None
+    tree = read.tree(read.specs, name or only or Path(output or files[0]).stem)
+    # Repos that no step publishes to are made when the file is applied, so all that it reads is known.
+    known = {repo for spec in read.specs for repo in spec.reads}
+    pipeline_of(tree, known_repos=known, has_file=lambda name: True, default_name=tree.value["pipeline"].value)
+    said = tree.plain()
+    if output is None:
+        print(json.dumps(said, ensure_ascii=False) if as_json else write_yaml(said), end="\n" if as_json else "")
+        return
+    if output.exists() and not force:
+        raise AlreadyExists(f"{output}: exists already; name another file, or use --force")
+    output.write_text(write_yaml(said))
+    say(f"wrote {output} with {', '.join(spec.name for spec in read.specs)}", as_json, said)

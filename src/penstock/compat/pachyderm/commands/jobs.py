@@ -1,0 +1,203 @@
+"""`list job`, `inspect job`, `wait job`, `stop job`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.compat.pachyderm.commands.base import (
+    INSPECT,
+    LIST,
+    STOP,
+    WAIT,
+    full_option,
+    project,
+    raw_option,
+    say,
+    see_through,
+    show_json,
+)
+
+if TYPE_CHECKING:
+    from penstock.compat.pachyderm.infos import Described
+    from penstock.model.run import Job, Run
+    from penstock.service.parts import Parts
+
+#: How many rows are read at once.
+PAGE = 500
+
+
+@LIST.command("job")
+@click.argument("job", metavar="[JOB]", required=False)
+@click.option("-p", "--pipeline", metavar="PIPELINE", help="Jobs of this pipeline.")
+@click.option("-x", "--expand", is_flag=True, help="A line per job, not per global job.")
+@click.option("--state", "states", multiple=True, metavar="STATE", help="Only jobs in this state, such as success.")
+@click.option("-n", "--number", type=click.IntRange(1), help="At most so many.")
+@full_option
+@raw_option
+def list_job(
+    job: str | None,
+    pipeline: str | None,
+    expand: bool,
+    states: tuple[str, ...],
+    number: int | None,
+    full: bool,
+    raw: bool,
+) -> None:
+    """List global jobs; the jobs that share the id JOB; or those of a pipeline, newest first."""
+    from itertools import islice
+
+    from penstock.compat.pachyderm.infos import JOB_HEADS, job_cells, job_json, state_of
+    from penstock.compat.pachyderm.show import table
+
+    if job is not None and (pipeline or states):
+        raise click.UsageError("JOB names all that share its id; it goes with neither -p nor --state")
+    if states and not (pipeline or expand):
+        raise click.UsageError("--state goes with -p or -x")
+    wanted = {state.upper().removeprefix("JOB_") for state in states}
+    with project() as parts:
+        if job is None and pipeline is None and not expand:
+            _list_global(parts, number, full, raw)
+            return
+        rows = (row for row in _rows(parts, job, pipeline) if not wanted or state_of(row) in wanted)
+        found = list(islice(rows, number))
+        if raw:
+            show_json(job_json(described(parts, row)) for row in found)
+        else:
+            print(table(JOB_HEADS, [job_cells(row, parts.now(), full) for row in found]), end="")
+
+
+def _rows(parts: Parts, job: str | None, pipeline: str | None) -> Iterable[Job]:
+    from penstock.model.run import Job
+    from penstock.service import resolve
+
+    if job is not None:
+        return parts.store.load(Job, "jobs_of_run", run=resolve.run(parts, job).id)
+    return jobs_of(parts, pipeline)
+
+
+def jobs_of(parts: Parts, pipeline: str | None) -> Iterator[Job]:
+    """The jobs of a pipeline, or of all, newest first. Raises NotFound for a pipeline that never was."""
+    from penstock.model.errors import NotFound
+    from penstock.model.run import Job
+    from penstock.service.resolve import suggestion
+
+    before = 1 << 62
+    while True:
+        if pipeline is None:
+            page = parts.store.load(Job, "jobs", before=before, limit=PAGE)
+        else:
+            page = parts.store.load(Job, "jobs_of_step", step=pipeline, pipeline=None, before=before, limit=PAGE)
+        if not page:
+            break
+        yield from page
+        before = page[-1].seq
+    if pipeline is not None and before == 1 << 62:
+        known = {step.name for _, spec in parts.pipelines().values() for step in spec.steps}
+        if pipeline not in known:
+            raise NotFound(f"there is no pipeline {pipeline!r}{suggestion(pipeline, known)}")
+
+
+def _list_global(parts: Parts, number: int | None, full: bool, raw: bool) -> None:
+    from penstock.compat.pachyderm.infos import job_json
+    from penstock.compat.pachyderm.show import ago, bar, table
+    from penstock.model.moves import JobState, Outcome
+    from penstock.model.run import Job
+
+    now, lines = parts.now(), []
+    for run in _runs(parts, number):
+        jobs = parts.store.load(Job, "jobs_of_run", run=run.id)
+        if raw:
+            show_json([{"job_set": {"id": run.id}, "jobs": [job_json(described(parts, job)) for job in jobs]}])
+            continue
+        left = sum(job.state != JobState.DONE for job in jobs)
+        good = sum(job.outcome in (Outcome.SUCCEEDED, Outcome.RECOVERED) for job in jobs)
+        moved = max((job.finished or job.started or job.created for job in jobs), default=run.created)
+        cells = (str(len(jobs)), bar(good, len(jobs) - left - good, left), ago(run.created, now, full))
+        lines.append((run.id, *cells, ago(moved, now, full)))
+    if not raw:
+        print(table(("ID", "SUBJOBS", "PROGRESS", "CREATED", "MODIFIED"), lines), end="")
+
+
+def _runs(parts: Parts, number: int | None) -> Iterator[Run]:
+    """Runs, newest first."""
+    from itertools import islice
+
+    from penstock.model.run import Run
+
+    def every() -> Iterator[Run]:
+        before = 1 << 62
+        while page := parts.store.load(Run, "runs", before=before, limit=PAGE):
+            yield from page
+            before = page[-1].seq
+
+    return islice(every(), number)
+
+
+def described(parts: Parts, job: Job) -> Described:
+    """A job with what it was defined as."""
+    from penstock.compat.pachyderm.infos import Described
+    from penstock.compat.pachyderm.inputs import MASTER
+    from penstock.model.run import Repo
+
+    repos = parts.store.load(Repo, "repo", name=job.repo) if job.repo is not None else []
+    branch = repos[0].default_branch if repos else MASTER
+    return Described(job, parts.step(job), parts.version(job.pipeline, job.version).salt, branch)
+
+
+@INSPECT.command("job")
+@click.argument("job", metavar="PIPELINE@JOB")
+@full_option
+@raw_option
+def inspect_job(job: str, full: bool, raw: bool) -> None:
+    """Print one job."""
+    from penstock.compat.pachyderm.infos import job_json, job_text
+    from penstock.service import resolve
+
+    with project() as parts:
+        found = described(parts, resolve.job(parts, job))
+        if raw:
+            show_json([job_json(found)])
+        else:
+            print(job_text(found, parts.now(), full), end="")
+
+
+@WAIT.command("job")
+@click.argument("job", metavar="JOB|PIPELINE@JOB")
+@raw_option
+@click.pass_context
+def wait_job(ctx: click.Context, job: str, raw: bool) -> None:
+    """See all jobs that share an id through to their end, and print them, or the one that is named.
+
+    Drives them if nobody does. Exit code 1 if one that is printed did not succeed.
+    """
+    from penstock.compat.pachyderm.infos import JOB_HEADS, job_cells, job_json, state_of
+    from penstock.compat.pachyderm.show import table
+    from penstock.model.run import Job
+    from penstock.service import resolve
+
+    with project() as parts:
+        one = resolve.job(parts, job) if "@" in job else None
+        run = one.run if one else resolve.run(parts, job).id
+        see_through(parts, [run])
+        ended = [row for row in parts.store.load(Job, "jobs_of_run", run=run) if one is None or row.seq == one.seq]
+        if raw:
+            show_json(job_json(described(parts, row)) for row in ended)
+        else:
+            print(table(JOB_HEADS, [job_cells(row, parts.now()) for row in ended]), end="")
+        if any(state_of(row) != "SUCCESS" for row in ended):
+            ctx.exit(1)
+
+
+@STOP.command("job")
+@click.argument("job", metavar="JOB|PIPELINE@JOB")
+@raw_option
+def stop_job(job: str, raw: bool) -> None:
+    """End a job, or all that share an id. What succeeded stays and is used again."""
+    from penstock.service.driving import control
+
+    with project() as parts:
+        sentence = control.stop(parts, job)
+    say(sentence, raw, {"message": sentence})

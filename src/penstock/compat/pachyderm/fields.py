@@ -1,0 +1,75 @@
+"""Taking a Pachyderm message apart: what is translated, what is left out with a sentence, what is refused by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from penstock.text.fields import mapping, nearest
+from penstock.text.nodes import Node
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Message(Struct, frozen=True):
+    """The fields of one message. `left_out` and `refused`: field -> why."""
+
+    taken: frozenset[str]
+    left_out: Mapping[str, str] = {}
+    refused: Mapping[str, str] = {}
+
+    def read(self, node: Node, what: str, notes: list[str]) -> dict[str, Node]:
+        """The fields that are translated, by their names in snake_case; those with nothing in them count as absent.
+
+        What is left out becomes a note. Raises BadSpec for what is refused or unknown.
+        """
+        values = mapping(node, what)
+        found: dict[str, Node] = {}
+        for key, place in (node.keys or {}).items():
+            field, value = snake(key), values[key]
+            if field not in self.taken and field not in self.left_out and field not in self.refused:
+                known = {*self.taken, *self.left_out, *self.refused}
+                place.fail(f'{what}: unknown field "{key}"{nearest(field, known)}')
+            if field in found:
+                place.fail(f"{what}: `{field}` was given before, at {found[field].line}:{found[field].column}")
+            if not says(value):
+                continue
+            if field in self.refused:
+                place.fail(f"{what}: `{field}` is refused: {self.refused[field]}")
+            if field in self.left_out:
+                notes.append(f"{place.where}: {what}: `{field}` is left out: {self.left_out[field]}")
+            else:
+                found[field] = value
+        return found
+
+
+def snake(key: str) -> str:
+    """A field's name as the specs spell it, which also take the spelling of JSON.
+
+    >>> snake("joinOn"), snake("join_on"), snake("URL")
+    ('join_on', 'join_on', 'url')
+    """
+    return _HUMP.sub("_", key).lower()
+
+
+def says(node: Node) -> bool:
+    """Whether a field is set: a zero, an empty text, list or mapping, and null are as if it was not there."""
+    return node.value not in (None, False, 0, "", [], {})
+
+
+def scalar(value: Any, at: Node) -> Node:
+    """A value at the place of what it was translated from."""
+    return Node(value, at.file, at.line, at.column, str(value))
+
+
+def sequence(items: Sequence[Node], at: Node) -> Node:
+    return Node(list(items), at.file, at.line, at.column)
+
+
+def made(items: Mapping[str, Node], at: Node) -> Node:
+    """A mapping whose keys stand where their values do."""
+    keys = {name: Node(name, item.file, item.line, item.column, name) for name, item in items.items()}
+    return Node(dict(items), at.file, at.line, at.column, keys=keys)
