@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from penstock import Project
+from penstock.model.ids import parse_reference
+from penstock.service.data import commits, triggers
 
 HERE = Path(__file__).parent
 
@@ -35,6 +37,9 @@ steps:
   total:
     input: count:/
     run: [sh, -c, 'cat "$PENSTOCK_IN"/count/* | sort > "$PENSTOCK_OUT"/total.txt']
+  pair:
+    input: {join: [{repo: texts, glob: /(*).txt, on: $1}, {repo: count, glob: /(*).txt, on: $1}]}
+    run: [sh, -c, 'cat "$PENSTOCK_IN"/*/* > "$PENSTOCK_OUT/$(ls "$PENSTOCK_IN"/texts)"']
   greet:
     after: [total]
     each: {name: [Ada, Grace]}
@@ -46,7 +51,7 @@ steps:
 
 
 def fill(lab: Path) -> None:
-    """Two runs with linked data, parameters, a failure and a plain repo."""
+    """Two runs with linked data, parameters, a failure, a join, and a plain repo with an open commit and a trigger."""
     (lab / "texts").mkdir(parents=True)
     for text in ("one", "two three", "four five six"):
         (lab / "texts" / f"{text.split()[0]}.txt").write_text(f"{text}\n")
@@ -57,6 +62,9 @@ def fill(lab: Path) -> None:
         (lab / "texts" / "one.txt").write_text("one seven\n")
         project.run()
         project.put("notes", lab / "count.py", message="a note")
+        triggers.set_trigger(project.parts, parse_reference("notes@stable"), "main", commits=2)
+        commits.start(project.parts, [parse_reference("notes@draft")])
+        project.put("notes@draft", lab / "pipeline.yaml")
     with sqlite3.connect(lab / ".penstock" / "state.db") as database:
         database.execute("pragma wal_checkpoint(truncate)")
     database.close()

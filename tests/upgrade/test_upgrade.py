@@ -10,6 +10,7 @@ import pytest
 from penstock import Project
 from penstock.service.answers.fsck import fsck
 from penstock.service.answers.logs import logs
+from penstock.service.data import commits
 
 KEPT = sorted(Path(__file__).parent.glob("*.tar.gz"))
 
@@ -42,4 +43,15 @@ def test_it_is_worked_on(lab: Path) -> None:
         (lab / "texts" / "new.txt").write_text("a b c d e\n")
         changed = {job.step: job.tasks for job in project.run().jobs}
         assert (changed["count"].processed, changed["count"].reused, changed["total"].processed) == (1, 3, 1)
+        assert list(fsck(project.parts, data=True)) == []
+
+
+def test_an_open_commit_and_a_trigger_go_on(lab: Path) -> None:
+    with Project.open(lab) as project:
+        if not any(found["branch"] == "stable" for found in project.parts.store.fetch("triggers", repo="notes")):
+            pytest.skip("kept before there were open commits and triggers")
+        commits.finish(project.parts, "notes@draft")
+        assert [item.path for item in project.ls("notes@draft")] == ["pipeline.yaml"]
+        project.put("notes", lab / "pipeline.yaml")
+        assert project.log("notes@stable")[0].commit == project.log("notes")[0].commit
         assert list(fsck(project.parts, data=True)) == []
