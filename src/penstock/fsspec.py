@@ -124,7 +124,7 @@ class PenstockFileSystem(AbstractFileSystem):
     ) -> io.IOBase:
         path = self._strip_protocol(path)
         if mode == "rb":
-            return _Download(path, self._reader(path), block_size or AHEAD)
+            return _Download(self, path, self._reader(path), block_size or AHEAD)
         if mode not in ("wb", "xb"):
             raise ValueError(f"mode {mode!r}: a file is read (rb) or written as a whole (wb, xb)")
         if mode == "xb" and self.exists(path):
@@ -297,8 +297,10 @@ class _Place:
 class _Download(io.BufferedReader):
     mode = "rb"
 
-    def __init__(self, path: str, reader: Reader, ahead: int) -> None:
+    def __init__(self, fs: PenstockFileSystem, path: str, reader: Reader, ahead: int) -> None:
         super().__init__(Stream(reader), ahead)
+        # Whoever keeps the file alone, `fsspec.open(URL).open()`, keeps the project open too.
+        self.fs = fs
         self.path, self.size = path, reader.size
 
 
