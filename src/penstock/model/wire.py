@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from penstock.model.spec import Batch as Batching
+from penstock.model.spec import Retry
 
 
 class Recipe(Struct, frozen=True):
@@ -34,6 +35,15 @@ class Recipe(Struct, frozen=True):
     batch: Batching | None = None  #: one process serves many attempts
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     container: tuple[str, str] | None = None  #: the program of the engine, and the id of the image
+    memory: int = 0  #: bytes each may use, 0: not limited
+    gpus: int = 0  #: devices each gets, by their indices
+    nodes: int = 1  #: whole nodes each gets
+    time: float | None = None  #: seconds each says it takes at most
+    terminates: bool = False  #: whether SIGTERM, `grace` before the walltime, makes it checkpoint and leave
+    filled: bool = False  #: whether `argv` and `stdin` name parameters, as `{i:03d}`
+    retry: Retry = Retry()  #: after which ends there is another try
+    told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
+    priority: int = 0
 
 
 class Input(Struct, frozen=True):
@@ -56,7 +66,10 @@ class Assignment(Struct, frozen=True, omit_defaults=True):
     token: int
     params: dict[str, Any]
     inputs: tuple[Input, ...] = ()
-    last: bool = True  #: whether the task is not tried again if this fails
+    tries: int = 0  #: how many tries before this one count
+    memory: int = 0  #: bytes, if not as the recipe says
+    seconds: float | None = None  #: the time it says it takes, and its timeout, if not as the recipe says
+    data: dict[str, Any] = field(default_factory=dict)  #: user data by name
 
 
 class Batch(Struct, frozen=True):
@@ -103,6 +116,7 @@ class Result(Struct, frozen=True):
     ended: int
     log: LogSpan | None
     stats: Stats = field(default_factory=Stats)
+    data: dict[str, Any] = field(default_factory=dict)  #: user data it wrote, by name
 
 
 class Started(Struct, frozen=True):
@@ -143,4 +157,8 @@ class Hello(Struct, frozen=True):
 
     name: str
     pid: int
-    slots: int
+    slots: int  #: processors
+    memory: int = 0  #: bytes; 0: not known
+    gpus: int = 0
+    host: str = ""
+    left: float | None = None  #: seconds until its place ends; None: it does not

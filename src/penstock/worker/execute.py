@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from penstock.engine.retry import next_try
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadOutput, PenstockError
 from penstock.model.moves import Outcome, Reason
@@ -243,7 +244,7 @@ class Executor:
         verdict = judge(flight, end)
         if verdict is not SUCCESS:
             verdict = verdict[0], verdict[1], verdict[2] + self._launcher.sweep(flight)
-        if self._asks(flight, verdict):
+        if self._asks(flight, verdict, end.exit_code):
             try:
                 self._recover(flight, Failure(verdict, end))
                 return
@@ -278,10 +279,13 @@ class Executor:
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         self._tell(flight.batch, told)
 
-    def _asks(self, flight: Flight, verdict: Verdict) -> bool:
+    def _asks(self, flight: Flight, verdict: Verdict, exit_code: int) -> bool:
         """Whether a failure is for the step's `err_run` to judge."""
-        argv, last = flight.batch.recipe.err_argv, flight.assignment.last
-        return bool(argv) and last and flight.failure is None and verdict[1] in _RECOVERABLE
+        recipe = flight.batch.recipe
+        if not recipe.err_argv or flight.failure is not None or verdict[1] not in _RECOVERABLE:
+            return False
+        outcome, reason, _ = verdict
+        return next_try(recipe.retry, flight.assignment.tries + 1, outcome, reason, exit_code) is None
 
     def _recover(self, flight: Flight, failure: Failure) -> None:
         """Start the command that decides whether to go on without this task. Raises PenstockError, OSError."""

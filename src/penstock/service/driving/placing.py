@@ -139,7 +139,6 @@ class Placer(Struct):
 
     def _hand(self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int) -> tuple[Placed, Handover]:
         shared = recipe(self.parts, job)
-        tries = world.step(job).retry.tries
         placed, given = [], []
         for task in tasks:
             self.token += 1
@@ -147,8 +146,7 @@ class Placer(Struct):
             attempt = f"{task.id}-{number}"
             placed.append((task, Attempt(task.seq, number, self.token, worker.name, created=now)))
             inputs = decode_inputs(task.inputs) if task.inputs != NO_INPUTS else ()
-            last = task.tries + 1 >= tries
-            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs, last)))
+            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs, task.tries)))
         return Placed(job.seq, tuple(placed)), Handover(worker, shared, given)
 
 
@@ -169,6 +167,7 @@ def recipe(parts: Parts, job: Job) -> Recipe:
         inherit=step.env.inherit or bool(step.env.image_id),  # that is for the client of the engine alone
         cpus=step.resources.cpus,
         timeout=step.retry.timeout,
+        retry=step.retry,
         grace=DEFAULT_GRACE,
         accept_exit=step.accept_exit,
         stdin=step.stdin,

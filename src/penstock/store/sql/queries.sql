@@ -510,3 +510,58 @@ order by fingerprint limit :limit;
 select job.step, job.run, job."left" as said, count(task.seq) as real
 from job left join task on task.job = job.seq and task.state <> 'done'
 group by job.seq having job."left" <> count(task.seq);
+
+-- name: allocations
+-- A page of what was asked of batch systems, oldest first.
+select * from allocation where seq > :after order by seq limit :limit;
+
+-- name: live_allocations
+-- What was asked of batch systems and is not over.
+select * from allocation where state <> 'ended' order by seq;
+
+-- name: documents
+-- The user data of a pipeline and of its steps.
+select * from document where pipeline = :pipeline order by seq;
+
+-- name: document
+-- One document by its key.
+select * from document where seq = :seq;
+
+-- name: document_named
+-- One document by its name.
+select * from document where pipeline = :pipeline and name = :name;
+
+-- name: documents_of_step
+-- The user data of one step.
+select * from document where pipeline = :pipeline and step = :step order by seq;
+
+-- name: delete_document
+-- Take a document away.
+delete from document where seq = :seq;
+
+-- name: clear_ephemeral
+-- Empty what lives no longer than from one start of a pipeline to the next.
+update document set body = '', revision = revision + 1, run = null, updated = :now
+where pipeline = :pipeline and ephemeral and body <> '';
+
+-- name: number_of
+-- The integer that stands for a pipeline or a step of it.
+select seq from number where pipeline = :pipeline and step is :step;
+
+-- name: numbers_of
+-- The integers that stand for the steps of a pipeline.
+select seq, step from number where pipeline = :pipeline;
+
+-- name: numbered
+-- What an integer stands for.
+select * from number where seq = :seq;
+
+-- name: give_numbers
+-- Give every one of some steps (a JSON list) its integer that has none; null is the pipeline itself.
+insert into number (pipeline, step)
+select :pipeline, value from json_each(:steps) as wanted
+where not exists (select 1 from number where pipeline = :pipeline and step is wanted.value);
+
+-- name: last_number
+-- How many runs a pipeline has had.
+select coalesce(max(number), 0) as number from run where pipeline = :pipeline;
