@@ -127,7 +127,7 @@ def first_expansion(n: int, top: Path) -> dict[str, float]:
         job = parts.store.load(Job, "active_jobs")[-1]
         run = parts.store.load(Run, "run", id=job.run)[0]
         started = time.perf_counter()
-        fact = expand(parts, run, job, 1)
+        fact = expand(parts, run, job)
         seconds = time.perf_counter() - started
         assert isinstance(fact, Expanded)
         found = fact.stored + len(fact.tasks)

@@ -79,6 +79,7 @@ class History:
     kept: dict[int, int] = field(default_factory=dict)  #: job -> bindings it reused without a row
     stale: bool = False  #: somebody wrote what the engine has not seen
     token: int = 0
+    sent: int = 0  #: tasks of lone jobs made in the turn at hand
     now: int = 1000
 
     def __post_init__(self) -> None:
@@ -137,7 +138,9 @@ class History:
                         assert new.hold is None and self.world.runs[new.run].hold is None, "a held job began"
                     assert new.state == old.state or told[f"job.{new.state}", new.id] == 1
                 case Task() if old is None:
-                    self.tasks[len(self.tasks) + 1] = replace(new, seq=len(self.tasks) + 1)
+                    seq = new.seq or max(self.tasks, default=0) + 1
+                    assert seq not in self.tasks
+                    self.tasks[seq] = replace(new, seq=seq)
                 case Task():
                     stored = self.tasks[new.seq]
                     self.moved("task", stored, old, new)
@@ -254,6 +257,18 @@ class History:
             placed.append((task, Attempt(task.seq, task.attempts + 1, self.token, "w1", created=self.now)))
         return f.Placed(job.seq, tuple(placed))
 
+    def send(self, job: Job) -> f.Sent:
+        """The one task of a lone job, on its way."""
+        self.token += 1
+        self.sent += 1
+        task = replace(self.invented(job, 0), seq=len(self.tasks) + self.sent, state=TaskState.ACTIVE, attempts=1)
+        return f.Sent(job.seq, task, Attempt(task.seq, 1, self.token, "w1", created=self.now))
+
+    def lone(self) -> list[Job]:
+        """Lone jobs that may begin."""
+        jobs = [self.world.jobs[seq] for line in self.world.ready.values() for seq in line]
+        return [job for job in jobs if self.world.may_run(job)]
+
     def result(self, task: Task, token: int, end: tuple[str, str | None]) -> tuple[int, Result]:
         return task.seq, Result(task.id, "a", token, *end, 0, end[1] or "", b"tree", int(task.key[0]) % 3, 1, 2, None)
 
@@ -267,8 +282,9 @@ class History:
 
     def driven(self) -> list[f.Fact]:
         """What the drivers of a turn could report: each does a part of what its state asks for."""
-        facts: list[f.Fact] = []
-        for job in self.world.in_state(JobState.EXPANDING):
+        self.sent = 0
+        facts: list[f.Fact] = [self.send(job) for job in self.lone() if self.chance.random() < 0.7]
+        for job in [] if facts else self.world.in_state(JobState.EXPANDING):
             if self.chance.random() < 0.7:
                 facts.append(self.expand(job))
         for job in self.world.in_state(JobState.CLOSING):
@@ -330,7 +346,9 @@ class History:
         self.jobs = {key: replace(job, hold=None) for key, job in self.jobs.items()}
         self.refresh()
         for _ in range(200):
-            facts: list[f.Fact] = [self.expand(job) for job in self.world.in_state(JobState.EXPANDING)]
+            self.sent = 0
+            facts: list[f.Fact] = [self.send(job) for job in self.lone()]
+            facts += [] if facts else [self.expand(job) for job in self.world.in_state(JobState.EXPANDING)]
             facts += [self.close(job) for job in self.world.in_state(JobState.CLOSING)]
             facts += [
                 self.place(job, ready) for job in self.world.in_state(JobState.OPEN) if (ready := self.ready(job.seq))
@@ -408,7 +426,7 @@ def check_counters(h: History, job: Job, tasks: list[Task]) -> None:
         job.cancelled,
         job.recovered,
     ]
-    assert job.reused == (h.kept[job.seq] if job.expanded else 0) + sum(task.reused for task in tasks)
+    assert job.reused == (h.kept.get(job.seq, 0) if job.expanded else 0) + sum(task.reused for task in tasks)
     assert job.files == sum(task.files for task in tasks)
     assert job.expanded or not tasks
     if job.state == JobState.OPEN:
@@ -423,7 +441,10 @@ def check_counters(h: History, job: Job, tasks: list[Task]) -> None:
             assert not job.failed and (not job.cancelled)
         else:
             assert job.failed or job.cancelled
-            assert job.reason == (stop if job.outcome == Outcome.CANCELLED else Reason.TASKS)
+            assert (job.outcome == Outcome.TERMINATED) == (not job.cancelled and job.failed == job.terminated) or stop
+            lone = h.step(job).lone and job.outcome == Outcome.FAILED and job.failed
+            why = {Outcome.CANCELLED: stop, Outcome.FAILED: Reason.TASKS, Outcome.TERMINATED: Reason.WALLTIME}
+            assert job.reason == (tasks[0].reason if lone else why[Outcome(job.outcome or "failed")])
 
 
 def check_waiting(h: History, job: Job) -> None:
@@ -461,7 +482,7 @@ def check_turn(h: History, job: Job) -> None:
         assert not ahead, "one publishing job at a time, in order"
     if h.stale:
         return
-    if job.state == JobState.WAITING and job.waits == 0 and not ahead:
+    if job.state == JobState.WAITING and job.waits == 0 and not ahead and not h.step(job).lone:
         assert job.hold or run.hold or run.state != RunState.ACTIVE, "it could have begun"
     if job.stop or run.stop:
         assert job.state in (JobState.OPEN, JobState.CLOSING, JobState.DONE)
@@ -500,6 +521,8 @@ def check_end(run: Run, outcomes: Sequence[str | None]) -> None:
         assert (run.outcome, run.reason) == (Outcome.SUCCEEDED, None)
     elif run.outcome == Outcome.FAILED:
         assert run.reason == Reason.TASKS and Outcome.FAILED in outcomes
+    elif run.outcome == Outcome.TERMINATED:
+        assert run.reason == Reason.WALLTIME and Outcome.TERMINATED in outcomes
     else:
         assert run.outcome == Outcome.CANCELLED and run.reason in (run.stop, Reason.USER, Reason.UPSTREAM)
 
@@ -526,6 +549,13 @@ def check_world(h: History) -> None:
     assert kept.jobs == fresh.jobs
     assert kept.tasks == fresh.tasks
     assert kept.attempts == fresh.attempts
+    assert {kind: set(line) for kind, line in kept.ready.items()} == {
+        kind: set(line) for kind, line in fresh.ready.items()
+    }
+    assert set(kept.hungry) == {job.seq for job in fresh.in_state(JobState.OPEN) if fresh.ready_tasks(job)}
+    assert {state: set(line) for state, line in kept.states.items()} == {
+        state: set(line) for state, line in fresh.states.items()
+    }
     assert {repo: line for repo, line in kept.turns.items() if line} == fresh.turns
     assert {job: count for job, count in kept.flying.items() if count} == {
         job: count for job, count in fresh.flying.items() if count

@@ -67,12 +67,7 @@ def test_one_report_ends_a_task_its_job_its_run() -> None:
     assert (rows[Run].state, rows[Run].outcome, rows[Run].finished) == (RunState.DONE, Outcome.SUCCEEDED, 9)
     assert rows[Success].fingerprint == b"f"
     assert reaction.durable
-    assert [event.kind for event in reaction.events] == [
-        "job.exporting",
-        "job.closing",
-        "job.done",
-        "run.done",
-    ]
+    assert [event.kind for event in reaction.events] == ["job.done", "run.done"]
 
 
 def test_a_report_that_comes_again_changes_nothing() -> None:

@@ -12,7 +12,6 @@ import inspect
 import json
 import tempfile
 import textwrap
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,9 @@ from penstock.service.answers.fsck import fsck
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.driving import control, loop
-from penstock.service.driving.crew import Heard, Worker
 from penstock.service.opening.launch import Draft, advance, commit
 from penstock.service.parts import Parts
+from penstock.testing.crew import DryCrew, Work
 
 Files = dict[str, bytes]
 
@@ -83,76 +82,32 @@ def files_of(pages: Pages, inputs: Iterable[Input]) -> Files:
 # The engine's workers, as a pure function.
 
 
-class DryCrew:
-    """Answers what a crew answers; the work is done at once, and told a few results at a time."""
+def pure_work(parts: Parts) -> Work:
+    """What workers do, as a function."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._worker = Worker("dry", 4, 0, None, 0.0)  # type: ignore[arg-type]
-        self._told: deque[tuple[int, Result]] = deque()
-        self._back: list[int] = []
-
-    @property
-    def holding(self) -> int:
-        return len(self._worker.holds)
-
-    def workers(self, widest: int = 1, tasks: int = 1) -> Sequence[Worker]:
-        return [self._worker]
-
-    def give(self, worker: Worker, recipe: Recipe, given: Sequence[tuple[int, Assignment]]) -> None:
-        pages = self._parts.objects.pages
-        with self._parts.objects.writer() as writer:
-            for task, assignment in given:
-                worker.holds[assignment.attempt] = task
-                program = maps.get(pages, recipe.code, f"{recipe.step}.py".encode())
-                assert program is not None
-                source = b"".join(pages.get(blob) for blob in tree.decode(program).blobs).decode()
-                made = work(source.split('"')[1], files_of(pages, assignment.inputs))
+    def results(recipe: Recipe, assignments: Sequence[Assignment]) -> list[Result]:
+        pages = parts.objects.pages
+        program = maps.get(pages, recipe.code, f"{recipe.step}.py".encode())
+        assert program is not None
+        source = b"".join(pages.get(blob) for blob in tree.decode(program).blobs).decode()
+        told = []
+        with parts.objects.writer() as writer:
+            for item in assignments:
+                made = work(source.split('"')[1], files_of(pages, item.inputs))
                 root = EMPTY
                 if made is not None:
                     entries = [
                         (path, tree.Entry((writer.add(data),) if data else (), len(data)))
                         for path, data in made.items()
                     ]
-                    root = tree.build(Pages(self._parts.objects.blobs, writer), entries)
+                    root = tree.build(Pages(parts.objects.blobs, writer), entries)
                 outcome = Outcome.FAILED if made is None else Outcome.SUCCEEDED
-                now, reason = self._parts.now(), None if made is not None else Reason.EXIT
-                self._told.append(
-                    (
-                        task,
-                        Result(
-                            *(
-                                assignment.task,
-                                assignment.attempt,
-                                assignment.token,
-                                outcome,
-                                reason,
-                                int(made is None),
-                            ),
-                            *("", root, len(made or ()), now, now, None),
-                        ),
-                    )
-                )
+                now, reason = parts.now(), None if made is not None else Reason.EXIT
+                said = (item.task, item.attempt, item.token, outcome, reason, int(made is None))
+                told.append(Result(*said, "", root, len(made or ()), now, now, None))
+        return told
 
-    def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
-        wanted = set(self._worker.holds.values()) if tasks is None else set(tasks)
-        self._back += [task for task, _ in self._told if task in wanted]
-        self._told = deque(item for item in self._told if item[0] not in wanted)
-
-    def hear(self, timeout: float) -> Heard:
-        heard = Heard(back=self._back)
-        self._back = []
-        while self._told and len(heard.ended) < 3:
-            heard.ended.append(self._told.popleft())
-        gone = {task for task, _ in heard.ended} | set(heard.back)
-        self._worker.holds = {name: task for name, task in self._worker.holds.items() if task not in gone}
-        return heard
-
-    def level(self) -> None:
-        """Nobody else is there."""
-
-    def close(self) -> list[str]:
-        return []
+    return results
 
 
 # What people do.
@@ -294,8 +249,7 @@ class Life:
             for run in self.active():
                 self.project.wait(run)
             return
-        engine = loop.Engine(self.parts, 2)
-        engine.crew = engine.placer.crew = DryCrew(self.parts)  # type: ignore[assignment]
+        engine = loop.Engine(self.parts, crew=DryCrew(pure_work(self.parts)))
         left = iter(range(turns)) if turns is not None else None
         engine.drive(lambda world: not world.runs or (left is not None and next(left, None) is None))
         engine.interrupt()

@@ -112,7 +112,7 @@ def test_a_task_that_takes_too_long_is_ended_with_all_it_started(lab: Any) -> No
     assert time.monotonic() - started < 20
     (job,) = view.jobs
     (task,) = lab.tasks(job)
-    assert (job.state, task.reason) == ("failure", "timeout")
+    assert (job.state, task.reason) == ("killed", "timeout")
     assert task.message == "sh took longer than 0.3 s"
     assert b"begin" in b"".join(chunk.data for chunk in logs(lab.parts, view.run))
 

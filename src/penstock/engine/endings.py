@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from penstock.engine.retry import grown, next_try
 from penstock.model.data import EMPTY
 from penstock.model.moves import AttemptState, Outcome, Reason, TaskState
 from penstock.model.run import Attempt, Job, Run, Task
@@ -67,18 +68,26 @@ def cancelled(task: Task, message: str, now: int) -> Task:
     )
 
 
-def after(task: Task, attempt: Attempt, result: Result, tries: int, stopping: str | None, now: int) -> Task:
+def after(task: Task, attempt: Attempt, result: Result, step: Step, stopping: str | None, now: int) -> Task:
     """The task after an attempt: done, or ready for another one. `stopping`: why its job starts nothing more."""
     used = task.tries + 1
     stopping = task.stop or stopping
-    if result.outcome == Outcome.CANCELLED and stopping is None:
-        return replace(task, state=TaskState.READY)
-    if task.again == attempt.number and result.outcome == Outcome.FAILED and stopping is None:
-        return replace(task, state=TaskState.READY)
-    # Writing over a sibling would only happen again.
-    again = result.outcome == Outcome.FAILED and used < tries and stopping is None and result.reason != Reason.COLLISION
-    if again:
-        return replace(task, state=TaskState.READY, tries=used, reason=result.reason, message=result.message)
+    if stopping is None:
+        if result.outcome == Outcome.CANCELLED or (result.outcome == Outcome.FAILED and task.again == attempt.number):
+            return replace(task, state=TaskState.READY)
+        cut = result.reason == Reason.WALLTIME and result.outcome == Outcome.FAILED
+        if cut and task.crashes + 1 < step.retry.crashes:
+            # Its place ended before it did; elsewhere there may be more time.
+            return replace(task, state=TaskState.READY, crashes=task.crashes + 1, message=result.message)
+        rule = next_try(step.retry, used, result.outcome, result.reason, result.exit_code)
+        if rule is not None:
+            memory, seconds = needs(task, step)
+            seconds = seconds or step.retry.timeout
+            more = grown(rule, result.reason, memory, seconds)
+            changed = {} if more == (memory, seconds) else {"memory": more[0], "seconds": more[1]}
+            return replace(
+                task, state=TaskState.READY, tries=used, reason=result.reason, message=result.message, **changed
+            )
     good = result.outcome == Outcome.SUCCEEDED
     return replace(
         task,
@@ -93,11 +102,20 @@ def after(task: Task, attempt: Attempt, result: Result, tries: int, stopping: st
     )
 
 
+def needs(task: Task, step: Step) -> tuple[int, float | None]:
+    """The memory in bytes and the time in seconds that the next attempt of a task asks for."""
+    return task.memory or step.resources.memory, task.seconds or step.resources.time
+
+
 def fold_tasks(job: Job, stop: str | None) -> tuple[str, str | None, str]:
     """Outcome, reason and message of a job whose tasks are all done. `stop`: why it was asked to end."""
     if stop is not None and (job.cancelled or job.failed or job.unexported is not None):
         return Outcome.CANCELLED, stop, job.unexported or ""
+    if job.failed and job.failed == job.terminated:
+        return Outcome.TERMINATED, Reason.WALLTIME, f"{job.failed} of {job.total} had to leave before the walltime"
     if job.failed:
+        if job.reason is not None:  # of a lone job: that of its task
+            return Outcome.FAILED, job.reason, job.message
         return Outcome.FAILED, Reason.TASKS, f"{job.failed} of {job.total} tasks failed"
     if job.cancelled:
         return Outcome.FAILED, Reason.TASKS, f"{job.cancelled} of {job.total} tasks were stopped"
@@ -115,4 +133,6 @@ def fold_jobs(jobs: Sequence[Job], stop: str | None) -> tuple[str, str | None]:
         return Outcome.CANCELLED, stop
     if Outcome.FAILED in outcomes:
         return Outcome.FAILED, Reason.TASKS
+    if Outcome.TERMINATED in outcomes:
+        return Outcome.TERMINATED, Reason.WALLTIME
     return Outcome.CANCELLED, next((job.reason for job in jobs if job.outcome == Outcome.CANCELLED), None)

@@ -90,21 +90,19 @@ def _finish_run(turn: Turn, run: Run) -> None:
     jobs = [turn.job(seq) for seq, job in turn.world.jobs.items() if job.run == run.id]
     outcome, reason = endings.fold_jobs(jobs, run.stop)
     turn.set_run(run, state=RunState.DONE, outcome=outcome, reason=reason, finished=turn.now)
-    turn.tell("run.done", run.id, run.id, outcome=outcome, reason=reason)
     turn.out.durable = True
 
 
 def begin_jobs(turn: Turn) -> None:
-    """Let every waiting job begin that waits for nothing and whose turn it is."""
+    """Let every waiting job begin that waits for nothing and whose turn it is; a lone one when there is room for it."""
     for seq in sorted(turn.may_begin):
         job = turn.job(seq)
         if job.state != JobState.WAITING or job.waits or job.hold:
             continue
         run = turn.run(job.run)
-        if run.state != RunState.ACTIVE or run.hold or not _its_turn(turn, job):
+        if run.state != RunState.ACTIVE or run.hold or not _its_turn(turn, job) or turn.world.step(job).lone:
             continue
-        if run.started is None:
-            turn.set_run(run, started=turn.now)
+        turn.start_run(job.run)
         turn.set_job(job, state=JobState.EXPANDING, started=turn.now)
 
 

@@ -111,6 +111,25 @@ def _placed(turn: Turn, fact: f.Placed) -> None:
     _reach(turn, job, AttemptState.STAGING)
 
 
+def _sent(turn: Turn, fact: f.Sent) -> None:
+    job = turn.job(fact.job)
+    check_move("job", job.state, JobState.EXPANDING)
+    check_move("job", JobState.EXPANDING, JobState.OPEN)
+    turn.start_run(job.run)
+    turn.jobs[job.seq] = replace(
+        job,
+        state=JobState.OPEN,
+        started=turn.now,
+        expanded=True,
+        total=1,
+        left=1,
+        reached=AttemptState.STAGING,
+        mark=fact.mark,
+    )
+    turn.inserted += [(None, fact.task), (None, fact.attempt)]
+    turn.flying[job.seq] = 1
+
+
 def _reach(turn: Turn, job: Job, state: str) -> Job:
     """Note how far an attempt of a job has come."""
     reached = further(job.reached, state)
@@ -164,17 +183,21 @@ def _reported(turn: Turn, fact: f.Reported) -> None:
 
 def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> Job:
     """Write the ends of some attempts and add them up on their job."""
-    tries = turn.world.step(job).retry.tries
+    step = turn.world.step(job)
     stopping = turn.stopping(job)
-    added = dict.fromkeys((*COUNTERS.values(), "files"), 0)
+    added = dict.fromkeys((*COUNTERS.values(), "files", "terminated"), 0)
     left = 0
+    last: dict[str, Any] = {}
     for task, attempt, result in ended:
         turn.out.changes.append((attempt, endings.ended(attempt, result)))
-        new = endings.after(task, attempt, result, tries, stopping, turn.now)
+        new = endings.after(task, attempt, result, step, stopping, turn.now)
         turn.out.changes.append((task, new))
         if new.state == TaskState.DONE:
             left += 1
             added[COUNTERS[Outcome(result.outcome)]] += 1
+            added["terminated"] += result.outcome == Outcome.TERMINATED
+            if step.lone:
+                last = {"reason": new.reason, "message": new.message, "exit_code": result.exit_code}
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
                 if task.reuse:
@@ -186,7 +209,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
             turn.tell(kind, job.run, task.id, job=job.id, reason=result.reason, message=result.message)
     values = {name: getattr(job, name) + value for name, value in added.items() if value}
     return turn.set_job(
-        job, left=job.left - left, **values, **endings.costs(job, [result.stats for *_, result in ended])
+        job, left=job.left - left, **values, **last, **endings.costs(job, [result.stats for *_, result in ended])
     )
 
 
@@ -209,7 +232,8 @@ def _returned(turn: Turn, fact: f.Returned) -> None:
         if task.stop is not None:
             _cancel(turn, task, "stopped")
         else:
-            turn.out.changes.append((task, replace(task, state=TaskState.READY)))
+            again = replace(task, state=TaskState.READY, crashes=task.crashes + fact.crashed)
+            turn.out.changes.append((task, again))
         touched[task.job] = touched.get(task.job, 0) + 1
     for seq, count in touched.items():
         job = turn.job(seq)
@@ -248,6 +272,7 @@ _ANSWERS: dict[type, Callable[[Turn, Any], None]] = {
     f.Expanded: _expanded,
     f.Unreadable: _unreadable,
     f.Placed: _placed,
+    f.Sent: _sent,
     f.Reused: _reused,
     f.Began: _began,
     f.Reported: _reported,

@@ -48,9 +48,13 @@ class Turn:
         new = replace(job, **values)
         check_move("job", job.state, new.state)
         self.jobs[job.seq] = new
-        if new.state != job.state:
-            self.tell(f"job.{new.state}", job.run, job.id, outcome=new.outcome, reason=new.reason)
         return new
+
+    def start_run(self, run_id: str) -> None:
+        """Note that the first job of a run begins."""
+        run = self.run(run_id)
+        if run.started is None:
+            self.set_run(run, started=self.now)
 
     def set_run(self, run: Run, **values: Any) -> Run:
         self.runs[run.id] = new = replace(run, **values)
@@ -81,8 +85,18 @@ class Turn:
     def in_flight(self, job: int) -> int:
         return self.world.flying.get(job, 0) + self.flying.get(job, 0)
 
+    def _tell_jobs(self) -> None:
+        """One event for each job that moved on, however far."""
+        for seq, job in self.jobs.items():
+            if job.state != self.world.jobs[seq].state:
+                self.tell(f"job.{job.state}", job.run, job.id, outcome=job.outcome, reason=job.reason)
+
     def reaction(self) -> Reaction:
         """All that changed."""
+        self._tell_jobs()
+        for run in self.runs.values():
+            if run.state != self.world.runs[run.id].state:
+                self.tell(f"run.{run.state}", run.id, run.id, outcome=run.outcome, reason=run.reason)
         changes = self.out.changes
         changes += [(self.world.jobs[seq], job) for seq, job in self.jobs.items()]
         changes += [(self.world.runs[key], run) for key, run in self.runs.items()]

@@ -49,6 +49,15 @@ class Placed(Struct, frozen=True):
     placed: tuple[tuple[Task, Attempt], ...]
 
 
+class Sent(Struct, frozen=True):
+    """A lone job began: its one task, not stored so far, was given to a worker."""
+
+    job: int
+    task: Task
+    attempt: Attempt
+    mark: bytes = b""  #: what it was made of, as far as its definition does not say it
+
+
 class Reused(Struct, frozen=True):
     """Ready tasks whose work has meanwhile succeeded elsewhere."""
 
@@ -69,11 +78,14 @@ class Began(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """Attempts will not end by themselves: given back unstarted, or their worker is gone (`lost`)."""
+    """Attempts will not end by themselves: given back unstarted, or their worker is gone (`lost`), perhaps for what one
+    of them did to it (`crashed`).
+    """
 
     tasks: tuple[int, ...]
     lost: bool
     message: str
+    crashed: bool = False
 
 
 class Exported(Struct, frozen=True):
@@ -99,4 +111,4 @@ class Closed(Struct, frozen=True):
     branch: Branch | None
 
 
-Fact = Loaded | Expanded | Unreadable | Placed | Reused | Began | Reported | Returned | Exported | Closed
+Fact = Loaded | Expanded | Unreadable | Placed | Sent | Reused | Began | Reported | Returned | Exported | Closed

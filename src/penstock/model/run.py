@@ -175,7 +175,8 @@ class Job(Struct, frozen=True):
     unexported: str | None = None  #: why its output is not where its step asks
     mark: bytes = b""  #: of a plain step: what it was made of, by which a restart knows whether that has changed
     kept: str | None = None  #: the run whose good job this one is, taken over by a restart
-    exit_code: int | None = None  #: of the last attempt that ended, of a plain step
+    exit_code: int | None = None  #: of the last attempt of a lone job
+    terminated: int = 0  #: of the tasks that failed, those that were told to leave before the walltime
 
     @property
     def id(self) -> str:

@@ -242,9 +242,9 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     where: str = ""
 
     @property
-    def plain(self) -> bool:
-        """Whether its tasks depend on nothing stored, and all of them run every time."""
-        return self.input is None and not self.reuse and self.output is None
+    def lone(self) -> bool:
+        """Whether its jobs are one task each that depends on nothing stored and runs every time: a plain command."""
+        return self.input is None and not self.reuse and not self.each and self.output is None
 
     @property
     def publishes(self) -> bool:

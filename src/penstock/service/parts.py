@@ -48,6 +48,7 @@ class Parts:
         self.owner = getpass.getuser()
         self.project = "default"
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
+        self._code: dict[tuple[str, int], bytes] = {}
         self._steps: dict[tuple[str, int, str], Step] = {}
 
     @classmethod
@@ -65,6 +66,13 @@ class Parts:
 
     def version(self, pipeline: str, number: int) -> Version:
         return self.store.load(Version, "version", pipeline=pipeline, number=number)[0]
+
+    def code(self, pipeline: str, number: int) -> bytes:
+        """The root of the code tree of one version."""
+        key = (pipeline, number)
+        if key not in self._code:
+            self._code[key] = self.version(pipeline, number).code
+        return self._code[key]
 
     def pipeline(self, name: str, number: int) -> Pipeline:
         """The spec of one version of a pipeline; versions never change, so it is read once."""

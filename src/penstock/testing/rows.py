@@ -216,7 +216,7 @@ ARGUMENTS: dict[str, Any] = {
     "since": None,
     "skip": 1,
     "step": "edges",
-    "steps": "[null, \"edges\"]",
+    "steps": '[null, "edges"]',
     "task": 2,
     "theirs": "1" * 32,
     "version": 1,

@@ -1,47 +1,100 @@
-"""The local workers of an engine: started when there is work, given batches, heard, and ended with the engine."""
+"""The workers of one place, as an engine sees them: given batches, told to stop or give back, heard.
+
+`Crew` is what all places share; where its workers come from and how long they stay is told by `local` and `remote`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from msgspec import Struct, field
 
-from penstock.model.errors import PenstockError
+from penstock.engine.pack import Needs, Room, why_never
 from penstock.model.wire import Assignment, Batch, Hello, Recall, Recipe, Report, Result, Started, Stop
-from penstock.runner.base import Launch
-from penstock.runner.command import DEFAULT_PATH
-from penstock.runner.pipe import Message, Pipe
-from penstock.runner.process import Processes
-from penstock.service.layout import Layout
+from penstock.runner.pipe import Message
 
-#: Cores one worker process drives on a large node. On a small one two processes do better than one: while one of them
-#: waits for a child to be started, the other starts the next.
-CORES_PER_WORKER = 4
 #: How much work a worker holds at most, in seconds.
 AHEAD = 0.5
-#: How many workers in a row die before they said hello until it is clear that none will.
-STILLBORN = 3
-#: How long a worker has to end its tasks and leave, in seconds.
-LEAVING = 5.0
 #: How many tasks a worker holds at most.
 MOST = 2000
 
 
+class Channel(Protocol):
+    """One end of a conversation with a worker: see `runner.pipe.Pipe`."""
+
+    waiting: bool
+
+    def send(self, message: Message) -> None: ...
+
+    def receive(self) -> list[Message]: ...
+
+    def close(self) -> None: ...
+
+
+class Node(Struct, frozen=True):
+    """What a node, or a worker's share of it, has. `memory` in bytes; 0: not known, and not counted."""
+
+    cpus: int
+    memory: int = 0
+    gpus: int = 0
+
+    def fits(self, needs: Needs) -> bool:
+        """Whether one task could run here if nothing else did."""
+        return needs.cpus <= self.cpus and needs.gpus <= self.gpus and (needs.memory <= self.memory or not self.memory)
+
+
 class Worker(Struct, eq=False):
-    """One worker process, and what it holds: attempt -> task, in batches of which the unstarted can be recalled."""
+    """One worker process, and what it holds, in batches of which the unstarted can be recalled."""
 
     name: str
-    slots: int
-    handle: int
-    pipe: Pipe
+    node: Node
+    handle: int  #: of its place: a process, an allocation
+    channel: Channel
     heard: float  #: when it last reported, or was given something after it had nothing; monotonic seconds
-    holds: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, tuple[int, Needs]] = field(default_factory=dict)  #: attempt -> (task, what it asks for)
     batches: list[int] = field(default_factory=list)
     greeted: bool = False
+    ends: float | None = None  #: when its place ends; monotonic seconds
+    alone: bool = False  #: it has one task that may be its end, and gets nothing beside that
+    cpus: int = 0  #: asked for by what it holds
+    memory: int = 0
+    gpus: int = 0
+
+    def hold(self, attempt: str, task: int, needs: Needs) -> None:
+        self.holds[attempt] = task, needs
+        self.cpus += needs.cpus
+        self.memory += needs.memory
+        self.gpus += needs.gpus
+
+    def drop(self, attempt: str) -> int:
+        """The task of an attempt that it holds no longer."""
+        task, needs = self.holds.pop(attempt)
+        self.cpus -= needs.cpus
+        self.memory -= needs.memory
+        self.gpus -= needs.gpus
+        return task
+
+    def room(self, moment: float) -> Room:
+        """What is free here at this moment (monotonic seconds)."""
+        node = self.node
+        return Room(
+            cpus=max(0, node.cpus - self.cpus),
+            memory=max(0, node.memory - self.memory) if node.memory else UNLIMITED,
+            gpus=max(0, node.gpus - self.gpus),
+            seconds=None if self.ends is None else self.ends - moment,
+            all_cpus=node.cpus,
+            all_memory=node.memory or UNLIMITED,
+            all_gpus=node.gpus,
+            busy=bool(self.holds),
+        )
+
+
+#: Bytes of memory where nobody knows how much there is.
+UNLIMITED = 1 << 62
 
 
 class Heard(Struct):
@@ -55,96 +108,60 @@ class Heard(Struct):
     gone: list[str] = field(default_factory=list)  #: names of workers
 
 
-def search_path(env: Mapping[str, str], interpreter: str) -> str:
-    """Where tasks look for programs: as the shell does that called Penstock.
+class Crew(ABC):
+    """The workers of one place."""
 
-    Only if that shell has activated no environment and does not know the one Penstock runs in, that one comes first:
-    `python3` in a step is then the Python that Penstock and what was installed beside it belong to.
-
-    >>> search_path({"PATH": "/usr/bin"}, "/lab/env/bin/python")
-    '/lab/env/bin:/usr/bin'
-    >>> search_path({"PATH": "/data/env/bin:/usr/bin", "VIRTUAL_ENV": "/data/env"}, "/lab/env/bin/python")
-    '/data/env/bin:/usr/bin'
-    """
-    path = env.get("PATH", DEFAULT_PATH)
-    known, own = path.split(":"), os.path.dirname(interpreter)
-    active = (os.path.join(env[name], "bin") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(name))
-    return path if own in known or any(folder in known for folder in active) else f"{own}:{path}"
-
-
-class Crew:
-    """Worker processes of one engine on this host."""
-
-    def __init__(self, layout: Layout, cpus: int) -> None:
-        self.layout = layout
-        self.cpus = cpus
-        self._share = max(1, min(CORES_PER_WORKER, cpus // 2))  # processors per worker
-        self._unmanned = cpus  # processors that no worker drives yet
-        self._processes = Processes()
+    def __init__(self, node: Node) -> None:
+        self.node = node  #: the largest that there is
         self._workers: list[Worker] = []
         self._batches = 0
-        self._started = 0
-        self._stillborn = 0
 
-    def workers(self, widest: int = 1, tasks: int = 1) -> Sequence[Worker]:
-        """The workers, as many started by now as can be of use for `tasks` that need up to `widest` processors each.
+    def never(self, needs: Needs) -> str | None:
+        """Why a task that asks for this can never run here; None if it can."""
+        node = self.node
+        return why_never(needs, Room(0, all_cpus=node.cpus, all_memory=node.memory, all_gpus=node.gpus))
 
-        While narrower ones still hold work, they are what there is: a node is never given out twice.
+    @abstractmethod
+    def expect(self, needs: Sequence[Needs]) -> None:
+        """Say what tasks will ask for, before the first worker is there."""
+
+    @abstractmethod
+    def workers(self, tasks: int, needs: Sequence[Needs]) -> Sequence[Worker]:
+        """Those that can be given tasks now; the place sees to it that there are as many as so many tasks can use
+        that ask for this.
         """
-        if widest > self._share and not self.holding:
-            self._end_all()
-            self._share = widest
-        while self._unmanned and (not self._workers or self._slots < tasks * widest):
-            share = min(self._share, self._unmanned)
-            self._unmanned -= share
-            self._workers.append(self._start(share))
-        return self._workers
 
-    @property
-    def _slots(self) -> int:
-        return sum(worker.slots for worker in self._workers)
+    @abstractmethod
+    def hear(self, timeout: float) -> Heard:
+        """Wait at most `timeout` seconds for what workers say."""
+
+    @abstractmethod
+    def close(self) -> list[str]:
+        """Let go of the place; the names of workers that were killed because they would not leave."""
 
     @property
     def holding(self) -> int:
         """How many attempts workers have."""
         return sum(len(worker.holds) for worker in self._workers)
 
-    def _start(self, slots: int) -> Worker:
-        self._started += 1
-        # Unique over the life of the project: logs and slots of an earlier engine are never mixed with ours.
-        name = f"{time.time_ns() // 1_000_000:x}-{os.getpid()}-{self._started}"
-        theirs_in, ours_out = os.pipe2(os.O_CLOEXEC)
-        ours_in, theirs_out = os.pipe2(os.O_CLOEXEC)
-        complaints = os.open(
-            self.layout.logs / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
-        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, str(slots))
-        # Marked, so that an engine that takes over finds what this one left behind.
-        env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
-        env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
-        try:
-            handle = self._processes.start(Launch(argv, env, None, theirs_in, theirs_out, complaints))
-        finally:
-            for descriptor in (theirs_in, theirs_out, complaints):
-                os.close(descriptor)
-        return Worker(name, slots, handle, Pipe(ours_in, ours_out), time.monotonic())
-
-    def give(self, worker: Worker, recipe: Recipe, given: Sequence[tuple[int, Assignment]]) -> None:
-        """Hand over attempts, as (task, assignment). A worker that is gone is noticed by `hear`."""
-        self._batches += 1
-        worker.batches.append(self._batches)
+    def give(self, worker: Worker, handed: Sequence[tuple[Recipe, Sequence[tuple[int, Needs, Assignment]]]]) -> None:
+        """Hand over attempts, as (task, needs, assignment) by recipe. A worker that is gone is noticed by `hear`."""
         if not worker.holds:
             worker.heard = time.monotonic()
-        worker.holds.update((assignment.attempt, task) for task, assignment in given)
-        _tell(worker, Batch(self._batches, recipe, tuple(assignment for _, assignment in given)))
+        for recipe, given in handed:
+            self._batches += 1
+            worker.batches.append(self._batches)
+            for task, needs, assignment in given:
+                worker.hold(assignment.attempt, task, needs)
+            tell(worker, Batch(self._batches, recipe, tuple(assignment for *_, assignment in given)))
 
     def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
         """End attempts of these tasks (None: of all); they are reported as cancelled."""
         wanted = None if tasks is None else set(tasks)
         for worker in self._workers:
-            named = tuple(attempt for attempt, task in worker.holds.items() if wanted is None or task in wanted)
+            named = tuple(attempt for attempt, (task, _) in worker.holds.items() if wanted is None or task in wanted)
             if named:
-                _tell(worker, Stop(kill, named))
+                tell(worker, Stop(kill, named))
 
     def level(self) -> None:
         """When one worker has nothing to do and another sits on more than it can run, ask some of that back.
@@ -154,40 +171,23 @@ class Crew:
         """
         if all(worker.holds for worker in self._workers):
             return
-        fullest = max(self._workers, key=lambda worker: len(worker.holds), default=None)
+        fullest = max(self._workers, key=lambda worker: worker.cpus, default=None)
         if (
             fullest is not None
             and fullest.batches
-            and len(fullest.holds) > fullest.slots
+            and fullest.cpus > fullest.node.cpus
             and time.monotonic() - fullest.heard > AHEAD
         ):
-            _tell(fullest, Recall(fullest.batches.pop()))
+            tell(fullest, Recall(fullest.batches.pop()))
 
-    def hear(self, timeout: float) -> Heard:
-        """Wait at most `timeout` seconds for reports. A worker whose pipe ends or that misspeaks is gone."""
-        if not self._workers:
-            if timeout:
-                time.sleep(timeout)
-            return Heard()
-        by_source = {worker.pipe.source: worker for worker in self._workers}
-        waiting = [worker for worker in self._workers if worker.pipe.waiting]
-        _, readable = self._processes.poll(0 if waiting else timeout, list(by_source))
-        heard = Heard()
-        gone: list[Worker] = []
-        for worker in dict.fromkeys([*waiting, *(by_source[source] for source in readable)]):
-            try:
-                for message in worker.pipe.receive():
-                    self._take(worker, message, heard)
-            except EOFError:
-                gone.append(worker)
-        for worker in gone:
-            heard.gone.append(worker.name)
-            heard.lost += worker.holds.values()
-            self._end(worker)
-            self._stillborn += not worker.greeted
-        if self._stillborn >= STILLBORN:
-            raise PenstockError(f"no worker can be started: {self._last_words()}")
-        return heard
+    def _receive(self, worker: Worker, heard: Heard) -> bool:
+        """Take what a worker says; whether it is still there."""
+        try:
+            for message in worker.channel.receive():
+                self._take(worker, message, heard)
+        except EOFError:
+            return False
+        return True
 
     def _take(self, worker: Worker, message: Message, heard: Heard) -> None:
         """Sort one message into what was heard. What a worker does not hold any more is old news."""
@@ -195,54 +195,29 @@ class Crew:
         if isinstance(message, Report):
             worker.heard = time.monotonic()
             heard.packs += message.packs
-            heard.began += ((holds[item.attempt], item) for item in message.running if item.attempt in holds)
-            heard.ended += ((holds.pop(item.attempt), item) for item in message.results if item.attempt in holds)
-            heard.back += (holds.pop(attempt) for attempt in message.recalled if attempt in holds)
+            heard.began += ((holds[item.attempt][0], item) for item in message.running if item.attempt in holds)
+            heard.ended += ((worker.drop(item.attempt), item) for item in message.results if item.attempt in holds)
+            heard.back += (worker.drop(attempt) for attempt in message.recalled if attempt in holds)
             if not holds:
                 worker.batches.clear()
+                worker.alone = False
         elif isinstance(message, Hello):
-            worker.greeted = True
-            self._stillborn = 0
+            self._greet(worker, message)
         else:
             raise EOFError(f"worker {worker.name} sent a {type(message).__name__}")
 
-    def _end(self, worker: Worker) -> None:
-        self._processes.stop(worker.handle, kill=True)
-        worker.pipe.close()
+    def _greet(self, worker: Worker, hello: Hello) -> None:
+        worker.greeted = True
+        worker.ends = None if hello.left is None else time.monotonic() + hello.left
+
+    def _bury(self, worker: Worker, heard: Heard) -> None:
+        """Note that a worker is gone with all it held."""
+        heard.gone.append(worker.name)
+        heard.lost += (task for task, _ in worker.holds.values())
         self._workers.remove(worker)
-        self._unmanned += worker.slots
-
-    def _last_words(self) -> str:
-        """The last line that a worker complained in."""
-        lines = (self.layout.logs / "workers.log").read_text(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "they say nothing; is the memory used up?")
-
-    def close(self) -> list[str]:
-        """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves.
-
-        Returns the names of those that did not in time and were killed: what they had started may still be there.
-        """
-        stubborn = self._end_all()
-        self._processes.close()
-        return stubborn
-
-    def _end_all(self) -> list[str]:
-        for worker in self._workers:
-            worker.pipe.close()
-        deadline = time.monotonic() + LEAVING
-        left = {worker.handle: worker.name for worker in self._workers}
-        while left and time.monotonic() < deadline:
-            ended, _ = self._processes.poll(deadline - time.monotonic())
-            for item in ended:
-                left.pop(item.handle, None)
-        for handle in left:
-            self._processes.stop(handle, kill=True)
-        self._workers = []
-        self._unmanned = self.cpus
-        return list(left.values())
 
 
-def _tell(worker: Worker, message: Message) -> None:
+def tell(worker: Worker, message: Message) -> None:
     """Send a message; that nobody is there any more is noticed by `Crew.hear`."""
     with contextlib.suppress(BrokenPipeError):
-        worker.pipe.send(message)
+        worker.channel.send(message)

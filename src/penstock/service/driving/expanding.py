@@ -21,15 +21,14 @@ from penstock.service.parts import Parts
 CHUNK = 5000
 
 
-def expand(parts: Parts, run: Run, job: Job, cpus: int) -> Fact:
-    """Answer with Expanded; with Unreadable where the step can never run, naming what is missing.
+def expand(parts: Parts, run: Run, job: Job, never: str | None = None) -> Fact:
+    """Answer with Expanded; with Unreadable where the step can `never` run, and why.
 
     Tasks of a large job are stored as they are found; nobody looks at them until the job is open.
     """
     step = parts.step(job)
-    if step.resources.cpus > cpus:
-        asked = f"step {job.step!r} asks for {step.resources.cpus} CPUs, the largest node has {cpus}"
-        return Unreadable(job.seq, Reason.UNRUNNABLE, f"{asked}; lower `resources.cpus`")
+    if never is not None:
+        return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r} {never}; lower its `resources`")
     forbidden = refusal(step)
     if forbidden is not None:
         return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r}: {forbidden}")

@@ -6,22 +6,23 @@ report. Whoever holds the engine role turns this wheel; nobody else moves rows o
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
+from typing import Any
 
 from msgspec.structs import replace
 
 from penstock.engine.claims import Claims, collision_message
 from penstock.engine.matching import show_key
+from penstock.engine.pack import Needs
 from penstock.engine.react import react
 from penstock.engine.world import World
 from penstock.model.data import EMPTY
 from penstock.model.errors import Conflict
-from penstock.model.facts import Began, Fact, Loaded, Reported, Returned
-from penstock.model.moves import JobState, Outcome, Reason
-from penstock.model.run import Attempt, Branch, Edge, Job, Run, Task
+from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Returned
+from penstock.model.moves import JobState, Outcome, Reason, TaskState
+from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects import map as pages_map
 from penstock.objects.checkout import remove
@@ -32,7 +33,9 @@ from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.driving.expanding import expand
 from penstock.service.driving.exporting import Exporter
-from penstock.service.driving.placing import Placer
+from penstock.service.driving.local import LocalCrew, this_machine
+from penstock.service.driving.pending import Pending
+from penstock.service.driving.placing import Placer, needs_of
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
@@ -41,32 +44,38 @@ from penstock.service.parts import Parts
 SAFE_EVERY = 1.0
 #: The directory below `work` that no worker owns.
 SHARED_CODE = "code"
-#: How many workers may disappear while they have a task before it has failed.
-LOSSES = 3
 #: How long a turn waits for reports, in seconds, before it looks for rows written by others.
 PATIENCE = 0.05
 
 
 class Engine:
-    """Drives a project's active runs. Make it only while holding the engine role."""
+    """Drives a project's active runs. Make it only while holding the engine role.
 
-    def __init__(self, parts: Parts, cpus: int | None = None) -> None:
+    What `react` answers is taken into the world at once, and stored in one transaction with all else that a turn
+    changes, before any worker hears of it.
+    """
+
+    def __init__(self, parts: Parts, cpus: int | None = None, crew: Crew | None = None) -> None:
         self.parts = parts
-        self.cpus = cpus or len(os.sched_getaffinity(0))
-        self.crew = Crew(parts.layout, self.cpus)
+        self._pending = Pending()
+        self._unsaved: list[Fact] = []  # what workers reported and is not stored: it comes once
         self._claims: dict[int, Claims] = {}
         self._stopping: set[int] = set()
         self._ending: set[tuple[int, int]] = set()  # (task, number of the attempt) told to end
+        self._limited: dict[int, int] = {}  # job -> when it has taken longer than its step allows
         self._durable_at = 0.0
         self._alarm: int | None = None  # when a branch moves although nobody commits
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
         self._take_over()
-        self.world = self._load()
+        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus))
         token = parts.store.fetch("last_token")[0]["token"]
-        self.placer = Placer(parts, self.crew, token)
+        self.placer = Placer(parts, lambda job: self.crew, token, parts.store.reserve(Task, 1), self._flush)
+        self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
+        steps = {id(step): step for step in map(self.world.step, self.world.jobs.values())}
+        self.crew.expect([needs_of(step) for step in steps.values()])
 
     def _work_is_certain(self) -> bool:
         """Whether some job reads data committed for it, or reads none and runs every time."""
@@ -125,7 +134,9 @@ class Engine:
 
     def refresh(self) -> None:
         """Take in what others wrote: new runs, stops, holds."""
+        self._flush()
         self.world = self._load()
+        self.placer.frontiers.forget()
         self._apply([Loaded()])
         self._stop_tasks()
 
@@ -136,20 +147,42 @@ class Engine:
         if self.parts.store.changed() or self._behind:
             self.refresh()
         self._stop_attempts()
-        facts: list[Fact] = []
-        for job in self.world.in_state(JobState.EXPANDING):
-            facts.append(expand(self.parts, self.world.runs[job.run], job, self.cpus))
-        facts += self.exporter.turn(self.world)
-        facts += [close(self.parts, job) for job in self.world.in_state(JobState.CLOSING)]
+        moved = self._drive_states()
         placed, handovers = self.placer.place(self.world, self.parts.now())
-        facts += placed
-        if facts:
-            self._apply(facts)
-            for handover in handovers:
-                self.crew.give(handover.worker, handover.recipe, handover.given)
+        if placed:
+            self._apply(placed)
+        self._flush()
+        for handover in handovers:
+            handover.crew.give(handover.worker, handover.handed)
         if not handovers:
             self.crew.level()
-        self._hear(0.0 if facts and not handovers else PATIENCE)
+        self._hear(0.0 if moved and not handovers else PATIENCE)
+
+    def _drive_states(self) -> bool:
+        """Do what the states of jobs ask for; whether that moved any."""
+        world = self.world
+        if not any(world.states[state] for state in (JobState.EXPANDING, JobState.EXPORTING, JobState.CLOSING)):
+            return False
+        self._flush()  # what is read for these must be what is known
+        facts = [self._expand(job) for job in world.in_state(JobState.EXPANDING)]
+        facts += self.exporter.turn(world)
+        facts += [close(self.parts, job) for job in world.in_state(JobState.CLOSING)]
+        if facts:
+            self._apply(facts)
+        return bool(facts)
+
+    def _expand(self, job: Job) -> Fact:
+        never = self.crew.never(needs_of(self.world.step(job)))
+        fact = expand(self.parts, self.world.runs[job.run], job, never)
+        self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
+        if isinstance(fact, Expanded):
+            first = self.placer.next_task
+            tasks = tuple(replace(task, seq=first + place) for place, task in enumerate(fact.tasks))
+            self.placer.next_task += len(tasks)
+            fact = replace(fact, tasks=tasks)
+            if not fact.stored:
+                self.placer.frontiers.opened(job.seq, tasks)
+        return fact
 
     def _hear(self, timeout: float) -> None:
         heard = self.crew.hear(timeout)
@@ -167,12 +200,8 @@ class Engine:
         if heard.gone:
             facts += self._bury(heard)
         if facts:
-            try:
-                self._apply(facts)
-            except Conflict:
-                # Reports come once: look again, and answer them on the rows as they are now.
-                self.refresh()
-                self._apply(facts)
+            self._unsaved += facts
+            self._apply(facts)
 
     def _bury(self, heard: Heard) -> list[Fact]:
         """End what workers that are gone left behind, and give back what they had; but what takes one worker after the
@@ -187,22 +216,22 @@ class Engine:
         failed: list[tuple[int, Result]] = []
         for seq in heard.lost:
             task, attempt = self.world.tasks[seq], self.world.attempts[seq]
-            if self.placer.lost(task) < LOSSES:
+            limit = self.world.step(self.world.jobs[task.job]).retry.crashes
+            if task.crashes + 1 < limit:
                 back.append(seq)
             else:
-                failed.append((seq, _fatal(task, attempt, self.parts.now())))
-                self.placer.ended(task.job, [seq])
+                failed.append((seq, _fatal(task, attempt, limit, self.parts.now())))
         message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
-        return [Returned(tuple(back), True, message), Reported(tuple(failed))]
+        return [Returned(tuple(back), True, message, crashed=True), Reported(tuple(failed))]
 
     def _learn_pace(self, results: Sequence[tuple[int, Result]]) -> None:
-        by_job: dict[int, list[tuple[int, Result]]] = {}
+        by_pace: dict[Any, list[Result]] = {}
         for task, result in results:
             if task in self.world.tasks:
-                by_job.setdefault(self.world.tasks[task].job, []).append((task, result))
-        for job, mine in by_job.items():
-            self.placer.learn(job, [result for _, result in mine])
-            self.placer.ended(job, [task for task, _ in mine])
+                job = self.world.jobs[self.world.tasks[task].job]
+                by_pace.setdefault(self.placer.pace_of(self.world, job), []).append(result)
+        for pace, mine in by_pace.items():
+            self.placer.learn(pace, mine)
 
     def _checked(self, seq: int, result: Result) -> Result:
         """A result as it counts: success only if no sibling wrote one of its paths."""
@@ -229,10 +258,14 @@ class Engine:
 
     def _stop_attempts(self) -> None:
         """End what is in flight of jobs that are to start nothing more, once."""
-        for job in self.world.in_state(JobState.OPEN):
-            if job.seq not in self._stopping and self.world.stopping(job):
-                self._stopping.add(job.seq)
-                self.crew.stop([task.seq for task in self.world.tasks.values() if task.job == job.seq], kill=False)
+        told = [
+            seq
+            for seq, count in self.world.flying.items()
+            if count and seq not in self._stopping and self.world.stopping(self.world.jobs[seq])
+        ]
+        if told:
+            self._stopping.update(told)
+            self.crew.stop([task.seq for task in self.world.tasks.values() if task.job in set(told)], kill=False)
 
     def _stop_tasks(self) -> None:
         """End the attempts of single tasks that somebody stopped, or wants to be tried again, once."""
@@ -247,56 +280,95 @@ class Engine:
 
     def _end_overdue(self) -> None:
         """Ask jobs to end that take longer than their steps allow."""
+        if not self._limited:
+            return
         now = self.parts.now()
-        for job in chain(self.world.in_state(JobState.OPEN), self.world.in_state(JobState.EXPORTING)):
-            limit = self.parts.step(job).timeout
-            if limit is not None and job.started is not None and now - job.started > limit * 1e6 and not job.stop:
+        for seq in [seq for seq, limit in self._limited.items() if now > limit]:
+            del self._limited[seq]
+            job = self.world.jobs.get(seq)
+            if job is not None and job.state in (JobState.OPEN, JobState.EXPORTING) and not job.stop:
+                self._flush()
                 with self.parts.store.transaction(durable=True):
-                    self.parts.store.execute("stop_job", seq=job.seq, reason=Reason.TIMEOUT)
+                    self.parts.store.execute("stop_job", seq=seq, reason=Reason.TIMEOUT)
                 self._behind = True
 
     def _apply(self, facts: Sequence[Fact]) -> None:
-        now = self.parts.now()
-        reaction = react(self.world, facts, now)
-        store = self.parts.store
-        if not (reaction.changes or reaction.cancel_ready):
+        """Answer facts, in memory; `_flush` stores what follows."""
+        reaction = react(self.world, facts, self.parts.now())
+        self._pending.add(reaction)
+        self.world.absorb(reaction.changes)
+        for old, row in reaction.changes:
+            if isinstance(row, Task):
+                if row.state == TaskState.READY and old is not None:
+                    self.placer.frontiers.returned(row)
+            elif isinstance(row, Job):
+                self._watch(row)
+
+    def _watch(self, job: Job) -> None:
+        """Keep in mind what a job needs beside its rows, as long as it is not done."""
+        if job.state == JobState.DONE:
+            self._claims.pop(job.seq, None)
+            self._limited.pop(job.seq, None)
+            self.placer.frontiers.forget(job.seq)
+        elif job.state == JobState.OPEN and job.started is not None:
+            limit = self.world.step(job).timeout
+            if limit is not None:
+                self._limited[job.seq] = job.started + int(limit * 1e6)
+
+    def _flush(self) -> None:
+        """Store all that is known, in one transaction. Raises Conflict; then nothing of it was stored."""
+        if not self._pending:
             return
+        pending, self._pending = self._pending, Pending()
+        store = self.parts.store
         moment = time.monotonic()
-        durable = reaction.durable or moment - self._durable_at >= SAFE_EVERY
+        durable = pending.durable or moment - self._durable_at >= SAFE_EVERY
         if durable:
             self._durable_at = moment
         with store.transaction(durable=durable):
-            store.insert(new for old, new in reaction.changes if old is None)
-            store.update(change for change in reaction.changes if change[0] is not None)
-            for job, reason in reaction.cancel_ready:
-                store.execute("cancel_ready", job=job, reason=reason, now=now)
-            store.insert(reaction.events)
-            branches = [row for _, row in reaction.changes if isinstance(row, Branch)]
-            heads = {(row.repo, row.name): row.head for row in branches if row.head is not None}
+            store.insert(pending.new())
+            store.update(pending.changed())
+            for job, reason in pending.cancel_ready:
+                store.execute("cancel_ready", job=job, reason=reason, now=self.parts.now())
+            store.insert(pending.events)
+            heads = pending.heads()
             if heads:
                 # Branches may follow what was just published: what reads them is a run of its own.
                 self._behind |= follow(self.parts, heads) is not None
                 self._alarm = next_time(self.parts)
-        self.world.absorb(reaction.changes)
-        for _, row in reaction.changes:
-            if isinstance(row, Job) and row.state == JobState.DONE:
-                self._claims.pop(row.seq, None)
+        self._unsaved.clear()
+
+    def _recover(self) -> None:
+        """Somebody wrote between our reading and our writing: nothing of ours was stored. Look again, and answer what
+        workers reported on the rows as they are now; all else follows from these once more.
+        """
+        self._pending = Pending()
+        facts, self._unsaved = self._unsaved, []
+        self.world = self._load()
+        self.placer.frontiers.forget()
+        self._unsaved = facts
+        self._apply([*facts, Loaded()])
+        self._stop_tasks()
 
     def settle(self) -> None:
         """Take what rows ask for as far as no task has to run: end what was stopped, close what is complete."""
         while closing := list(self.world.in_state(JobState.CLOSING)):
+            self._flush()
             self._apply([close(self.parts, job) for job in closing])
+        self._flush()
 
     def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
         """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""
         if self._work_is_certain():
-            self.crew.workers()  # they come up while bindings are found
-        while not until(self.world):
+            self.crew.workers(self.crew.node.cpus, [Needs()])  # they come up while bindings are found
+        while True:
             try:
+                if until(self.world):
+                    self._flush()
+                    return
                 self.turn()
             except Conflict:
-                # Somebody wrote between our reading and our writing: nothing of ours was stored.
-                self.refresh()
+                self._recover()
             if seen is not None:
                 seen(self.world)
 
@@ -306,14 +378,20 @@ class Engine:
         quiet = 0
         while self.crew.holding and quiet < QUIET_TURNS:
             before = self.crew.holding
-            try:
-                self._hear(PATIENCE)
-            except Conflict:
-                self.refresh()
+            self._hear(PATIENCE)
             quiet = quiet + 1 if self.crew.holding == before else 0
         self.close()
+        self._save()
         self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), False, "interrupted")])
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._flush()
+        except Conflict:
+            self._recover()
+            self._flush()
 
     def close(self) -> None:
         """End the workers, what one that would not leave had started, and who copies outputs."""
@@ -326,9 +404,10 @@ class Engine:
 QUIET_TURNS = 200
 
 
-def _fatal(task: Task, attempt: Attempt, now: int) -> Result:
+def _fatal(task: Task, attempt: Attempt, limit: int, now: int) -> Result:
     """What is told of a task whose workers die."""
-    message = f"{LOSSES} workers disappeared while they had it, the last ones with nothing else; see .penstock/logs"
+    lost = f"{limit} workers disappeared while they had it, the last one" if limit > 1 else "a worker disappeared"
+    message = f"{lost} with nothing else; see .penstock/logs" if limit > 1 else f"{lost} while it had it"
     name = f"{task.id}-{attempt.number}"
     started = attempt.started or attempt.created
     return Result(

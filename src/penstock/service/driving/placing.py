@@ -1,191 +1,343 @@
-"""`ready`: give tasks to workers, in batches that grow with how quickly they end."""
+"""`ready`: give tasks to workers: as many as fit, and where tasks end quickly some more, so that no worker waits."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 from msgspec import Struct, field
 
-from penstock.engine.world import World
-from penstock.model.facts import Fact, Placed, Reused
-from penstock.model.moves import JobState
+from penstock.engine import endings
+from penstock.engine.pack import Needs, Wish, in_order, pack
+from penstock.engine.world import Kind, World
+from penstock.model import fingerprint
+from penstock.model.facts import Fact, Placed, Reused, Sent, Unreadable
+from penstock.model.moves import Reason, TaskState
 from penstock.model.run import Attempt, Job, Success, Task
-from penstock.model.spec import Step
+from penstock.model.spec import Resources, Step
 from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
+from penstock.service.driving.frontier import Frontiers
+from penstock.service.driving.recipes import recipe
 from penstock.service.parts import Parts
 
 #: Weight of the newest report in the running mean of how long a task takes.
 NEWEST = 0.5
-#: Seconds between SIGTERM and SIGKILL for a task that is ended.
-DEFAULT_GRACE = 5.0
+#: The encoding of no inputs at all, which most plain commands have.
+NO_INPUTS = b"\x90"
+#: The key of the only task of a lone job.
+ONLY = ("",)
+
+Given = tuple[int, Needs, Assignment]
 
 
 class Handover(Struct):
     """What a worker gets once the rows that say so are stored."""
 
-    worker: Worker
-    recipe: Recipe
-    given: list[tuple[int, Assignment]]
-
-
-class Placer(Struct):
-    """Remembers, per job, how long its tasks take and whether others may do the same work at the same time."""
-
-    parts: Parts
     crew: Crew
-    token: int  #: the last fencing token given
-    seconds: dict[int, float] = field(default_factory=dict)
-    shared: set[int] = field(default_factory=set)
-    #: Job -> task -> how many workers are gone that had it. Until these have ended, workers get the job's tasks singly.
-    suspects: dict[int, dict[int, int]] = field(default_factory=dict)
+    worker: Worker
+    handed: list[tuple[Recipe, list[Given]]] = field(default_factory=list)
 
-    def learn(self, job: int, results: Sequence[Result]) -> None:
-        """Take a report into the mean time of a job's tasks."""
+
+class Pile(Struct):
+    """Tasks that may be placed and ask for the same: those of one kind of lone jobs, fresh ones of a job, or ones that
+    had an attempt before.
+    """
+
+    kind: Kind | None
+    job: Job | None
+    needs: Needs
+    count: int
+    priority: int
+    pace: Any  #: what their running time is remembered by
+    again: list[Task] = field(default_factory=list)  #: they, if they had an attempt
+    suspect: bool = False  #: whether each may be the end of whoever runs it
+
+
+class Placer:
+    """Remembers how long tasks take and since when they wait, and whether others may do the same work meanwhile."""
+
+    def __init__(
+        self, parts: Parts, crew_of: Callable[[Job], Crew], token: int, next_task: int, flush: Callable[[], None]
+    ) -> None:
+        self.parts = parts
+        self.crew_of = crew_of
+        self.token = token  #: the last fencing token given
+        self.next_task = next_task  #: the next number that no task has
+        self.flush = flush
+        self.frontiers = Frontiers(parts, flush)
+        self.shared: set[int] = set()  #: jobs that do not have the memory of reuse for themselves
+        self._seconds: dict[Any, float] = {}
+        self._since: dict[Any, int] = {}  # pile -> when it was first seen with nothing of it placed
+
+    def pace_of(self, world: World, job: Job) -> Any:
+        """What the running time of a job's tasks is remembered by."""
+        return world.kind(job) if world.step(job).lone else job.seq
+
+    def learn(self, pace: Any, results: Sequence[Result]) -> None:
+        """Take a report into the mean time of tasks."""
         mean = sum(result.ended - result.started for result in results) / len(results) / 1e6
-        self.seconds[job] = mean if job not in self.seconds else mean * NEWEST + self.seconds[job] * (1 - NEWEST)
-
-    def lost(self, task: Task) -> int:
-        """Note that a worker is gone that had a task; how many that makes."""
-        known = self.suspects.setdefault(task.job, {})
-        known[task.seq] = known.get(task.seq, 0) + 1
-        return known[task.seq]
-
-    def ended(self, job: int, tasks: Iterable[int]) -> None:
-        """Note that tasks came to an end, so that they are no threat to a worker."""
-        known = self.suspects.get(job, {})
-        for task in tasks:
-            known.pop(task, None)
-        if not known:
-            self.suspects.pop(job, None)
+        before = self._seconds.get(pace)
+        self._seconds[pace] = mean if before is None else mean * NEWEST + before * (1 - NEWEST)
 
     def place(self, world: World, now: int) -> tuple[list[Fact], list[Handover]]:
-        """Placements for every worker with room, oldest jobs first."""
-        facts: list[Fact] = []
-        handovers: list[Handover] = []
-        open_jobs = [job for job in world.in_state(JobState.OPEN) if self._may_run(world, job)]
-        reusing = [job.seq for job in open_jobs if world.step(job).reuse]
+        """Placements for every worker with room."""
+        if not world.ready and not world.hungry:
+            return [], []
+        turn = _Turn(self, world, now)
+        by_crew: dict[int, tuple[Crew, list[Pile]]] = {}
+        for pile, job in self._piles(world):
+            crew = self.crew_of(job)
+            never = crew.never(pile.needs)
+            if never is not None:
+                if pile.kind is not None:
+                    turn.refuse(pile.kind, never)
+                continue
+            by_crew.setdefault(id(crew), (crew, []))[1].append(pile)
+        for crew, piles in by_crew.values():
+            turn.place(crew, piles)
+        return turn.facts, list(turn.handovers.values())
+
+    def _piles(self, world: World) -> Iterator[tuple[Pile, Job]]:
+        for kind, line in world.ready.items():
+            run = world.runs[kind.run]
+            if not run.hold and not run.stop:
+                needs = _needs_of(kind.resources.memory, kind.resources.time, kind.resources)
+                yield Pile(kind, None, needs, len(line), kind.priority, kind), world.jobs[next(iter(line))]
+        hungry = [job for job in map(world.jobs.__getitem__, sorted(world.hungry)) if world.may_run(job)]
+        reusing = [job.seq for job in hungry if world.step(job).reuse]
         if len(reusing) > 1:
             self.shared.update(reusing)
-        room: dict[str, int] = {}
-        for job in open_jobs:
-            ready = job.left - world.flying.get(job.seq, 0)
-            if ready <= 0:
+        for job in hungry:
+            step, pace = world.step(job), self.pace_of(world, job)
+            frontier = self.frontiers.look(job.seq)
+            again: dict[tuple[Needs, bool], list[Task]] = {}
+            for task in frontier.again:
+                suspect = bool(task.crashes) and task.crashes + 1 >= step.retry.crashes
+                again.setdefault((_needs_of(*endings.needs(task, step), step.resources), suspect), []).append(task)
+            for (needs, suspect), tasks in again.items():
+                yield Pile(None, job, needs, len(tasks), step.priority, pace, tasks, suspect), job
+            fresh = world.ready_tasks(job) - len(frontier.again)
+            if fresh > 0 and (frontier.tasks or not frontier.over):
+                needs = needs_of(step)
+                yield Pile(None, job, needs, fresh, step.priority, pace), job
+
+    def seconds(self, pile: Pile) -> float | None:
+        """How long a task of a pile takes, as far as that is known."""
+        return self._seconds.get(pile.pace)
+
+    def waited(self, pile: Pile, now: int) -> float:
+        """For how many seconds nothing of a pile could be placed."""
+        return (now - self._since.setdefault(_name(pile), now)) / 1e6
+
+    def placed(self, pile: Pile) -> None:
+        self._since.pop(_name(pile), None)
+
+
+class _Turn:
+    """One look at all that may be placed."""
+
+    def __init__(self, placer: Placer, world: World, now: int) -> None:
+        self.placer = placer
+        self.world = world
+        self.now = now
+        self.moment = time.monotonic()
+        self.facts: list[Fact] = []
+        self.handovers: dict[str, Handover] = {}
+        self._lines: dict[Kind, Iterator[int]] = {}
+        self._holding: dict[str, int] = {}
+
+    def place(self, crew: Crew, piles: list[Pile]) -> None:
+        total = sum(min(pile.count, MOST) for pile in piles)
+        needs = list({pile.needs for pile in piles})
+        workers = [worker for worker in crew.workers(total, needs) if not worker.alone]
+        if not workers:
+            return
+        # One whose end may have been the work of a task gets it alone the last time, so that no other task is blamed.
+        for pile in piles:
+            while pile.suspect and pile.count:
+                worker = next((worker for worker in workers if not worker.holds and worker.node.fits(pile.needs)), None)
+                if worker is None:
+                    break
+                worker.alone = self._hand(crew, worker, pile, 1) > 0
+                workers.remove(worker)
+        normal = [pile for pile in piles if not pile.suspect]
+        rooms = [worker.room(self.moment) for worker in workers]
+        wishes = [
+            Wish(place, pile.needs, pile.count, pile.priority, self.placer.waited(pile, self.now))
+            for place, pile in enumerate(normal)
+        ]
+        sort = self._sort(piles)
+        if any(room.cpus or not room.all_cpus for room in rooms):
+            for placement in pack(wishes, rooms, sort):
+                self._hand(crew, workers[placement.nodes[0]], normal[placement.key], placement.count)
+        self._hand_ahead(crew, workers, [normal[wish.key] for wish in in_order(wishes, sort)])
+
+    def refuse(self, kind: Kind, why: str) -> None:
+        """End lone jobs that nothing here can ever run."""
+        for seq in self.world.ready[kind]:
+            message = f"step {self.world.jobs[seq].step!r} {why}; lower its `resources`"
+            self.facts.append(Unreadable(seq, Reason.UNRUNNABLE, message))
+
+    def _sort(self, piles: Sequence[Pile]) -> Any:
+        """The order that the newest pipeline with something to place asks for."""
+        pile = piles[-1]
+        name, version = (pile.kind.pipeline, pile.kind.version) if pile.kind else _version_of(pile)
+        return self.placer.parts.pipeline(name, version).sort
+
+    def _hand_ahead(self, crew: Crew, workers: Sequence[Worker], piles: Sequence[Pile]) -> None:
+        """Give workers that will be done in a moment half a second's worth of work, refilled at half of that."""
+        for pile in piles:
+            pace = self.placer.seconds(pile)
+            if pace is None or pace >= AHEAD or pile.again or pile.needs.nodes > 1:
                 continue
-            wanted = self._wanted(job, world.step(job).resources.cpus, ready, room)
-            if not wanted:
-                continue
-            tasks = self._tasks(job, min(ready, sum(wanted.values())), facts)
-            workers = [worker for worker in self.crew.workers() if worker.name in wanted]
-            slots = sum(worker.slots for worker in workers)
-            for worker in workers:
-                # What there is is shared out by size, so that none ends long before the others.
-                count = min(wanted[worker.name], -(-len(tasks) * worker.slots // slots))
-                slots -= worker.slots
-                mine, tasks = tasks[:count], tasks[count:]
-                if not mine:
-                    continue
-                room[worker.name] = room.get(worker.name, 0) + len(mine)
-                placed, handover = self._hand(world, job, worker, mine, now)
-                facts.append(placed)
-                handovers.append(handover)
-        return facts, handovers
+            able = [worker for worker in workers if worker.node.fits(pile.needs) and _lasts(worker, pile, self.moment)]
+            slots = {worker.name: max(1, worker.room(self.moment).most(pile.needs)) for worker in able}
+            left = sum(slots.values())
+            for worker in able:
+                if pile.count <= 0:
+                    break
+                enough = min(int(slots[worker.name] * AHEAD / max(pace, 1e-6)), MOST)
+                holds = len(worker.holds) + self._holding.get(worker.name, 0)
+                share = -(-pile.count * slots[worker.name] // left)
+                left -= slots[worker.name]
+                if holds <= enough // 2:
+                    self._hand(crew, worker, pile, min(enough - holds, share))
 
-    @staticmethod
-    def _may_run(world: World, job: Job) -> bool:
-        run = world.runs[job.run]
-        return not (job.hold or run.hold or world.stopping(job))
+    def _hand(self, crew: Crew, worker: Worker, pile: Pile, count: int) -> int:
+        """Make the attempts of some tasks of a pile; how many there are now."""
+        handover = self.handovers.setdefault(worker.name, Handover(crew, worker))
+        given = self._lone(worker, pile, count) if pile.kind else self._of_job(worker, pile, count)
+        done = 0
+        for shared, mine in given:
+            handover.handed.append((shared, mine))
+            done += len(mine)
+        if done:
+            self.placer.placed(pile)
+        pile.count -= done
+        self._holding[worker.name] = self._holding.get(worker.name, 0) + done
+        return done
 
-    def _wanted(self, job: Job, cpus: int, ready: int, room: dict[str, int]) -> dict[str, int]:
-        """How many more tasks each worker should hold: half a second's worth, refilled at half of that."""
-        wanted = {}
-        for worker in self.crew.workers(cpus, ready):
-            if worker.slots < cpus:
-                continue
-            alone = job.seq in self.suspects
-            pace = None if alone else self.seconds.get(job.seq)
-            slots = 1 if alone else worker.slots // cpus
-            enough = slots if pace is None else int(slots * max(1.0, AHEAD / max(pace, 1e-6)))
-            enough = min(enough, MOST)
-            holds = len(worker.holds) + room.get(worker.name, 0)
-            if holds <= enough // 2 or holds < slots:
-                wanted[worker.name] = enough - holds
-        return wanted
+    def _lone(self, worker: Worker, pile: Pile, count: int) -> Iterator[tuple[Recipe, list[Given]]]:
+        assert pile.kind is not None
+        line = self._lines.setdefault(pile.kind, iter(self.world.ready[pile.kind]))
+        allowed = (job for job in map(self.world.jobs.__getitem__, line) if not job.hold and not job.stop)
+        placer = self.placer
+        for job in islice(allowed, count):
+            step = self.world.step(job)
+            params = placer.parts.params(self.world.runs[job.run], job)
+            placer.token += 1
+            task = Task(
+                seq=placer.next_task,
+                job=job.seq,
+                id=fingerprint.task_id((), f"{job.pipeline}.{job.id}"),
+                key=ONLY,
+                fingerprint=b"",
+                params=params,
+                inputs=NO_INPUTS,
+                reuse=False,
+                created=self.now,
+                state=TaskState.ACTIVE,
+                attempts=1,
+            )
+            placer.next_task += 1
+            self.facts.append(Sent(job.seq, task, Attempt(task.seq, 1, placer.token, worker.name, created=self.now)))
+            assignment = Assignment(task.id, f"{task.id}-1", placer.token, params)
+            yield recipe(placer.parts, job, step), [(task.seq, pile.needs, assignment)]
 
-    def _tasks(self, job: Job, count: int, facts: list[Fact]) -> list[Task]:
-        """Ready tasks, oldest first. What meanwhile succeeded elsewhere is reused; what is in flight there waits."""
-        tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=0, limit=count)
-        if job.seq not in self.shared:
-            return tasks
-        mine: list[Task] = []
-        reused: list[tuple[Task, Success]] = []
-        after = 0
-        while tasks:
-            for task in tasks:
-                known = self.parts.store.load(Success, "success", fingerprint=task.fingerprint)
-                if known:
-                    reused.append((task, known[0]))
-                elif not self.parts.store.load(Task, "twin", fingerprint=task.fingerprint):
-                    mine.append(task)
-            after = tasks[-1].seq
-            if len(mine) >= count:
-                break
-            tasks = self.parts.store.load(Task, "ready_tasks", job=job.seq, after=after, limit=count)
-        if reused:
-            facts.append(Reused(job.seq, tuple(reused)))
-        return mine[:count]
-
-    def _hand(self, world: World, job: Job, worker: Worker, tasks: Sequence[Task], now: int) -> tuple[Placed, Handover]:
-        shared = recipe(self.parts, job)
+    def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[tuple[Recipe, list[Given]]]:
+        job = pile.job
+        assert job is not None
+        tasks = self._again(job, pile, count) if pile.again else self._fresh(job, count)
+        if not tasks:
+            return
+        placer, step = self.placer, self.world.step(job)
         placed, given = [], []
         for task in tasks:
-            self.token += 1
+            placer.token += 1
             number = task.attempts + 1
-            attempt = f"{task.id}-{number}"
-            placed.append((task, Attempt(task.seq, number, self.token, worker.name, created=now)))
-            inputs = decode_inputs(task.inputs) if task.inputs != NO_INPUTS else ()
-            given.append((task.seq, Assignment(task.id, attempt, self.token, task.params, inputs, task.tries)))
-        return Placed(job.seq, tuple(placed)), Handover(worker, shared, given)
+            placed.append((task, Attempt(task.seq, number, placer.token, worker.name, created=self.now)))
+            assignment = Assignment(
+                task.id,
+                f"{task.id}-{number}",
+                placer.token,
+                task.params,
+                decode_inputs(task.inputs) if task.inputs != NO_INPUTS else (),
+                task.tries,
+                task.memory,
+                task.seconds,
+            )
+            given.append((task.seq, pile.needs, assignment))
+        self.facts.append(Placed(job.seq, tuple(placed)))
+        yield recipe(placer.parts, job, step), given
+
+    def _again(self, job: Job, pile: Pile, count: int) -> list[Task]:
+        mine, pile.again = pile.again[:count], pile.again[count:]
+        known = self.placer.frontiers.of(job.seq)
+        taken = {task.seq for task in mine}
+        known.again = [task for task in known.again if task.seq not in taken]
+        return self._new_work(job, mine)
+
+    def _fresh(self, job: Job, count: int) -> list[Task]:
+        if job.seq not in self.placer.shared:
+            return list(self.placer.frontiers.take(job, count))
+        mine: list[Task] = []
+        while len(mine) < count and (some := list(self.placer.frontiers.take(job, count - len(mine)))):
+            mine += self._new_work(job, some)
+        return mine
+
+    def _new_work(self, job: Job, tasks: list[Task]) -> list[Task]:
+        """Those of some tasks to do: what succeeded elsewhere is reused, what is in flight there waits."""
+        if job.seq not in self.placer.shared:
+            return tasks
+        self.placer.flush()
+        store = self.placer.parts.store
+        mine: list[Task] = []
+        reused: list[tuple[Task, Success]] = []
+        for task in tasks:
+            known = store.load(Success, "success", fingerprint=task.fingerprint)
+            if known:
+                reused.append((task, known[0]))
+            elif store.load(Task, "twin", fingerprint=task.fingerprint) or self._twin_here(task):
+                self.placer.frontiers.of(job.seq).again.append(task)
+            else:
+                mine.append(task)
+        if reused:
+            self.facts.append(Reused(job.seq, tuple(reused)))
+        return mine
+
+    def _twin_here(self, task: Task) -> bool:
+        """Whether the same work was placed a moment ago."""
+        return any(
+            other.fingerprint == task.fingerprint
+            for fact in self.facts
+            if isinstance(fact, Placed)
+            for other, _ in fact.placed
+        )
 
 
-def recipe(parts: Parts, job: Job) -> Recipe:
-    """What all attempts of a job share."""
-    step = parts.step(job)
-    version = parts.version(job.pipeline, job.version)
-    frozen = step.publishes and step.workdir is None
-    return Recipe(
-        run=job.run,
-        job=job.id,
-        pipeline=job.pipeline,
-        step=job.step,
-        argv=step.run,
-        code=version.code if frozen else b"",
-        workdir=None if frozen else os.path.join(parts.layout.root, step.workdir or ""),
-        vars=step.env.vars,
-        inherit=step.env.inherit or bool(step.env.image_id),  # that is for the client of the engine alone
-        cpus=step.resources.cpus,
-        timeout=step.retry.timeout,
-        retry=step.retry,
-        grace=DEFAULT_GRACE,
-        accept_exit=step.accept_exit,
-        stdin=step.stdin,
-        err_argv=step.err_run,
-        user=step.user,
-        batch=step.batch,
-        pfs=step.pfs,
-        container=_container(step),
-    )
+def needs_of(step: Step) -> Needs:
+    """What a task of a step asks for at first."""
+    return _needs_of(step.resources.memory, step.resources.time, step.resources)
 
 
-def _container(step: Step) -> tuple[str, str] | None:
-    if not step.env.image_id:
-        return None
-    from penstock.runner.containers import engine
-
-    return engine(), step.env.image_id
+def _needs_of(memory: int, seconds: float | None, resources: Resources) -> Needs:
+    """What one task asks of a node."""
+    return Needs(resources.cpus, memory, resources.gpus, resources.nodes, seconds)
 
 
-#: The encoding of no inputs at all, which most plain commands have.
-NO_INPUTS = b"\x90"
+def _name(pile: Pile) -> Any:
+    """What a pile is called from one turn to the next."""
+    return pile.kind or (pile.job and pile.job.seq, pile.needs)
+
+
+def _version_of(pile: Pile) -> tuple[str, int]:
+    assert pile.job is not None
+    return pile.job.pipeline, pile.job.version
+
+
+def _lasts(worker: Worker, pile: Pile, moment: float) -> bool:
+    return worker.room(moment).lasts(pile.needs)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from penstock.engine.pack import Needs
 from penstock.model.errors import Refused
 from penstock.model.moves import JobState, Outcome
 from penstock.model.run import Job, Success, Task
@@ -17,8 +18,9 @@ from penstock.objects import map as pages_map
 from penstock.service import resolve
 from penstock.service.bindings.ledger import Done, Ledger
 from penstock.service.bindings.work import decode_inputs
-from penstock.service.driving.crew import Crew
-from penstock.service.driving.placing import recipe
+from penstock.service.driving.crew import Node
+from penstock.service.driving.local import LocalCrew
+from penstock.service.driving.recipes import recipe
 from penstock.service.opening.able import refusal
 from penstock.service.parts import Parts
 
@@ -76,14 +78,15 @@ def _known(parts: Parts, job: Job, key: str, done: Done) -> Known | None:
 def _run_again(parts: Parts, job: Job, known: list[Known]) -> Iterator[tuple[int, Result]]:
     """Results by task. The workers carry a mark of their own: who takes the engine role leaves them alone."""
     layout = replace(parts.layout, id=parts.new_id())
-    crew = Crew(layout, len(os.sched_getaffinity(0)))
-    shared = recipe(parts, job)
+    crew = LocalCrew(layout, Node(len(os.sched_getaffinity(0))))
+    step = parts.step(job)
+    shared, needs = recipe(parts, job, step), Needs(step.resources.cpus)
     waiting = {task.seq: task for _, task, _ in known}
     try:
-        workers = crew.workers(shared.cpus, len(known))
+        workers = crew.workers(len(known), [needs])
         for place, task in enumerate(waiting.values()):
             attempt = Assignment(task.id, f"{task.id}-verify", 0, task.params, decode_inputs(task.inputs))
-            crew.give(workers[place % len(workers)], shared, [(task.seq, attempt)])
+            crew.give(workers[place % len(workers)], [(shared, [(task.seq, needs, attempt)])])
         while waiting:
             heard = crew.hear(PATIENCE)
             parts.objects.blobs.learn(heard.packs)

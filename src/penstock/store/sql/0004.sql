@@ -8,6 +8,8 @@ create unique index run_number on run (pipeline, number) where number is not nul
 alter table job add column mark blob not null default x'';
 alter table job add column kept text;
 alter table job add column exit_code integer;
+-- Of the tasks that failed, those that left before the walltime because they were told to.
+alter table job add column terminated integer not null default 0;
 
 -- What the next attempt asks for, and how many workers were lost with the task.
 alter table task add column memory integer not null default 0;

@@ -1,0 +1,192 @@
+"""`pack`: which ready tasks start on which nodes. Never beyond what a node has free, in any dimension.
+
+Wishes are looked at in one order: priority, then what `sort` says, then age. Each is placed where it leaves the least
+over; what does not fit now is passed by, and smaller ones behind it go first. So that this starves nobody, a wish that
+has waited longer than `PATIENCE` and would fit a node if nothing else ran there gets the fullest claim there is: one
+node takes nothing else until it is there. One such node at a time: a stream of small tasks keeps all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+Sort = Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"]
+
+#: Seconds that a task may be passed by until a node is kept for it.
+PATIENCE = 60.0
+#: Seconds that a place may be younger than a task that asks for its whole length.
+STARTING = 120.0
+
+
+class Needs(Struct, frozen=True):
+    """What one task asks of each node it runs on."""
+
+    cpus: int = 1
+    memory: int = 0  #: bytes; 0: not said
+    gpus: int = 0
+    nodes: int = 1  #: more than one: whole nodes, all at once
+    seconds: float | None = None  #: how long it takes at most; None: not said
+
+
+class Room(Struct):
+    """What is free on one node now, and what it has in all."""
+
+    cpus: int
+    memory: int = 0
+    gpus: int = 0
+    seconds: float | None = None  #: until its place ends; None: it does not
+    all_cpus: int = 0
+    all_memory: int = 0
+    all_gpus: int = 0
+    busy: bool = False  #: whether anything runs there
+
+    def holds(self, needs: Needs) -> int:
+        """How many tasks fit into what is free now."""
+        if not self.lasts(needs):
+            return 0
+        count = self.cpus // needs.cpus if needs.cpus else _MANY
+        if needs.memory:
+            count = min(count, self.memory // needs.memory)
+        if needs.gpus:
+            count = min(count, self.gpus // needs.gpus)
+        return count
+
+    def most(self, needs: Needs) -> int:
+        """How many tasks would fit if nothing else ran here, leaving time aside."""
+        count = self.all_cpus // needs.cpus if needs.cpus else _MANY
+        if needs.memory:
+            count = min(count, self.all_memory // needs.memory)
+        return min(count, self.all_gpus // needs.gpus) if needs.gpus else count
+
+    def lasts(self, needs: Needs) -> bool:
+        """Whether there is time enough; a task as long as the whole place fits into one that has just begun."""
+        return needs.seconds is None or self.seconds is None or needs.seconds <= self.seconds + STARTING
+
+    def could(self, needs: Needs) -> bool:
+        """Whether a task would fit if nothing else ran here."""
+        enough = needs.cpus <= self.all_cpus and needs.memory <= self.all_memory and needs.gpus <= self.all_gpus
+        return enough and self.lasts(needs)
+
+    def take(self, needs: Needs, count: int) -> None:
+        self.cpus -= needs.cpus * count
+        self.memory -= needs.memory * count
+        self.gpus -= needs.gpus * count
+        self.busy = True
+
+    def left(self, needs: Needs) -> float:
+        """How much of the node would stay free, as the sum of its shares, with one such task."""
+        left = (self.cpus - needs.cpus) / (self.all_cpus or 1)
+        left += (self.memory - needs.memory) / (self.all_memory or 1)
+        return left + (self.gpus - needs.gpus) / (self.all_gpus or 1) * (1 + (not needs.gpus))
+
+
+_MANY = 1 << 30
+
+
+class Wish(Struct, frozen=True):
+    """`count` tasks that are alike and may start. `key` is the caller's."""
+
+    key: int
+    needs: Needs
+    count: int = 1
+    priority: int = 0
+    waited: float = 0.0  #: seconds since the first of them might have started
+
+
+class Placement(Struct, frozen=True):
+    """`count` tasks of a wish on one node, or one task on several; nodes by their place among the rooms."""
+
+    key: int
+    nodes: tuple[int, ...]
+    count: int
+
+
+def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list[Wish]:
+    """Wishes as they are looked at: what is hardest to place first, unless only age shall count."""
+    if sort == "none":
+        return sorted(wishes, key=lambda wish: -wish.priority)
+    by_memory = sort == "gpus_memory_runtime"
+
+    def key(wish: Wish) -> tuple[float, ...]:
+        needs = wish.needs
+        seconds = needs.seconds or 0.0
+        after = (-needs.memory, -seconds) if by_memory else (-seconds, -needs.memory)
+        return (-wish.priority, -needs.gpus, *after)
+
+    return sorted(wishes, key=key)
+
+
+def pack(wishes: Iterable[Wish], rooms: Sequence[Room], sort: Sort = "gpus_runtime_memory") -> list[Placement]:
+    """Placements of what fits into rooms, which are changed to what is free then."""
+    placed: list[Placement] = []
+    kept: set[int] = set()
+    open_rooms = list(range(len(rooms)))
+    for wish in in_order(wishes, sort):
+        if wish.needs.nodes > 1:
+            done = _wide(wish, rooms, kept, placed)
+        else:
+            done = _narrow(wish, rooms, open_rooms, kept, placed)
+        if done < wish.count and not kept and wish.waited > PATIENCE:
+            kept.update(_keep(wish.needs, rooms))
+    return placed
+
+
+def _narrow(wish: Wish, rooms: Sequence[Room], places: list[int], kept: set[int], placed: list[Placement]) -> int:
+    needs, done = wish.needs, 0
+    while done < wish.count:
+        best, most, least = -1, 0, 0.0
+        for place in places:
+            room = rooms[place]
+            count = 0 if place in kept else room.holds(needs)
+            if count:
+                left = room.left(needs)
+                if best < 0 or left < least:
+                    best, most, least = place, count, left
+        if best < 0:
+            break
+        count = min(most, wish.count - done)
+        rooms[best].take(needs, count)
+        placed.append(Placement(wish.key, (best,), count))
+        done += count
+    return done
+
+
+def _wide(wish: Wish, rooms: Sequence[Room], kept: set[int], placed: list[Placement]) -> int:
+    needs, done = wish.needs, 0
+    while done < wish.count:
+        free = [place for place, room in enumerate(rooms) if not room.busy and place not in kept and room.holds(needs)]
+        if len(free) < needs.nodes:
+            break
+        chosen = tuple(free[: needs.nodes])
+        for place in chosen:
+            room = rooms[place]
+            room.cpus = room.memory = room.gpus = 0
+            room.busy = True
+        placed.append(Placement(wish.key, chosen, 1))
+        done += 1
+    return done
+
+
+def _keep(needs: Needs, rooms: Sequence[Room]) -> list[int]:
+    """The nodes to keep for a task: those nearest to having room for it; none where they can never be."""
+    able = [place for place, room in enumerate(rooms) if room.could(needs)]
+    able.sort(key=lambda place: (rooms[place].busy, -rooms[place].cpus, place))
+    return able[: needs.nodes] if len(able) >= needs.nodes else []
+
+
+def why_never(needs: Needs, node: Room, nodes: int = 1) -> str | None:
+    """With the numbers, why a task can never run on so many nodes, none of them larger than this; None if it can."""
+    if needs.cpus > node.all_cpus:
+        return f"asks for {needs.cpus} CPUs, the largest node has {node.all_cpus}"
+    if needs.gpus > node.all_gpus:
+        return f"asks for {needs.gpus} GPUs, the largest node has {node.all_gpus}"
+    if node.all_memory and needs.memory > node.all_memory:
+        return f"asks for {needs.memory:,} bytes of memory, the largest node has {node.all_memory:,}"
+    if needs.nodes > nodes:
+        return f"asks for {needs.nodes} nodes at once, there {'are' if nodes > 1 else 'is'} {nodes}"
+    if not node.lasts(needs):
+        return f"asks for {needs.seconds:.0f} s, the longest walltime is {node.seconds:.0f} s"
+    return None

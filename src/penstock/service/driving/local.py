@@ -1,0 +1,170 @@
+"""The workers on this machine: processes of the engine, started when there is work and ended with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from penstock.engine.pack import Needs
+from penstock.model.errors import PenstockError
+from penstock.model.wire import Hello
+from penstock.runner.base import Launch
+from penstock.runner.command import DEFAULT_PATH
+from penstock.runner.pipe import Pipe
+from penstock.runner.process import Processes
+from penstock.service.driving.crew import Crew, Heard, Node, Worker
+from penstock.service.layout import Layout
+
+#: Cores one worker process drives on a large node. On a small one two processes do better than one: while one of them
+#: waits for a child to be started, the other starts the next.
+CORES_PER_WORKER = 4
+#: How many workers in a row die before they said hello until it is clear that none will.
+STILLBORN = 3
+#: How long a worker has to end its tasks and leave, in seconds.
+LEAVING = 5.0
+
+
+def search_path(env: Mapping[str, str], interpreter: str) -> str:
+    """Where tasks look for programs: as the shell does that called Penstock.
+
+    Only if that shell has activated no environment and does not know the one Penstock runs in, that one comes first:
+    `python3` in a step is then the Python that Penstock and what was installed beside it belong to.
+
+    >>> search_path({"PATH": "/usr/bin"}, "/lab/env/bin/python")
+    '/lab/env/bin:/usr/bin'
+    >>> search_path({"PATH": "/data/env/bin:/usr/bin", "VIRTUAL_ENV": "/data/env"}, "/lab/env/bin/python")
+    '/data/env/bin:/usr/bin'
+    """
+    path = env.get("PATH", DEFAULT_PATH)
+    known, own = path.split(":"), os.path.dirname(interpreter)
+    active = (os.path.join(env[name], "bin") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(name))
+    return path if own in known or any(folder in known for folder in active) else f"{own}:{path}"
+
+
+def this_machine(cpus: int | None = None) -> Node:
+    """What this machine has; of its processors as many as this process may use, or so many."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Node(cpus or len(os.sched_getaffinity(0)), memory)
+
+
+class LocalCrew(Crew):
+    """Worker processes of one engine on this host. `ends` (monotonic seconds) is when this place ends, if it does."""
+
+    def __init__(self, layout: Layout, node: Node, ends: float | None = None) -> None:
+        super().__init__(node)
+        self.layout = layout
+        self._ends = ends
+        self._share = self._part(max(1, min(CORES_PER_WORKER, node.cpus // 2)))
+        self._unmanned = node.cpus  # processors that no worker drives yet
+        self._processes = Processes()
+        self._started = 0
+        self._stillborn = 0
+
+    def _part(self, cpus: int) -> Node:
+        """What a worker with so many of the processors may give to tasks."""
+        return Node(cpus, self.node.memory * cpus // self.node.cpus, self.node.gpus * cpus // self.node.cpus)
+
+    def expect(self, needs: Sequence[Needs]) -> None:
+        """See `Crew.expect`: where one worker's share is too small for a task, one worker has it all."""
+        wide = any(self.node.fits(item) and not self._share.fits(item) for item in needs)
+        if wide and not self.holding and self._share.cpus < self.node.cpus:
+            self._end_all()
+            self._share = self.node
+
+    def workers(self, tasks: int, needs: Sequence[Needs]) -> Sequence[Worker]:
+        """The workers, as many started by now as can be of use for `tasks` that ask for so much; none as long as others
+        hold what was given to narrower ones: a node is never given out twice.
+        """
+        if any(self.node.fits(item) and not self._share.fits(item) for item in needs):
+            self.expect(needs)
+            if self._share.cpus < self.node.cpus:
+                return ()
+        widest = max((item.cpus for item in needs), default=1)
+        while self._unmanned and (not self._workers or self._slots < tasks * widest):
+            share = min(self._share.cpus, self._unmanned)
+            self._unmanned -= share
+            self._workers.append(self._start(self._part(share)))
+        return self._workers
+
+    @property
+    def _slots(self) -> int:
+        return sum(worker.node.cpus for worker in self._workers)
+
+    def _start(self, node: Node) -> Worker:
+        self._started += 1
+        # Unique over the life of the project: logs and slots of an earlier engine are never mixed with ours.
+        name = f"{time.time_ns() // 1_000_000:x}-{os.getpid()}-{self._started}"
+        theirs_in, ours_out = os.pipe2(os.O_CLOEXEC)
+        ours_in, theirs_out = os.pipe2(os.O_CLOEXEC)
+        complaints = os.open(
+            self.layout.logs / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, str(node.cpus))
+        # Marked, so that an engine that takes over finds what this one left behind.
+        env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
+        env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
+        try:
+            handle = self._processes.start(Launch(argv, env, None, theirs_in, theirs_out, complaints))
+        finally:
+            for descriptor in (theirs_in, theirs_out, complaints):
+                os.close(descriptor)
+        return Worker(name, node, handle, Pipe(ours_in, ours_out), time.monotonic(), ends=self._ends)
+
+    def hear(self, timeout: float) -> Heard:
+        """Wait at most `timeout` seconds for reports. A worker whose pipe ends or that misspeaks is gone."""
+        if not self._workers:
+            if timeout:
+                time.sleep(timeout)
+            return Heard()
+        by_source = {worker.channel.source: worker for worker in self._workers}  # type: ignore[attr-defined]
+        waiting = [worker for worker in self._workers if worker.channel.waiting]
+        _, readable = self._processes.poll(0 if waiting else timeout, list(by_source))
+        heard = Heard()
+        for worker in dict.fromkeys([*waiting, *(by_source[source] for source in readable)]):
+            if not self._receive(worker, heard):
+                self._bury(worker, heard)
+        if self._stillborn >= STILLBORN:
+            raise PenstockError(f"no worker can be started: {self._last_words()}")
+        return heard
+
+    def _greet(self, worker: Worker, hello: Hello) -> None:
+        worker.greeted = True
+        self._stillborn = 0
+
+    def _bury(self, worker: Worker, heard: Heard) -> None:
+        super()._bury(worker, heard)
+        self._processes.stop(worker.handle, kill=True)
+        worker.channel.close()
+        self._unmanned += worker.node.cpus
+        self._stillborn += not worker.greeted
+
+    def _last_words(self) -> str:
+        """The last line that a worker complained in."""
+        lines = (self.layout.logs / "workers.log").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "they say nothing; is the memory used up?")
+
+    def close(self) -> list[str]:
+        """End every worker; a worker whose pipe closes kills its tasks' process groups and leaves.
+
+        Returns the names of those that did not in time and were killed: what they had started may still be there.
+        """
+        stubborn = self._end_all()
+        self._processes.close()
+        return stubborn
+
+    def _end_all(self) -> list[str]:
+        for worker in self._workers:
+            worker.channel.close()
+        deadline = time.monotonic() + LEAVING
+        left = {worker.handle: worker.name for worker in self._workers}
+        while left and time.monotonic() < deadline:
+            ended, _ = self._processes.poll(deadline - time.monotonic())
+            for item in ended:
+                left.pop(item.handle, None)
+        for handle in left:
+            self._processes.stop(handle, kill=True)
+        self._workers = []
+        self._unmanned = self.node.cpus
+        return list(left.values())

@@ -1,0 +1,54 @@
+"""What all attempts of a job share, as workers get it."""
+
+from __future__ import annotations
+
+import os
+
+from penstock.model.run import Job
+from penstock.model.spec import Step
+from penstock.model.wire import Recipe
+from penstock.service.parts import Parts
+
+#: Seconds between SIGTERM and SIGKILL for a task that is ended and is not known to need more.
+DEFAULT_GRACE = 5.0
+
+
+def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
+    """The recipe of a job that runs `step`."""
+    frozen = step.publishes and step.workdir is None
+    return Recipe(
+        run=job.run,
+        job=job.id,
+        pipeline=job.pipeline,
+        step=job.step,
+        argv=step.run,
+        code=parts.code(job.pipeline, job.version) if frozen else b"",
+        workdir=None if frozen else os.path.join(parts.layout.root, step.workdir or ""),
+        vars=step.env.vars,
+        inherit=step.env.inherit or bool(step.env.image_id),  # that is for the client of the engine alone
+        cpus=step.resources.cpus,
+        timeout=step.retry.timeout,
+        grace=step.grace if step.supports_termination else DEFAULT_GRACE,
+        accept_exit=step.accept_exit,
+        stdin=step.stdin,
+        err_argv=step.err_run,
+        user=step.user,
+        batch=step.batch,
+        pfs=step.pfs,
+        container=_container(step),
+        memory=step.resources.memory,
+        gpus=step.resources.gpus,
+        nodes=step.resources.nodes,
+        time=step.resources.time,
+        terminates=step.supports_termination,
+        retry=step.retry,
+        priority=step.priority,
+    )
+
+
+def _container(step: Step) -> tuple[str, str] | None:
+    if not step.env.image_id:
+        return None
+    from penstock.runner.containers import engine
+
+    return engine(), step.env.image_id
