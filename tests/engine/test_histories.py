@@ -297,8 +297,7 @@ class History:
             self.chance.shuffle(tasks)
             found, given = tasks[: self.chance.randint(0, 1)], tasks[1 : self.chance.randint(1, 4)]
             if found and self.fate is ANY:
-                success = Success(b"", b"tree", 1, "t", "j", 1)
-                facts.append(f.Reused(job.seq, tuple((task, success) for task in found)))
+                facts.append(f.Reused(job.seq, tuple((task, replace(task, output=b"tree", files=1)) for task in found)))
             if given:
                 facts.append(self.place(job, given))
         return facts

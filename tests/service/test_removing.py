@@ -11,7 +11,7 @@ import pytest
 
 from penstock.model.errors import NotFound, Refused
 from penstock.model.ids import parse_reference as ref
-from penstock.model.run import Commit, Job, Success, Task, Version
+from penstock.model.run import Commit, Job, Task, Version
 from penstock.service import resolve
 from penstock.service.answers import lists
 from penstock.service.answers.why import trace
@@ -396,11 +396,11 @@ def run_goes(lab: Any) -> None:
         for job in jobs
         for task in lab.parts.store.load(Task, "tasks_of_job", job=job.seq, after=0, limit=99)
     ]
-    assert prints and all(lab.parts.store.load(Success, "success", fingerprint=mark) for mark in prints)
+    assert prints and all(lab.parts.store.load(Task, "success", fingerprint=mark) for mark in prints)
     removing.delete_run(lab.parts, scene.ids[1])
     with pytest.raises(NotFound):
         resolve.run(lab.parts, scene.ids[1])
-    assert not any(lab.parts.store.load(Success, "success", fingerprint=mark) for mark in prints)
+    assert not any(lab.parts.store.load(Task, "success", fingerprint=mark) for mark in prints)
     assert lab.parts.store.load(Job, "jobs_of_run", run=scene.ids[1]) == []
     later = lab.parts.store.load(Job, "jobs_of_run", run=scene.ids[2])
     assert [job.base for job in later] == [None, None] and lab.explain(later[0].id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 
 from msgspec import Struct, field
 
@@ -15,8 +15,8 @@ class Claims(Struct):
 
     owner: Callable[[str], str | None]
     below: Callable[[str], tuple[str, str] | None]
-    files: dict[str, str] = field(default_factory=dict)
-    directories: dict[str, str] = field(default_factory=dict)  #: directory -> one binding that has a file below
+    files: MutableMapping[str, str] = field(default_factory=dict)
+    directories: MutableMapping[str, str] = field(default_factory=dict)
 
     def take(self, binding: str, paths: Iterable[str]) -> tuple[str, str] | None:
         """Claim all of `paths` for a binding; or change nothing and return (path, the other binding)."""

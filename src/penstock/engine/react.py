@@ -138,7 +138,7 @@ def _reach(turn: Turn, job: Job, state: str) -> Job:
 
 def _reused(turn: Turn, fact: f.Reused) -> None:
     job = turn.job(fact.job)
-    for task, success in fact.found:
+    for task, known in fact.found:
         done = replace(
             task,
             state=TaskState.DONE,
@@ -146,13 +146,13 @@ def _reused(turn: Turn, fact: f.Reused) -> None:
             reason=None,
             message="",
             reused=True,
-            output=success.output,
-            files=success.files,
+            output=known.output,
+            files=known.files,
             finished=turn.now,
         )
         turn.out.changes.append((task, done))
     count = len(fact.found)
-    files = sum(success.files for _, success in fact.found)
+    files = sum(known.files for _, known in fact.found)
     settle(turn, turn.set_job(job, reused=job.reused + count, left=job.left - count, files=job.files + files))
 
 
@@ -201,9 +201,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
                 if task.reuse:
-                    turn.out.changes.append(
-                        (None, Success(task.fingerprint, new.output, new.files, task.id, job.id, turn.now))
-                    )
+                    turn.out.changes.append((None, Success(task.fingerprint, task.seq, turn.now)))
         if result.outcome in (Outcome.FAILED, Outcome.RECOVERED):
             kind = "task.retry" if new.state != TaskState.DONE else f"task.{result.outcome}"
             turn.tell(kind, job.run, task.id, job=job.id, reason=result.reason, message=result.message)

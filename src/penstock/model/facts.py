@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.model.data import EMPTY
-from penstock.model.run import Attempt, Branch, Commit, JobInput, Success, Task
+from penstock.model.run import Attempt, Branch, Commit, JobInput, Task
 from penstock.model.wire import Result, Started
 
 
@@ -59,10 +59,10 @@ class Sent(Struct, frozen=True):
 
 
 class Reused(Struct, frozen=True):
-    """Ready tasks whose work has meanwhile succeeded elsewhere."""
+    """Ready tasks whose work has meanwhile succeeded elsewhere, each with the task that did it."""
 
     job: int
-    found: tuple[tuple[Task, Success], ...]
+    found: tuple[tuple[Task, Task], ...]
 
 
 class Reported(Struct, frozen=True):

@@ -284,13 +284,10 @@ class Document(Struct, frozen=True):
 
 
 class Success(Struct, frozen=True):
-    """The memory of reuse: this fingerprint gave this output."""
+    """The memory of reuse: this fingerprint gave what that task left."""
 
     fingerprint: bytes
-    output: bytes
-    files: int
-    task: str
-    job: str
+    task: int
     created: int
 
 

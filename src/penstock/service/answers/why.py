@@ -11,7 +11,7 @@ from penstock.engine.matching import KEYS, show_key, without_partner
 from penstock.model.errors import BadReference, NotFound, PenstockError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
-from penstock.model.run import Attempt, Commit, Edge, Job, JobInput, Run, Success, Task
+from penstock.model.run import Attempt, Commit, Edge, Job, JobInput, Run, Task
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
@@ -92,12 +92,12 @@ def _task(parts: Parts, task: Task, engine: str | None) -> list[str]:
     store = parts.store
     job = store.load(Job, "job", seq=task.job)[0]
     twins = store.load(Task, "twin", fingerprint=task.fingerprint) if task.state == TaskState.READY else []
-    known = store.load(Success, "success", fingerprint=task.fingerprint)
+    made_by = [f"{known.id[:12]} of {_job_of(parts, known).id}" for known in _made(parts, task.fingerprint)]
     around = Around(
         engine=engine,
         run_hold=store.load(Run, "run", id=job.run)[0].hold,
         twin=twins[0].id if twins and task.reuse else None,
-        made_by=f"{known[0].task[:12]} of {known[0].job}" if known else None,
+        made_by=made_by[0] if made_by else None,
     )
     return explain_task(task, job, store.load(Attempt, "attempts", task=task.seq), around)
 
@@ -115,6 +115,15 @@ def trace(parts: Parts, reference: Reference) -> TraceView:
     return _trace(parts, commit, reference.path)
 
 
+def _made(parts: Parts, fingerprint: bytes) -> list[Task]:
+    """The task whose result stands for a fingerprint, if any does."""
+    return parts.store.load(Task, "success", fingerprint=fingerprint)
+
+
+def _job_of(parts: Parts, task: Task) -> Job:
+    return parts.store.load(Job, "job", seq=task.job)[0]
+
+
 def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
     name = f"{commit.repo}@{commit.id}:/{path}"
     job = next((job for job in _jobs_of(parts, commit) if job.repo == commit.repo), None)
@@ -126,16 +135,15 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
     done = ledger.get(pages, key) if key is not None else None
     if key is None or done is None:
         raise PenstockError(f"{name}: no binding of {job.id} owns it; run `penstock fsck`")
-    known = parts.store.load(Success, "success", fingerprint=done.fingerprint)
-    made = [task for success in known for task in parts.store.load(Task, "task", pattern=success.task)]
+    made = _made(parts, done.fingerprint)
     return TraceView(
         file=name,
         commit=commit.id,
         origin=commit.origin,
         run=commit.run,
         job=job.id,
-        task=known[0].task if known else None,
-        made_by=known[0].job if known else None,
+        task=made[0].id if made else None,
+        made_by=_job_of(parts, made[0]).id if made else None,
         pipeline=job.pipeline,
         version=job.version,
         command=tuple(job.parts.get("command", ())),

@@ -17,7 +17,7 @@ from penstock.engine.expand import Binding, Change, Expansion, Key
 from penstock.model import fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.errors import NotFound
-from penstock.model.run import Job, JobInput, Success, Task
+from penstock.model.run import Job, JobInput, Task
 from penstock.model.spec import InputSpec, Step
 from penstock.model.wire import Input
 from penstock.objects.map import Pages
@@ -122,7 +122,7 @@ def _leaves(step: Step) -> list[InputSpec]:
 def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
     """The bindings that do not stay as they are, one at a time."""
     while chunk := list(islice(found.changes, CHUNK)):
-        known: dict[bytes, Success] = {}
+        known: dict[bytes, Task] = {}
         new: list[Touched] = []
         for parts_of_key, binding in chunk:
             key = "\n".join(parts_of_key)
@@ -132,11 +132,11 @@ def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mappi
                 new.append(Touched(key, old, binding, mark))
         if step.reuse:
             marks = b"".join(item.mark for item in new)
-            known = {row.fingerprint: row for row in parts.store.load(Success, "successes", marks=marks)}
+            known = {row.fingerprint: row for row in parts.store.load(Task, "successes", marks=marks)}
         for item in new:
-            success = known.get(item.mark)
-            if success is not None:
-                item = replace(item, known=Done(item.mark, success.output, success.files))
+            made = known.get(item.mark)
+            if made is not None:
+                item = replace(item, known=Done(item.mark, made.output, made.files))
             yield item
 
 

@@ -17,7 +17,7 @@ from penstock.model.data import EMPTY, Entry
 from penstock.model.errors import NotFound, Refused, UsageError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState
-from penstock.model.run import Branch, Commit, Job, JobInput, Repo, Run, Success, Task
+from penstock.model.run import Branch, Commit, Job, JobInput, Repo, Run, Task
 from penstock.objects import map as maps
 from penstock.objects import tree
 from penstock.objects.blobs import Pages
@@ -224,8 +224,7 @@ class _Purge:
             store = self.parts.store
             makers = [
                 (store.load(Job, "job", seq=task.job)[0], task)
-                for success in store.load(Success, "success", fingerprint=fingerprint)
-                for task in store.load(Task, "task", pattern=success.task)
+                for task in store.load(Task, "success", fingerprint=fingerprint)
             ]
             self.made_of_it[fingerprint] = not makers or any(self._concerns(job, task) for job, task in makers)
         return self.made_of_it[fingerprint]

@@ -36,6 +36,7 @@ from penstock.service.driving.exporting import Exporter
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
+from penstock.service.driving.spilling import Spilling
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
@@ -251,6 +252,7 @@ class Engine:
             job = self.world.jobs[seq]
             pages = self.parts.objects.pages
             claims = Ledger(job.ledger, job.owners, job.tree).claims(pages)
+            claims.files, claims.directories = Spilling(), Spilling()  # a job may write more paths than can be held
             for task in chain.from_iterable(succeeded(self.parts, seq)):
                 claims.take("\n".join(task.key), (path.decode() for path, _ in pages_map.scan(pages, task.output)))
             self._claims[seq] = claims

@@ -15,7 +15,7 @@ from penstock.engine.world import Kind, World
 from penstock.model import fingerprint
 from penstock.model.facts import Fact, Placed, Reused, Sent, Unreadable
 from penstock.model.moves import Reason, TaskState
-from penstock.model.run import Attempt, Job, Success, Task
+from penstock.model.run import Attempt, Job, Task
 from penstock.model.spec import Resources, Step
 from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.bindings.work import decode_inputs
@@ -296,9 +296,9 @@ class _Turn:
         self.placer.flush()
         store = self.placer.parts.store
         mine: list[Task] = []
-        reused: list[tuple[Task, Success]] = []
+        reused: list[tuple[Task, Task]] = []
         for task in tasks:
-            known = store.load(Success, "success", fingerprint=task.fingerprint)
+            known = store.load(Task, "success", fingerprint=task.fingerprint)
             if known:
                 reused.append((task, known[0]))
             elif store.load(Task, "twin", fingerprint=task.fingerprint) or self._twin_here(task):

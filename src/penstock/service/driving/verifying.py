@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from penstock.engine.pack import Needs
 from penstock.model.errors import Refused
 from penstock.model.moves import JobState, Outcome
-from penstock.model.run import Job, Success, Task
+from penstock.model.run import Job, Task
 from penstock.model.views import CheckView, VerifyView
 from penstock.model.wire import Assignment, Result
 from penstock.objects import map as pages_map
@@ -68,11 +68,8 @@ def _choose(parts: Parts, job: Job, sample: int) -> tuple[int, list[tuple[str, D
 
 def _known(parts: Parts, job: Job, key: str, done: Done) -> Known | None:
     """The task whose attempt gave a result, None if its row is gone."""
-    for success in parts.store.load(Success, "success", fingerprint=done.fingerprint):
-        for task in parts.store.load(Task, "task", pattern=success.task):
-            if task.fingerprint == done.fingerprint:
-                return key, task, done
-    return None
+    made = parts.store.load(Task, "success", fingerprint=done.fingerprint)
+    return (key, made[0], done) if made else None
 
 
 def _run_again(parts: Parts, job: Job, known: list[Known]) -> Iterator[tuple[int, Result]]:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from penstock.model.errors import UsageError
-from penstock.model.run import Commit, Job, Repo
+from penstock.model.run import Commit, Job, Repo, Success
 from penstock.objects import map as maps
 from penstock.service import resolve
-from penstock.service.keeping.roots import pages
+from penstock.service.keeping.roots import PAGE, pages
 from penstock.service.parts import Parts
 
 #: Results are remembered at least so long, in microseconds.
@@ -83,7 +83,11 @@ def _live_jobs(parts: Parts) -> Iterator[Job]:
 
 def old_results(parts: Parts, before: int, given_up: Collection[tuple[str, str]] = ()) -> set[bytes]:
     """Fingerprints of results made before a time that no kept ledger names."""
-    found = {row["place"] for row in pages(parts, "old_results", b"", before=before)}
+    found: set[bytes] = set()
+    last = b""
+    while page := parts.store.load(Success, "old_results", before=before, after=last, limit=PAGE):
+        found.update(row.fingerprint for row in page)
+        last = page[-1].fingerprint
     if not found:
         return found
     seen: set[bytes] = set()

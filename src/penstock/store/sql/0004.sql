@@ -16,6 +16,19 @@ alter table task add column memory integer not null default 0;
 alter table task add column seconds real;
 alter table task add column crashes integer not null default 0;
 
+-- What a fingerprint gave is what its task left: one place for it.
+create table result (
+    fingerprint blob primary key,
+    task        integer not null,
+    created     integer not null
+) without rowid;
+insert into result
+select success.fingerprint, max(task.seq), success.created from success
+join task on task.id = success.task and task.fingerprint = success.fingerprint and task.outcome = 'succeeded'
+group by success.fingerprint;
+drop table success;
+alter table result rename to success;
+
 -- Nodes asked of a batch system: written before the question is asked.
 create table allocation (
     seq       integer primary key,

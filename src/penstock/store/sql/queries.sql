@@ -298,7 +298,7 @@ select * from job where inputs <> '[]' and seq > :after order by seq limit :limi
 
 -- name: forget_successes
 -- Forget that the work of a run succeeded.
-delete from success where job in (select step || '@' || run from job where run = :run);
+delete from success where task in (select task.seq from task join job on job.seq = task.job where job.run = :run);
 
 -- name: forget_attempts
 -- Forget the attempts of a run.
@@ -423,17 +423,18 @@ select * from attempt where task = :task order by number;
 select coalesce(max(token), 0) as token from attempt;
 
 -- name: success
--- What a fingerprint gave.
-select * from success where fingerprint = :fingerprint;
+-- The task whose result stands for a fingerprint.
+select task.* from success join task on task.seq = success.task where success.fingerprint = :fingerprint;
 
 -- name: successes
--- What those of some fingerprints gave that succeeded; `marks` are these, of 32 bytes each, joined.
+-- The tasks whose results stand for those of some fingerprints that succeeded; `marks` are these, of 32 bytes each, joined.
 with recursive asked (at) as (
     select 1 where length(:marks) > 0
     union all
     select at + 32 from asked where at + 32 <= length(:marks)
 )
-select success.* from asked join success on success.fingerprint = substr(:marks, asked.at, 32);
+select task.* from asked join success on success.fingerprint = substr(:marks, asked.at, 32)
+join task on task.seq = success.task;
 
 -- name: forget_tasks_of
 -- Forget the tasks of a job that begins to find its bindings again; nobody has tried them.
@@ -451,8 +452,9 @@ where job.state <> 'done' and task.output <> x'' and task.seq > :after order by 
 
 -- name: roots_of_results
 -- A page of what results refer to.
-select fingerprint as place, 'result of task ' || task as what, output as root from success
-where fingerprint > :after order by fingerprint limit :limit;
+select success.fingerprint as place, 'result of task ' || task.id as what, task.output as root
+from success join task on task.seq = success.task
+where success.fingerprint > :after order by success.fingerprint limit :limit;
 
 -- name: roots_of_jobs
 -- A page of what jobs refer to.
@@ -502,8 +504,7 @@ where "commit".forgotten is null and job.ledger <> x'' and job.seq > :after orde
 
 -- name: old_results
 -- A page of results made before a time.
-select fingerprint as place from success where created < :before and fingerprint > :after
-order by fingerprint limit :limit;
+select * from success where created < :before and fingerprint > :after order by fingerprint limit :limit;
 
 -- name: counted
 -- Jobs whose counter of tasks left is not what their tasks say.
