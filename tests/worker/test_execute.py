@@ -32,9 +32,12 @@ class Storage:
         if verb in self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def lay_out_inputs(self, inputs: tuple[Input, ...], folder: str) -> int:
+    def lay_out_inputs(self, inputs: tuple[Input, ...], folder: str, step: tuple[str, str] | None) -> int:
         self._need_room("lay_out")
         return 0
+
+    def settle(self, folder: str, keep: bool) -> None:
+        """Nothing was lent."""
 
     def collect(self, folder: str) -> tuple[bytes, int, int]:
         self._need_room("collect")

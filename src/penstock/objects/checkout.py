@@ -78,6 +78,46 @@ def lay_out(
         os.close(top)
 
 
+def move(blobs: Blobs, pages: Pages, old: bytes, new: bytes, destination: Path) -> tuple[int, int]:
+    """Turn a checkout of one tree, which nobody else touches, into one of another by what differs; return (files,
+    bytes) that were written. Errors as `lay_out`; then what is there is neither.
+    """
+    top = os.open(destination, _DIRECTORY)
+    try:
+        changes = list(tree.diff(pages, old, new))
+        emptied = {""}
+        for path, before, after in changes:
+            if after is None and before is not None:
+                os.unlink(path, dir_fd=top)
+                emptied.add(path.rpartition("/")[0])
+        _prune(top, emptied - {""})
+        made, size = {""}, 0
+        places = _Places(blobs, top, readonly=False, link=False)
+        written = [(path, entry) for path, _, entry in changes if entry is not None]
+        for batch in _batches(iter(written)):
+            small = blobs.load(blob for _, entry in batch if entry.size < LARGE for blob in entry.blobs)
+            for path, entry in batch:
+                make_directory(top, path.rpartition("/")[0], made, destination)
+                places.put(path, entry, small)
+                size += entry.size
+        return len(written), size
+    finally:
+        os.close(top)
+
+
+def _prune(top: int, directories: set[str]) -> None:
+    """Remove those of some directories that are empty by now, and what is empty above them."""
+    for directory in sorted(directories, key=len, reverse=True):
+        while directory:
+            try:
+                os.rmdir(directory, dir_fd=top)
+            except (FileNotFoundError, OSError) as error:
+                if isinstance(error, FileNotFoundError) or error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    break
+                raise
+            directory = directory.rpartition("/")[0]
+
+
 def remove(directory: Path) -> None:
     """Remove a directory with all it holds, a read-only layout too. A link is removed, not followed."""
     if directory.is_symlink():

@@ -26,7 +26,7 @@ class Code:
         self._lay_out = lay_out
         self._private = private
         self._own = own
-        self._shared = os.path.join(work, "code", _boot())
+        self._shared = os.path.join(work, "code", boot())
         self._known: dict[str, dict[str, Look]] = {}  # layout -> its files and directories as they were laid out
 
     def place(self, root: bytes, who: str | int) -> str:
@@ -79,7 +79,7 @@ def _looks(folder: str) -> dict[str, Look]:
     return found
 
 
-def _boot() -> str:
+def boot() -> str:
     """A name of the time since this machine started."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()

@@ -217,7 +217,9 @@ class Executor:
         try:
             slot.prepare(assignment.params)
             if assignment.inputs:
-                flight.download_bytes = self._parts()[0].lay_out_inputs(assignment.inputs, slot.input)
+                flight.download_bytes = self._parts()[0].lay_out_inputs(
+                    assignment.inputs, slot.input, (recipe.pipeline, recipe.step) if recipe.user is None else None
+                )
                 slot.seal_input()
             flight.spawned = time.monotonic()
             handle = self._launcher.begin(flight)
@@ -321,6 +323,8 @@ class Executor:
     def _put_away(self, flight: Flight, wrote: bool, fresh: bool) -> None:
         """Make an attempt's slot ready for the next one."""
         recipe = flight.batch.recipe
+        if self._opened is not None:
+            self._opened[0].settle(flight.slot.input, keep=not fresh and recipe.batch is None)
         fresh = fresh or recipe.user is not None
         flight.slot.recycle(bool(flight.assignment.inputs), wrote, fresh, elsewhere=recipe.batch is not None)
         self._free.append(flight.slot)

@@ -47,8 +47,8 @@ class Worker:
 
     def _open_parts(self) -> tuple[Storage, Code]:
         storage_of, code_of = import_parts()
-        storage = storage_of(os.path.join(self._home, "objects"))
         work = os.path.join(self._home, "work")
+        storage = storage_of(os.path.join(self._home, "objects"), work)
         return storage, code_of(work, self._place, storage.lay_out_code, private=os.geteuid() == 0)
 
     def run(self, leave: int) -> None:

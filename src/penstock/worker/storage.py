@@ -11,10 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from penstock.model.data import EMPTY
+from penstock.model.errors import PenstockError
 from penstock.model.wire import Input
 from penstock.objects import checkout, tree
 from penstock.objects.store import Objects
 from penstock.objects.writer import Writer
+from penstock.worker.code import boot
+from penstock.worker.warm import FEW, Loan, Warm
 
 
 class Storage:
@@ -23,15 +26,18 @@ class Storage:
     What was collected is durable after `seal`, not before.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, work: str) -> None:
         self._objects = Objects(Path(root))
+        self._warm = Warm(work, boot())
+        self._loans: dict[str, list[Loan]] = {}  # directory of inputs -> warm checkouts in it
         self._collected = ExitStack()
         self._writer: Writer | None = None
 
-    def lay_out_inputs(self, inputs: Iterable[Input], folder: str) -> int:
+    def lay_out_inputs(self, inputs: Iterable[Input], folder: str, step: tuple[str, str] | None) -> int:
         """Write inputs to `<folder>/<name>/<path in the repo>`; returns bytes. Raises NotFound, Corrupt, OSError.
 
-        Links are for tasks that cannot write through them: as root they get what others get, too.
+        Links are for tasks that cannot write through them: as root they get what others get, too. A whole repo that
+        the `step` (of a pipeline) read before may still be there; None for a task whose files become somebody else's.
         """
         objects, total = self._objects, 0
         for item in inputs:
@@ -39,6 +45,8 @@ class Storage:
             link = item.layout == "link" and os.geteuid() != 0
             if item.layout == "empty":
                 self._stand_in(item, place)
+            elif item.directory and not item.path and not link and step is not None:
+                total += self._lay_out_whole(item, place, folder, self._warm.home(*step, item.name))
             elif item.directory:
                 place.mkdir(exist_ok=True)
                 total += checkout.lay_out(objects.blobs, objects.pages, item.root, place, item.path, link=link)[1]
@@ -49,6 +57,28 @@ class Storage:
                 checkout.put_file(objects.blobs, entry, target, link=link)
                 total += entry.size
         return total
+
+    def _lay_out_whole(self, item: Input, place: Path, folder: str, home: str) -> int:
+        objects = self._objects
+        stands_at = self._warm.take(home, os.fspath(place))
+        files, size = FEW, 0
+        if stands_at is not None:
+            try:
+                _, size = checkout.move(objects.blobs, objects.pages, stands_at, item.root, place)
+            except (PenstockError, OSError):  # what it stood at may be gone; a full disk will say so again
+                checkout.remove(place)
+                stands_at = None
+        if stands_at is None:
+            files, size = checkout.lay_out(objects.blobs, objects.pages, item.root, place)
+        if files >= FEW and (loan := self._warm.lend(home, os.fspath(place), item.root)) is not None:
+            self._loans.setdefault(folder, []).append(loan)
+        return size
+
+    def settle(self, folder: str, keep: bool) -> None:
+        """The task that had its inputs in `folder` is over. If it may be trusted, keep what it did not touch."""
+        for loan in self._loans.pop(folder, ()):
+            if keep:
+                self._warm.give_back(loan)
 
     def _stand_in(self, item: Input, place: Path) -> None:
         """Lay out an input by its names alone: files of no bytes."""
@@ -82,4 +112,5 @@ class Storage:
         if self._writer is not None:
             self._writer.discard()
         self._collected.close()
+        self._warm.close()
         self._objects.close()

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
 
-from penstock.engine.claims import Claims, collision_message
-from penstock.engine.matching import show_key
 from penstock.engine.pack import Needs
 from penstock.engine.react import react
 from penstock.engine.world import World
@@ -24,11 +21,9 @@ from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Return
 from penstock.model.moves import JobState, Outcome, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
-from penstock.objects import map as pages_map
 from penstock.objects.checkout import remove
 from penstock.runner.leftovers import end_leftovers
-from penstock.service.bindings.ledger import Ledger
-from penstock.service.bindings.work import succeeded
+from penstock.service.driving.claiming import Claiming
 from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.driving.expanding import expand
@@ -36,15 +31,14 @@ from penstock.service.driving.exporting import Exporter
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
-from penstock.service.driving.spilling import Spilling
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
 
 #: A power cut takes back at most what was written in so many seconds, and nothing that anybody was told.
 SAFE_EVERY = 1.0
-#: The directory below `work` that no worker owns.
-SHARED_CODE = "code"
+#: The directories below `work` that no worker owns.
+SHARED = ("code", "warm")
 #: How long a turn waits for reports, in seconds, before it looks for rows written by others.
 PATIENCE = 0.05
 
@@ -60,7 +54,7 @@ class Engine:
         self.parts = parts
         self._pending = Pending()
         self._unsaved: list[Fact] = []  # what workers reported and is not stored: it comes once
-        self._claims: dict[int, Claims] = {}
+        self._claiming = Claiming(parts)
         self._stopping: set[int] = set()
         self._ending: set[tuple[int, int]] = set()  # (task, number of the attempt) told to end
         self._limited: dict[int, int] = {}  # job -> when it has taken longer than its step allows
@@ -96,7 +90,7 @@ class Engine:
         if exporting or self.parts.store.load(Attempt, "live_attempts"):
             self._end_leftovers()
             for left in self.parts.layout.work.iterdir():
-                if left.name != SHARED_CODE:
+                if left.name not in SHARED:
                     remove(left)
 
     def _end_leftovers(self, worker: str | None = None) -> None:
@@ -204,6 +198,11 @@ class Engine:
             self._unsaved += facts
             self._apply(facts)
 
+    def _checked(self, seq: int, result: Result) -> Result:
+        """A result as it counts; what is not held any more is for `react` to pass by."""
+        task = self.world.tasks.get(seq)
+        return result if task is None else self._claiming.checked(self.world.jobs[task.job], task, result)
+
     def _bury(self, heard: Heard) -> list[Fact]:
         """End what workers that are gone left behind, and give back what they had; but what takes one worker after the
         other with it has failed.
@@ -233,30 +232,6 @@ class Engine:
                 by_pace.setdefault(self.placer.pace_of(self.world, job), []).append(result)
         for pace, mine in by_pace.items():
             self.placer.learn(pace, mine)
-
-    def _checked(self, seq: int, result: Result) -> Result:
-        """A result as it counts: success only if no sibling wrote one of its paths."""
-        task = self.world.tasks.get(seq)
-        if task is None or result.outcome != Outcome.SUCCEEDED or result.output == EMPTY:
-            return result
-        key = "\n".join(task.key)
-        paths = [path.decode() for path, _ in pages_map.scan(self.parts.objects.pages, result.output)]
-        taken = self._claims_of(task.job).take(key, paths)
-        if taken is None:
-            return result
-        message = collision_message(taken[0], _shown(taken[1]), _shown(key))
-        return replace(result, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, output=EMPTY, files=0)
-
-    def _claims_of(self, seq: int) -> Claims:
-        if seq not in self._claims:
-            job = self.world.jobs[seq]
-            pages = self.parts.objects.pages
-            claims = Ledger(job.ledger, job.owners, job.tree).claims(pages)
-            claims.files, claims.directories = Spilling(), Spilling()  # a job may write more paths than can be held
-            for task in chain.from_iterable(succeeded(self.parts, seq)):
-                claims.take("\n".join(task.key), (path.decode() for path, _ in pages_map.scan(pages, task.output)))
-            self._claims[seq] = claims
-        return self._claims[seq]
 
     def _stop_attempts(self) -> None:
         """End what is in flight of jobs that are to start nothing more, once."""
@@ -309,7 +284,7 @@ class Engine:
     def _watch(self, job: Job) -> None:
         """Keep in mind what a job needs beside its rows, as long as it is not done."""
         if job.state == JobState.DONE:
-            self._claims.pop(job.seq, None)
+            self._claiming.forget(job.seq)
             self._limited.pop(job.seq, None)
             self.placer.frontiers.forget(job.seq)
         elif job.state == JobState.OPEN and job.started is not None:
@@ -415,7 +390,3 @@ def _fatal(task: Task, attempt: Attempt, limit: int, now: int) -> Result:
     return Result(
         task.id, name, attempt.token, Outcome.FAILED, Reason.LOST, None, message, EMPTY, 0, started, now, None
     )
-
-
-def _shown(key: str) -> str:
-    return show_key(key.split("\n"))

@@ -77,6 +77,8 @@ def gc(
         before = 0 if busy else moment - grace
         swept = sweep(parts.objects.blobs, mark, moment, before, alone=now, dry_run=dry_run)
         code = 0 if dry_run else _clear_code(parts, now)
+        if not dry_run:
+            _clear_warm(parts)
     return Collected(swept, len(left.commits), len(left.results), len(left.caches) + len(lost), code, busy, grace)
 
 
@@ -149,6 +151,21 @@ def _clear_code(parts: Parts, alone: bool) -> int:
                 with contextlib.suppress(OSError):  # a worker has laid out code there meanwhile
                     boot_folder.rmdir()
     return len(gone)
+
+
+def _clear_warm(parts: Parts) -> None:
+    """Remove warm checkouts of earlier boots and those that no task has used for long. One that is taken meanwhile is
+    gone from here, and whoever misses one lays it out anew.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    engine = holder(parts.layout.lock)
+    here = engine is None or engine.host == os.uname().nodename
+    for folder in _children(parts.layout.work / "warm"):
+        if folder.name != boot and here:
+            remove(folder)
+        for home in _children(folder) if folder.is_dir() else ():
+            if home.is_dir() and _age(home) > CACHES_FOR:
+                remove(home)
 
 
 def _children(folder: Path) -> list[Path]:
