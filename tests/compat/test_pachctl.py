@@ -285,6 +285,45 @@ def test_repos_branches_and_commits(pachctl: Pachctl, tmp_path: Path) -> None:
     assert pachctl("delete", "repo", "words").code == 0
 
 
+def test_a_wait_for_one_job_ends_with_it(pachctl: Pachctl, penstock: Pachctl, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text("""
+steps:
+  quick: {input: "words@master:/*", run: "cp $PENSTOCK_IN/words/* $PENSTOCK_OUT"}
+  never: {input: "quick:/*", run: "sleep 600"}
+""")
+    (tmp_path / "a").write_text("x")
+    assert pachctl("create", "repo", "words").code == 0
+    assert penstock("pipeline", "create", "pipeline.yaml").code == 0
+    job = pachctl("put", "file", "words@master", "-f", "a", "--raw").json["commit"]["id"]
+    waited = pachctl("wait", "job", f"quick@{job}")
+    assert (waited.code, waited.rows[0].split()[-1]) == (0, "success"), waited.err
+    assert pachctl("inspect", "job", f"never@{job}", "--raw").json["state"] in (
+        "JOB_CREATED",
+        "JOB_STARTING",
+        "JOB_RUNNING",
+    )
+    assert pachctl("stop", "job", job).code == 0
+
+
+def test_a_whole_set_is_squashed(pachctl: Pachctl, penstock: Pachctl, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(
+        'steps:\n  copy: {input: "words@master:/*", run: "cp $PENSTOCK_IN/words/* $PENSTOCK_OUT"}\n'
+    )
+    assert pachctl("create", "repo", "words").code == 0
+    assert penstock("pipeline", "create", "pipeline.yaml").code == 0
+    ids = []
+    for text in ("one", "two"):
+        (tmp_path / "a").write_text(text)
+        ids.append(pachctl("put", "file", "words@master", "-f", "a", "--raw").json["commit"]["id"])
+        assert pachctl("wait", "job", ids[-1]).code == 0
+    assert pachctl("squash", "commit", ids[1]).code == 3
+    assert sorted(pachctl("squash", "commit", ids[0]).err.split()) == sorted(
+        ["squashed", f"words@{ids[0]}", "squashed", f"copy@{ids[0]}"]
+    )
+    assert pachctl("list", "commit", ids[0]).rows == [] and pachctl("list", "job", ids[0]).code == 3
+    assert pachctl("get", "file", "copy@main:/a").out == "two"
+
+
 def test_files(pachctl: Pachctl, tmp_path: Path) -> None:
     (tmp_path / "tree/deep").mkdir(parents=True)
     (tmp_path / "tree/x.txt").write_text("xx")

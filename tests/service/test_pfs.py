@@ -178,3 +178,46 @@ def test_an_unprivileged_user_gets_one_too(tmp_path: Path) -> None:
         pytest.skip(trouble.decode())
     assert trouble == b""
     assert (tmp_path / "out" / "who").read_text() == str(65534 if os.geteuid() == 0 else os.geteuid())
+
+
+@needs_views
+def test_a_task_is_told_of_itself_in_pachyderms_words(lab: Any) -> None:
+    lab.put("left", {"a-1": "x", "b-1": "x"})
+    lab.put("right", {"a-2": "y", "a-3": "y"})
+    lab.put("home", {"f": "z"})
+    lab.pipeline("""
+        steps:
+          told:
+            input:
+              cross:
+                - join:
+                    - {repo: left, glob: "/(*)-*", on: $1}
+                    - {group: [{repo: right, glob: "/(*)-*", on: $1, group: "$1"}]}
+                - {repo: home, glob: /, as: HOME}
+            pfs: true
+            run: env | grep -E '^(left|right|PACH_|PPS_|HOME)' | sort > /pfs/out/$PACH_DATUM_ID
+          plain: {input: "home:/*", run: "env > $PENSTOCK_OUT/env"}
+        """)
+    view = lab.run()
+    assert view.state == "success", [job.message for job in view.jobs]
+    ((name, said),) = lab.files("told").items()
+    (task,) = lab.tasks(next(job for job in view.jobs if job.step == "told"))
+    assert name == task.id
+    commits = {repo: lab.project.commit(repo).id for repo in ("left", "right", "home")}
+    assert dict(line.split("=", 1) for line in said.splitlines()) == {
+        "left": "/pfs/left/a-1",
+        "left_COMMIT": commits["left"],
+        "right": "/pfs/right",
+        "right_COMMIT": commits["right"],
+        "PACH_DATUM_left_JOIN_ON": "a",
+        "PACH_DATUM_right_JOIN_ON": "a",
+        "PACH_DATUM_right_GROUP_BY": "a",
+        "PACH_DATUM_ID": task.id,
+        "PACH_JOB_ID": view.run,
+        "PACH_OUTPUT_COMMIT_ID": view.run,
+        "PPS_PIPELINE_NAME": "told",
+        "PPS_PROJECT_NAME": "default",
+        "HOME": os.environ["HOME"],
+        "HOME_COMMIT": commits["home"],
+    }
+    assert "PACH_" not in lab.files("plain")["env"]

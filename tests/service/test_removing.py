@@ -77,6 +77,7 @@ FORCED: set[Callable[..., object]] = {
     repos.delete_repo,
     branches.delete_branch,
     removing.squash,
+    removing.squash_set,
     removing.drop,
     removing.delete_run,
     begin.delete,
@@ -262,6 +263,92 @@ def squash_before(lab: Any) -> None:
     scene = Scene(lab)
     removing.squash(lab.parts, ref("in@main^"), force=True)
     assert scene.files("in@main^") == {"a": "1"}
+
+
+# commit squash of an id
+
+
+def set_open(lab: Any) -> None:
+    scene = Scene(lab)
+    opened = scene.opened()
+    scene.refuses(removing.squash_set, "is open; `penstock commit abandon", opened)
+
+
+def set_not_done(lab: Any) -> None:
+    scene = Scene(lab, driven=False)
+    lab.put("in", {"later": "x"})
+    scene.refuses(removing.squash_set, f"run {scene.ids[2]} is not done", scene.ids[2])
+    lab.ok()
+
+
+def set_last(lab: Any) -> None:
+    scene = Scene(lab)
+    scene.refuses(removing.squash_set, "no finished commit follows this one", scene.ids[2])
+
+
+def set_fork(lab: Any) -> None:
+    scene = Scene(lab)
+    branches.create_branch(lab.parts, "in", "side", ref("in@main^"))
+    lab.put("in@side", {"side": "s"})
+    branches.delete_branch(lab.parts, "in", "side")
+    scene.refuses(removing.squash_set, "all go on from this one", scene.ids[1])
+
+
+def set_head(lab: Any) -> None:
+    scene = Scene(lab)
+    branches.create_branch(lab.parts, "in", "old", ref("in@main^"))
+    scene.refuses(removing.squash_set, "branch old points to it", scene.ids[1])
+
+
+def set_unfinished(lab: Any) -> None:
+    scene = Scene(lab)
+    branches.create_branch(lab.parts, "in", "old", ref("in@main^"))
+    lab.pipeline("pipeline: other\nsteps: {late: {input: 'in@old:/*', run: 'true'}}", "other.yaml")
+    late = lab.project.begin(lab.root / "other.yaml").run.id
+    begin.delete(lab.parts, "other", force=True)
+    branches.delete_branch(lab.parts, "in", "old")
+    scene.refuses(removing.squash_set, f"is read by late@{late}; wait for the run, or stop it", scene.ids[1])
+    lab.project.wait(late)
+
+
+def set_read(lab: Any) -> None:
+    scene = Scene(lab)
+    branches.create_branch(lab.parts, "in", "old", ref("in@main^"))
+    lab.pipeline("pipeline: other\nsteps: {late: {input: 'in@old:/*', run: 'true'}}", "other.yaml")
+    late = lab.run("other.yaml").run
+    begin.delete(lab.parts, "other")
+    branches.delete_branch(lab.parts, "in", "old")
+    scene.refuses(removing.squash_set, f"was read by late@{late}; --force", scene.ids[1], force=True)
+    scene.gone(f"in@{scene.ids[1]}")
+
+
+def squashed_set(lab: Any) -> Scene:
+    scene = Scene(lab)
+    gone = removing.squash_set(lab.parts, scene.ids[1][:14])
+    assert sorted(commit.repo for commit in gone) == ["down", "in", "up"]
+    return scene
+
+
+def set_goes(lab: Any) -> None:
+    scene = squashed_set(lab)
+    for repo in ("in", "up", "down"):
+        scene.gone(f"{repo}@{scene.ids[1]}")
+        assert len(lab.project.log(repo)) == 2
+
+
+def set_run_goes(lab: Any) -> None:
+    scene = squashed_set(lab)
+    with pytest.raises(NotFound):
+        lab.project.run_view(scene.ids[1])
+
+
+def set_after(lab: Any) -> None:
+    scene = squashed_set(lab)
+    for repo in ("in", "up", "down"):
+        assert scene.files(repo) == {"a": "3", "n2": "2", "n3": "3"}
+    lab.put("in", {"a": "4"})
+    lab.ok()
+    assert lab.files("down") == {"a": "4", "n2": "2", "n3": "3"}
 
 
 def drop_followed(lab: Any) -> None:
@@ -538,6 +625,12 @@ TABLE: dict[str, list[list[Callable[[Any], None]]]] = {
         [squash_read],
         [squash_goes],
         [squash_after, squash_before],
+    ],
+    "commit squash ID": [
+        [set_open, set_not_done, set_last, set_fork, set_head, set_unfinished],
+        [set_read],
+        [set_goes, set_run_goes],
+        [set_after],
     ],
     "commit drop REPO@REF": [
         [commit_open(removing.drop), commit_made(removing.drop), drop_followed, drop_unfinished, drop_forgotten],

@@ -13,6 +13,15 @@ from penstock.model.spec import Batch as Batching
 from penstock.model.spec import Retry
 
 
+class Source(Struct, frozen=True):
+    """What a task that finds its inputs at `/pfs` may want to know of one of them."""
+
+    glob: str
+    commit: str | None  #: which one it reads
+    on: str | None = None  #: template of the key in a join
+    by: str | None = None  #: template of the key in a group
+
+
 class Recipe(Struct, frozen=True):
     """What all attempts of a batch share."""
 
@@ -42,7 +51,7 @@ class Recipe(Struct, frozen=True):
     terminates: bool = False  #: whether SIGTERM, `grace` before the walltime, makes it checkpoint and leave
     filled: bool = False  #: whether `argv` and `stdin` name parameters, as `{i:03d}`
     retry: Retry = Retry()  #: after which ends there is another try
-    told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
+    sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0
 
 

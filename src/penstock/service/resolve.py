@@ -193,6 +193,20 @@ def run(parts: Parts, text: str) -> Run:
     return found[0]
 
 
+def wave_id(parts: Parts, text: str) -> str:
+    """The one id that a run, commits, or both have, by its start."""
+    if not _START_OF_ID.fullmatch(text):
+        raise BadReference(f"{text!r}: expected an id ({SHORTEST} to 32 hex digits), or REPO@COMMIT")
+    found = {row.id for row in parts.store.load(Run, "runs_like", pattern=f"{text}*")}
+    for there in parts.store.load(Repo, "repos"):
+        found |= {row.id for row in parts.store.load(Commit, "commits_like", repo=there.name, pattern=f"{text}*")}
+    if not found:
+        raise NotFound(f"no run and no commit has the id {text}")
+    if len(found) > 1:
+        raise BadReference(f"{text} fits several ids; give more digits")
+    return found.pop()
+
+
 def job(parts: Parts, text: str) -> Job:
     """A job by `step@run`, or a step's newest job by `step`. `pipeline.step@run` where two pipelines share a name."""
     pipeline, _, rest = text.rpartition(".")

@@ -52,19 +52,28 @@ class Launcher:
         """Start one command in the place of an attempt. Raises PenstockError, OSError."""
         recipe, slot, sink = flight.batch.recipe, flight.slot, flight.log.sink
         env = attempt_environment(flight.batch.environment, flight.assignment, slot.variables)
+        told: dict[str, str] = {}
+        if recipe.pfs:
+            from penstock.worker.datum import variables
+
+            told = variables(recipe, flight.assignment)
+            # An input may be called as a variable is that programs need.
+            env |= {name: value for name, value in told.items() if name not in env}
         argv, env = _as_user(recipe, argv, env)
         view = slot.view() if recipe.pfs and recipe.container is None else None
         source = self._null if stdin is None else _memory(stdin)
         try:
             launch = Launch(argv, env, flight.folder, source, sink, sink, recipe.cpus, view=view)
             if recipe.container is not None:
-                launch = self._contained(flight, launch, recipe.container, reads=stdin is not None)
+                launch = self._contained(flight, launch, recipe.container, {**told, **recipe.vars}, stdin is not None)
             return self._runner.start(launch)
         finally:
             if source != self._null:
                 os.close(source)
 
-    def _contained(self, flight: Flight, launch: Launch, container: tuple[str, str], reads: bool) -> Launch:
+    def _contained(
+        self, flight: Flight, launch: Launch, container: tuple[str, str], vars: dict[str, str], reads: bool
+    ) -> Launch:
         """A launch in a container, which finds everything where it finds it outside, too."""
         from penstock.runner.containers import Mount, inside
 
@@ -79,7 +88,7 @@ class Launcher:
         ]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
-        return replace(launch, argv=inside(program, image, launch, recipe.vars, mounts, reads))
+        return replace(launch, argv=inside(program, image, launch, vars, mounts, reads))
 
     def sweep(self, flight: Flight) -> str:
         """End the container of an attempt whose client may have been killed; what is wrong if it stays."""

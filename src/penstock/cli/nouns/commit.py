@@ -167,21 +167,28 @@ def _show_set(found: Sequence[Commit], as_json: bool) -> None:
 
 
 @commit.command("squash")
-@click.argument("target", metavar="REPO@REF")
+@click.argument("target", metavar="REPO@REF|ID")
 @force_option("Also if jobs that are done read it.")
 @json_option
 def squash_commit(target: str, force: bool, as_json: bool) -> None:
-    """Take a commit out of the line; those after it keep what they hold."""
+    """Take a commit out of the line; those after it keep what they hold.
+
+    ID stands for all commits of that id, in every repo, with the run that made them.
+    """
     from penstock.cli.output import show_json, talk
     from penstock.model.ids import parse_reference
     from penstock.service.answers.views import commit_view
     from penstock.service.data import removing
 
     with project() as parts:
-        gone = commit_view(removing.squash(parts, parse_reference(target), force=force))
-    talk(f"squashed commit {gone.repo}@{gone.commit}")
+        if "@" in target:
+            gone = [commit_view(removing.squash(parts, parse_reference(target), force=force))]
+        else:
+            gone = [commit_view(item) for item in removing.squash_set(parts, target, force=force)]
+    for item in gone:
+        talk(f"squashed commit {item.repo}@{item.commit}")
     if as_json:
-        show_json(gone)
+        show_json(gone[0] if "@" in target else {"commits": gone, "next": None})
 
 
 @commit.command("drop")

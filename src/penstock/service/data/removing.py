@@ -23,18 +23,51 @@ def squash(parts: Parts, target: Reference, *, force: bool = False) -> Commit:
     """
     with parts.store.transaction(durable=True):
         found = _removable(parts, target)
-        after = parts.store.load(Commit, "children", repo=found.repo, id=found.id)
-        if not any(child.finished for child in after):
-            raise Refused(f"{target}: no finished commit follows this one; `penstock commit drop` takes away the last")
-        if len(after) > 1:
-            names = ", ".join(child.id[:12] for child in after[:FEW])
-            raise Refused(f"{target}: {names} all go on from this one; a merge of them must know where they parted")
-        at = [branch.name for branch in _heads_at(parts, found)]
-        if at:
-            raise Refused(f"{target}: branch {', '.join(at)} points to it; move or drop it, or squash those before it")
+        _check_followed(parts, found)
         _check_unread(parts, [found], force, ())
         _forget(parts, found)
     return found
+
+
+def squash_set(parts: Parts, text: str, *, force: bool = False) -> list[Commit]:
+    """Take all commits of one id out of their lines: those people put, and what the run of that id made, with its jobs.
+
+    All or nothing: refused as `squash` is for any of them, and while the run is not done. Its own jobs may have read
+    them.
+    """
+    with parts.store.transaction(durable=True):
+        run_id = resolve.wave_id(parts, text)
+        runs = parts.store.load(Run, "run", id=run_id)
+        jobs = parts.store.load(Job, "jobs_of_run", run=run_id)
+        if runs and runs[0].state != RunState.DONE:
+            raise Refused(f"run {run_id} is not done; `penstock stop {run_id[:12]}` ends it")
+        found = [commit for commit in parts.store.load(Commit, "commits_of_run", run=run_id) if commit.id == run_id]
+        for commit in found:
+            if commit.finished is None:
+                raise Refused(f"commit {commit.repo}@{run_id} is open; `penstock commit abandon {run_id[:12]}` ends it")
+            if commit.error is None:
+                _check_followed(parts, commit)
+        _check_unread(parts, found, force, {job.seq for job in jobs})
+        for commit in found:
+            _forget(parts, commit)
+        if runs:
+            for query in _OF_A_RUN:
+                parts.store.execute(query, run=run_id)
+    return found
+
+
+def _check_followed(parts: Parts, found: Commit) -> None:
+    """Refuse unless one commit, which is finished, goes on from this one, and no branch points to it."""
+    name = f"{found.repo}@{found.id}"
+    after = parts.store.load(Commit, "children", repo=found.repo, id=found.id)
+    if not any(child.finished for child in after):
+        raise Refused(f"{name}: no finished commit follows this one; `penstock commit drop` takes away the last")
+    if len(after) > 1:
+        names = ", ".join(child.id[:12] for child in after[:FEW])
+        raise Refused(f"{name}: {names} all go on from this one; a merge of them must know where they parted")
+    at = [branch.name for branch in _heads_at(parts, found)]
+    if at:
+        raise Refused(f"{name}: branch {', '.join(at)} points to it; move or drop it, or squash those before it")
 
 
 def drop(parts: Parts, target: Reference, *, force: bool = False) -> Commit:

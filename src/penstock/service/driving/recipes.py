@@ -6,7 +6,7 @@ import os
 
 from penstock.model.run import Job
 from penstock.model.spec import Step
-from penstock.model.wire import Recipe
+from penstock.model.wire import Recipe, Source
 from penstock.service.parts import Parts
 
 #: Seconds between SIGTERM and SIGKILL for a task that is ended and is not known to need more.
@@ -35,6 +35,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         user=step.user,
         batch=step.batch,
         pfs=step.pfs,
+        sources=_sources(job, step) if step.pfs else {},
         container=_container(step),
         memory=step.resources.memory,
         gpus=step.resources.gpus,
@@ -44,6 +45,14 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
     )
+
+
+def _sources(job: Job, step: Step) -> dict[str, Source]:
+    leaves = step.input.leaves() if step.input else ()
+    return {
+        leaf.name: Source(leaf.glob, item.commit, leaf.on, leaf.by)
+        for leaf, item in zip(leaves, job.inputs, strict=True)
+    }
 
 
 def _container(step: Step) -> tuple[str, str] | None:

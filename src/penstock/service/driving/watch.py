@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from penstock.engine.world import World
 from penstock.model.errors import WaitTimeout
-from penstock.model.moves import RunState
+from penstock.model.moves import JobState, RunState
 from penstock.model.run import Job, Run
 from penstock.service.parts import Parts
 from penstock.service.role import Holder, engine_role, holder
@@ -34,14 +34,18 @@ class Progress(Struct, frozen=True):
 Tell = Callable[[Progress], None]
 
 
-def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, timeout: float | None) -> None:
-    """Return when all `runs` are done. Raises WaitTimeout; a KeyboardInterrupt gives back what was in flight first."""
+def follow_or_drive(
+    parts: Parts, runs: Collection[str], tell: Tell | None, timeout: float | None, job: Job | None = None
+) -> None:
+    """Return when all `runs` are done, or that one `job` of theirs. Raises WaitTimeout; a KeyboardInterrupt gives back
+    what was in flight first.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
-    while not _done(parts, runs):
+    while not _done(parts, runs, job):
         with engine_role(parts.layout.lock) as mine:
             if mine:
-                _drive(parts, runs, meter, deadline)
+                _drive(parts, runs, meter, deadline, job)
                 break
         meter.show(holder(parts.layout.lock))
         _check(deadline)
@@ -49,7 +53,7 @@ def follow_or_drive(parts: Parts, runs: Collection[str], tell: Tell | None, time
     meter.show(None, last=True)
 
 
-def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None) -> None:
+def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None, job: Job | None) -> None:
     with interrupts() as interrupted:
 
         def seen(world: World) -> None:
@@ -58,7 +62,13 @@ def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float |
             if interrupted():
                 raise KeyboardInterrupt
 
-        drive(parts, lambda world: not any(run in world.runs for run in runs), seen)
+        def over(world: World) -> bool:
+            if job is not None:
+                now = world.jobs.get(job.seq)
+                return now is None or now.state == JobState.DONE
+            return not any(run in world.runs for run in runs)
+
+        drive(parts, over, seen)
 
 
 def drive(parts: Parts, until: Callable[[World], bool], seen: Callable[[World], None]) -> None:
@@ -101,7 +111,9 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _done(parts: Parts, runs: Collection[str]) -> bool:
+def _done(parts: Parts, runs: Collection[str], job: Job | None) -> bool:
+    if job is not None:
+        return parts.store.load(Job, "job", seq=job.seq)[0].state == JobState.DONE
     active = {run.id for run in parts.store.load(Run, "active_runs") if run.state != RunState.DONE}
     return not active.intersection(runs)
 

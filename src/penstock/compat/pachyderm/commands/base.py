@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from penstock.model.ids import Reference
+    from penstock.model.run import Job
     from penstock.service.parts import Parts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -110,13 +111,15 @@ def say(text: str, raw: bool, document: Any) -> None:
         talk(text)
 
 
-def see_through(parts: Parts, runs: Iterable[str]) -> None:
-    """Return when these runs are done: driven from here if nobody does, else followed. Raises Interrupted."""
+def see_through(parts: Parts, runs: Iterable[str], job: Job | None = None) -> None:
+    """Return when these runs are done, or one job of theirs: driven from here if nobody does, else followed. Raises
+    Interrupted.
+    """
     from penstock.model.errors import Interrupted
     from penstock.service.driving.watch import follow_or_drive
 
     try:
-        follow_or_drive(parts, list(runs), None, None)
+        follow_or_drive(parts, list(runs), None, None, job)
     except KeyboardInterrupt:
         raise Interrupted("stopped waiting; wait again to go on") from None
 

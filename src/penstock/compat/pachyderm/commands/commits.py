@@ -19,7 +19,6 @@ from penstock.compat.pachyderm.commands.base import (
     full_option,
     project,
     raw_option,
-    say,
     see_through,
     show_json,
     talk,
@@ -202,14 +201,20 @@ def wait_commit(ctx: click.Context, target: str, raw: bool) -> None:
 
 
 @SQUASH.command("commit")
-@click.argument("target", metavar="REPO@COMMIT")
+@click.argument("target", metavar="ID|REPO@COMMIT")
 @force_option("Also if jobs read it that are done.")
 @raw_option
 def squash_commit(target: str, force: bool, raw: bool) -> None:
-    """Take a commit out of the line: those after it hold what they held."""
+    """Take all commits of an id out of their lines, or one: those after them hold what they held."""
     from penstock.model.ids import parse_reference
     from penstock.service.data import removing
 
     with project() as parts:
-        gone = removing.squash(parts, parse_reference(target), force=force)
-    say(f"squashed {gone.repo}@{gone.id}", raw, _json(gone))
+        if "@" in target:
+            gone = [removing.squash(parts, parse_reference(target), force=force)]
+        else:
+            gone = removing.squash_set(parts, target, force=force)
+    if raw:
+        show_json(_json(commit) for commit in gone)
+    for commit in () if raw else gone:
+        talk(f"squashed {commit.repo}@{commit.id}")

@@ -169,7 +169,7 @@ def inspect_job(job: str, full: bool, raw: bool) -> None:
 @raw_option
 @click.pass_context
 def wait_job(ctx: click.Context, job: str, raw: bool) -> None:
-    """See all jobs that share an id through to their end, and print them, or the one that is named.
+    """See all jobs that share an id through to their end, or the one that is named, and print them.
 
     Drives them if nobody does. Exit code 1 if one that is printed did not succeed.
     """
@@ -181,7 +181,7 @@ def wait_job(ctx: click.Context, job: str, raw: bool) -> None:
     with project() as parts:
         one = resolve.job(parts, job) if "@" in job else None
         run = one.run if one else resolve.run(parts, job).id
-        see_through(parts, [run])
+        see_through(parts, [run], one)
         ended = [row for row in parts.store.load(Job, "jobs_of_run", run=run) if one is None or row.seq == one.seq]
         if raw:
             show_json(job_json(described(parts, row)) for row in ended)
