@@ -124,7 +124,6 @@ def _sent(turn: Turn, fact: f.Sent) -> None:
         total=1,
         left=1,
         reached=AttemptState.STAGING,
-        mark=fact.mark,
     )
     turn.inserted += [(None, fact.task), (None, fact.attempt)]
     turn.flying[job.seq] = 1
@@ -197,7 +196,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
             added[COUNTERS[Outcome(result.outcome)]] += 1
             added["terminated"] += result.outcome == Outcome.TERMINATED
             if step.lone:
-                last = {"reason": new.reason, "message": new.message, "exit_code": result.exit_code}
+                last = {"reason": new.reason, "message": new.message}
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
                 if task.reuse:

@@ -8,12 +8,10 @@ from msgspec.structs import replace
 
 from penstock.model.data import BLAKE3
 from penstock.model.run import (
-    Allocation,
     Attempt,
     Branch,
     Clock,
     Commit,
-    Document,
     Edge,
     Event,
     Job,
@@ -151,13 +149,6 @@ ROWS: list[Any] = [
     Success(b"f3", 2, 3),
     Event(1, "run.active", RUN.id, RUN.id, {"jobs": 2, "why": ODD}, 1),
     Event(2, "run.done", RUN.id, "edges", {}, 2),
-    Allocation(1, "penstock-1", "cluster", "{}", 2, 1),
-    Allocation(
-        *(2, "penstock-2", "cluster", ODD, 1, 2, "running", "17_3", "short", 36, BIG, 4, 0.5, (1, BIG)),
-        *(3, None, ODD),
-    ),
-    Document(1, "p", None, "", False, "", 1, None, 1, 1),
-    Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 2, BIG),
 ]
 
 #: How all rows of a noun above can be read again, oldest first.
@@ -174,8 +165,6 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Task: ("tasks_of_job", {"job": 1, "after": 0, "limit": 9}),
     Success: ("old_results", {"before": BIG, "after": b"", "limit": 9}),
     Event: ("events_of_run", {"run": RUN.id}),
-    Allocation: ("allocations", {"after": 0, "limit": 9}),
-    Document: ("documents", {"pipeline": "p"}),
 }
 
 #: A value for every argument of every query.
@@ -216,7 +205,6 @@ ARGUMENTS: dict[str, Any] = {
     "since": None,
     "skip": 1,
     "step": "edges",
-    "steps": '[null, "edges"]',
     "task": 2,
     "theirs": "1" * 32,
     "version": 1,
