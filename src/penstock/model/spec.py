@@ -101,7 +101,6 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     tries: int = 2  #: how many a task has in all
     memory: float = 1.0  #: the next try asks for so many times the memory, if this one lacked it
     time: float = 1.0  #: the same for `resources.time` and the timeout
-    between: tuple[str, ...] = ()  #: the argv that runs before the next try, in the place of the one that failed
 
 
 class Retry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,13 +123,6 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     memory: int = 0  #: bytes; 0: not said, and not limited
     gpus: int = 0
     time: float | None = None  #: seconds it takes at most; None: not said
-
-
-class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
-    """Resources under a name that steps share."""
-
-    name: str
-    resources: Resources = field(default_factory=Resources)
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,7 +178,6 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     batch: Batch | None = None  #: None: a process per task
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
-    resource_set: str | None = None  #: the name under which its resources stand in the file
     priority: int = 0  #: higher ones go first
     supports_termination: bool = False  #: whether SIGTERM makes it checkpoint and leave
     grace: float = 120.0  #: seconds that needs, after SIGTERM, if it does
@@ -228,7 +219,6 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     params: dict[str, Any] = field(default_factory=dict)
     repos: tuple[RepoSpec, ...] = ()
     backlog: Literal["each", "latest"] = "each"  #: whether commits that wait are worked on one by one
-    resource_sets: tuple[ResourceSet, ...] = ()
     sort: Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"] = "gpus_runtime_memory"  #: which go first
 
     def step(self, name: str) -> Step:

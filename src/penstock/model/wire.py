@@ -162,8 +162,4 @@ class Hello(Struct, frozen=True):
 
     name: str
     pid: int
-    slots: int  #: processors
-    memory: int = 0  #: bytes; 0: not known
-    gpus: int = 0
-    host: str = ""
-    left: float | None = None  #: seconds until its place ends; None: it does not
+    slots: int

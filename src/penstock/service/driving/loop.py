@@ -50,7 +50,9 @@ class Engine:
     changes, before any worker hears of it.
     """
 
-    def __init__(self, parts: Parts, cpus: int | None = None, crew: Crew | None = None) -> None:
+    def __init__(
+        self, parts: Parts, cpus: int | None = None, crew: Crew | None = None, ends: float | None = None
+    ) -> None:
         self.parts = parts
         self._pending = Pending()
         self._unsaved: list[Fact] = []  # what workers reported and is not stored: it comes once
@@ -63,9 +65,9 @@ class Engine:
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
         self._take_over()
-        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus))
-        token = parts.store.fetch("last_token")[0]["token"]
-        self.placer = Placer(parts, lambda job: self.crew, token, parts.store.reserve(Task, 1), self._flush)
+        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus), ends)
+        # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
+        self.placer = Placer(parts, lambda job: self.crew, parts.now(), parts.store.reserve(Task, 1), self._flush)
         self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
