@@ -159,11 +159,11 @@ def test_lazy_inputs_are_links_where_nobody_can_write_through(
     tree = lab.parts.store.fetch("commit", repo="big", id=commit.commit)[0]["root"]
     content = maps.get(lab.parts.objects.pages, tree, b"d/large")
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
-    held = storage.Storage(str(lab.parts.layout.objects))
+    held = storage.Storage(str(lab.parts.layout.objects), str(tmp_path / "work"))
     inputs = [Input("one", "d/large", content, False, tree, "link"), Input("all", "d", tree, True, tree, "link")]
     for item in inputs:
         (tmp_path / item.name).mkdir()
-    held.lay_out_inputs(inputs, str(tmp_path))
+    held.lay_out_inputs(inputs, str(tmp_path), ("p", "s"))
     held.close()
     for name in ("one", "all"):
         found = os.stat(tmp_path / name / "d/large")

@@ -9,10 +9,10 @@ SQL = Path(__file__).parent / "sql"
 
 
 @cache
-def queries() -> dict[str, str]:
-    """Every query by its name, as written."""
+def queries(file: str = "queries.sql") -> dict[str, str]:
+    """Every query of a file by its name, as written."""
     found: dict[str, str] = {}
-    for block in (SQL / "queries.sql").read_text().split("-- name: ")[1:]:
+    for block in (SQL / file).read_text().split("-- name: ")[1:]:
         name, _, text = block.partition("\n")
         found[name.strip()] = text.strip().removesuffix(";")
     return found

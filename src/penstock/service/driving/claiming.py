@@ -15,8 +15,8 @@ from penstock.model.wire import Result
 from penstock.objects import map as pages_map
 from penstock.service.bindings.ledger import Ledger
 from penstock.service.bindings.work import succeeded
-from penstock.service.driving.spilling import Spilling
 from penstock.service.parts import Parts
+from penstock.store.spilling import Spilling
 
 
 class Claiming:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, MutableMapping
 
+from penstock.store.queries import queries
+
 #: How many entries are held in memory; beyond them all go to a file that nobody sees.
 HELD = 50_000
 
@@ -26,7 +28,7 @@ class Spilling(MutableMapping[str, str]):
     def __getitem__(self, key: str) -> str:
         found = self._few.get(key)
         if found is None and self._file is not None:
-            row = self._file.execute("select value from entry where key = ?", (key,)).fetchone()
+            row = self._file.execute(_sql("get"), (key,)).fetchone()
             found = row[0] if row else None
         if found is None:
             raise KeyError(key)
@@ -47,9 +49,9 @@ class Spilling(MutableMapping[str, str]):
         if self._file is None:
             self._file = sqlite3.connect("", isolation_level=None)
             self._file.execute("pragma journal_mode = off")
-            self._file.execute("create table entry (key text primary key, value text not null) without rowid")
+            self._file.execute(_sql("make"))
         self._file.execute("begin")
-        self._file.executemany("replace into entry values (?, ?)", sorted(self._few.items()))
+        self._file.executemany(_sql("put"), sorted(self._few.items()))
         self._file.execute("commit")
         self._few.clear()
 
@@ -59,7 +61,11 @@ class Spilling(MutableMapping[str, str]):
     def __iter__(self) -> Iterator[str]:
         yield from self._few
         if self._file is not None:
-            yield from (key for (key,) in self._file.execute("select key from entry") if key not in self._few)
+            yield from (key for (key,) in self._file.execute(_sql("keys")) if key not in self._few)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _sql(name: str) -> str:
+    return queries("spilling.sql")[name]

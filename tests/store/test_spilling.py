@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.service.driving.spilling import Spilling
+from penstock.store.spilling import Spilling
 
 NAMES = st.text(max_size=3)
 
