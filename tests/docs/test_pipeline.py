@@ -14,7 +14,7 @@ from penstock.model.wire import Assignment, Recipe
 from penstock.service import project
 from penstock.text import inputs, pipeline, steps
 from penstock.text.units import parse_seconds
-from penstock.worker.environment import MARKS, attempt_environment, batch_environment
+from penstock.worker.environment import DEVICES, MARKS, attempt_environment, batch_environment
 
 PAGES = sorted((Path(__file__).parents[2] / "docs").rglob("*.md"))
 DOCUMENT = next(page for page in PAGES if page.name == "pipeline.md").read_text()
@@ -81,13 +81,13 @@ def test_durations_are_as_told(text: str, seconds: str) -> None:
 
 
 def test_every_variable_of_a_task_is_there() -> None:
-    recipe = Recipe("run", "s@run", "p", "s", ("true",), b"", None, {}, False, 1, None, 1.0)
+    recipe = Recipe("run", "s@run", "p", "s", ("true",), b"", None, {}, False, 1, None, 1.0, memory=1)
     own = dict.fromkeys(MARKS, "x")
     base = batch_environment(recipe, own)
     place = {"PENSTOCK_IN": "", "PENSTOCK_OUT": "", "PENSTOCK_PARAMS": ""}
     given = attempt_environment(base, Assignment("t", "t-1", 1, {"name": 1}), place)
     told = {name for row in rows("| Variable | Holds |") for name in codes(row[0])}
-    assert told == {name for name in given if name.startswith("PENSTOCK_")}
+    assert told == {name for name in given if name.startswith("PENSTOCK_")} | set(DEVICES)
     bare = codes(DOCUMENT.partition("`inherit: false` a task gets ")[2].partition("instead")[0])
     assert {name.partition("=")[0] for name in bare} == {name for name in given if not name.startswith("PENSTOCK_")}
 
