@@ -279,6 +279,7 @@ class Document(Struct, frozen=True):
     body: str  #: JSON; "" for nothing yet
     revision: int  #: from 1, one more with each change
     run: int | None  #: the number of the run that wrote it last; None: somebody did
+    said: int  #: the revision at which somebody, not a run, wrote it last
     created: int
     updated: int
 

@@ -156,8 +156,8 @@ ROWS: list[Any] = [
         *(2, "penstock-2", "cluster", ODD, 1, 2, "running", "17_3", "short", 36, BIG, 4, 0.5, (1, BIG)),
         *(3, None, ODD),
     ),
-    Document(1, "p", None, "", False, "", 1, None, 1, 1),
-    Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 2, BIG),
+    Document(1, "p", None, "", False, "", 1, None, 1, 1, 1),
+    Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 6, 2, BIG),
 ]
 
 #: How all rows of a noun above can be read again, oldest first.
@@ -175,7 +175,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Success: ("old_results", {"before": BIG, "after": b"", "limit": 9}),
     Event: ("events_of_run", {"run": RUN.id}),
     Allocation: ("allocations", {"after": 0, "limit": 9}),
-    Document: ("documents", {"pipeline": "p"}),
+    Document: ("documents", {"pipeline": "p", "step": None, "after": 0, "limit": 9}),
 }
 
 #: A value for every argument of every query.

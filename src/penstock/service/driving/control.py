@@ -129,7 +129,9 @@ def _open_again(parts: Parts, old: Run, jobs: Collection[Job], bad: Collection[J
     with parts.store.transaction(durable=True):
         in_force = {**parts.pipelines(), **versions}
         run = advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=in_force)
-    assert run is not None  # there are seeds
+        if run is None:
+            steps = ", ".join(job.step for job in bad)
+            raise Refused(f"what did not succeed is of disabled steps ({steps}); `penstock pipeline enable` them first")
     return run
 
 

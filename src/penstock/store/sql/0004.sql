@@ -52,7 +52,8 @@ create table allocation (
 );
 create index allocation_live on allocation (seq) where state <> 'ended';
 
--- User data. `revision` counts its changes, `run` is the number of the run that wrote it.
+-- User data. `revision` counts its changes, `run` is the number of the run that wrote it, `said` the revision at which
+-- somebody did.
 create table document (
     seq       integer primary key autoincrement,
     pipeline  text not null references pipeline (name),
@@ -62,11 +63,12 @@ create table document (
     body      text not null,
     revision  integer not null,
     run       integer,
+    said      integer not null,
     created   integer not null,
     updated   integer not null
 );
 create unique index document_name on document (pipeline, name) where name <> '';
-create index document_step on document (pipeline, step);
+create index document_step on document (pipeline, step) where step is not null;
 
 -- The integer that stands for a pipeline (step null) or one of its steps, given once.
 create table number (
@@ -75,3 +77,10 @@ create table number (
     step     text
 );
 create unique index number_of on number (pipeline, coalesce(step, ''));
+
+-- Steps that runs pass by.
+create table disabled (
+    pipeline text not null references pipeline (name),
+    step     text not null,
+    primary key (pipeline, step)
+) without rowid;
