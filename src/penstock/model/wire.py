@@ -53,6 +53,7 @@ class Recipe(Struct, frozen=True):
     retry: Retry = Retry()  #: after which ends there is another try
     sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0
+    told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
 
 
 class Input(Struct, frozen=True):

@@ -199,6 +199,7 @@ ARGUMENTS: dict[str, Any] = {
     "name": "p",
     "most": 9,
     "now": 5,
+    "names": '["edges"]',
     "nth": 1,
     "number": 1,
     "ours": "2" * 32,

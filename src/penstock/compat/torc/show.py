@@ -102,7 +102,7 @@ def rows(form: str, name: str, heads: Sequence[str], found: Sequence[Mapping[str
     """
     if form == "json":
         return as_json({name: [{head: row[head] for head in heads} for row in found]})
-    lines = [list(heads), *(["" if row[head] is None else str(row[head]) for head in heads] for row in found)]
+    lines = [list(heads), *([_cell(row[head]) for head in heads] for row in found)]
     if form == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
@@ -113,3 +113,9 @@ def rows(form: str, name: str, heads: Sequence[str], found: Sequence[Mapping[str
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
     ]
     return "\n".join([rule, shown[0], rule, *shown[1:], *([rule] if len(shown) > 1 else [])])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)

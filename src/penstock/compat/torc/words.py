@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.model.moves import AttemptState, JobState, Outcome, Reason
 
-#: The states in which a job is not over, in the order in which one goes through them, then the ends and what is neither.
+#: The statuses of what is not over, in the order in which one goes through them, then the others.
 STATUSES = (
     *("uninitialized", "blocked", "ready", "submitted_pending", "submitted"),
     *("done", "terminated", "canceled", "disabled"),

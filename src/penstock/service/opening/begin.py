@@ -266,6 +266,7 @@ def delete(parts: Parts, name: str, *, force: bool = False) -> None:
         for job in left:
             parts.store.execute("stop_job", seq=job.seq, reason=Reason.USER)
         _unlink(parts, in_force[name][1])
+        give_up_draft(parts, name)
         parts.store.execute("delete_publishers", pipeline=name)
         parts.store.execute("delete_clocks", pipeline=name)
         parts.store.execute("delete_triggers_of", pipeline=name)

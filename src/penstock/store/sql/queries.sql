@@ -221,6 +221,10 @@ select * from run where id glob :pattern order by seq limit 2;
 -- A page of runs, newest first.
 select * from run where seq < :before order by seq desc limit :limit;
 
+-- name: last_run
+-- The newest run that was started.
+select * from run where state <> 'draft' order by seq desc limit 1;
+
 -- name: runs_of
 -- A page of a pipeline's runs, newest first.
 select * from run where pipeline = :pipeline and seq < :before order by seq desc limit :limit;

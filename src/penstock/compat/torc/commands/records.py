@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def _events(parts: Parts, flow: Workflow) -> Iterator[dict[str, Any]]:
             "category": "workflow" if category == "run" else category,
             "type": kind,
             "name": row["subject"],
-            "data": row["data"],
+            "data": json.loads(row["data"]),
             "key": str(row["seq"]),
         }
 
