@@ -334,7 +334,7 @@ def test_every_root_is_known(lab: Lab) -> None:
         }
     marked = {("commit", "root"), ("version", "code"), ("task", "output")}
     marked |= {("job", name) for name in ("ledger", "owners", "keys", "tree")}
-    digests = {("job", "recipe"), ("job", "mark"), ("task", "fingerprint"), ("success", "fingerprint")}
+    digests = {("job", "recipe"), ("task", "fingerprint"), ("success", "fingerprint")}
     # A task's inputs are parts of commits that its job reads.
     assert blobs == marked | digests | {("task", "inputs")}
 

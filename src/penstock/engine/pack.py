@@ -22,12 +22,11 @@ STARTING = 120.0
 
 
 class Needs(Struct, frozen=True):
-    """What one task asks of each node it runs on."""
+    """What one task asks of the node it runs on."""
 
     cpus: int = 1
     memory: int = 0  #: bytes; 0: not said
     gpus: int = 0
-    nodes: int = 1  #: more than one: whole nodes, all at once
     seconds: float | None = None  #: how long it takes at most; None: not said
 
 
@@ -97,10 +96,10 @@ class Wish(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """`count` tasks of a wish on one node, or one task on several; nodes by their place among the rooms."""
+    """`count` tasks of a wish on one node, named by its place among the rooms."""
 
     key: int
-    nodes: tuple[int, ...]
+    node: int
     count: int
 
 
@@ -119,28 +118,25 @@ def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list
     return sorted(wishes, key=key)
 
 
-def pack(wishes: Iterable[Wish], rooms: Sequence[Room], sort: Sort = "gpus_runtime_memory") -> list[Placement]:
-    """Placements of what fits into rooms, which are changed to what is free then."""
+def pack(
+    wishes: Iterable[Wish], rooms: Sequence[Room], sort: Sort = "gpus_runtime_memory"
+) -> tuple[list[Placement], int | None]:
+    """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if one is."""
     placed: list[Placement] = []
-    kept: set[int] = set()
-    open_rooms = list(range(len(rooms)))
+    kept: int | None = None
     for wish in in_order(wishes, sort):
-        if wish.needs.nodes > 1:
-            done = _wide(wish, rooms, kept, placed)
-        else:
-            done = _narrow(wish, rooms, open_rooms, kept, placed)
-        if done < wish.count and not kept and wish.waited > PATIENCE:
-            kept.update(_keep(wish.needs, rooms))
-    return placed
+        if _place(wish, rooms, kept, placed) < wish.count and kept is None and wish.waited > PATIENCE:
+            kept = _keep(wish.needs, rooms)
+    return placed, kept
 
 
-def _narrow(wish: Wish, rooms: Sequence[Room], places: list[int], kept: set[int], placed: list[Placement]) -> int:
+def _place(wish: Wish, rooms: Sequence[Room], kept: int | None, placed: list[Placement]) -> int:
+    """Place as many of a wish as fit, each where it leaves the least over; how many."""
     needs, done = wish.needs, 0
     while done < wish.count:
         best, most, least = -1, 0, 0.0
-        for place in places:
-            room = rooms[place]
-            count = 0 if place in kept else room.holds(needs)
+        for place, room in enumerate(rooms):
+            count = 0 if place == kept else room.holds(needs)
             if count:
                 left = room.left(needs)
                 if best < 0 or left < least:
@@ -149,44 +145,25 @@ def _narrow(wish: Wish, rooms: Sequence[Room], places: list[int], kept: set[int]
             break
         count = min(most, wish.count - done)
         rooms[best].take(needs, count)
-        placed.append(Placement(wish.key, (best,), count))
+        placed.append(Placement(wish.key, best, count))
         done += count
     return done
 
 
-def _wide(wish: Wish, rooms: Sequence[Room], kept: set[int], placed: list[Placement]) -> int:
-    needs, done = wish.needs, 0
-    while done < wish.count:
-        free = [place for place, room in enumerate(rooms) if not room.busy and place not in kept and room.holds(needs)]
-        if len(free) < needs.nodes:
-            break
-        chosen = tuple(free[: needs.nodes])
-        for place in chosen:
-            room = rooms[place]
-            room.cpus = room.memory = room.gpus = 0
-            room.busy = True
-        placed.append(Placement(wish.key, chosen, 1))
-        done += 1
-    return done
-
-
-def _keep(needs: Needs, rooms: Sequence[Room]) -> list[int]:
-    """The nodes to keep for a task: those nearest to having room for it; none where they can never be."""
+def _keep(needs: Needs, rooms: Sequence[Room]) -> int | None:
+    """The node to keep for a task: the one nearest to having room for it; None where none ever can."""
     able = [place for place, room in enumerate(rooms) if room.could(needs)]
-    able.sort(key=lambda place: (rooms[place].busy, -rooms[place].cpus, place))
-    return able[: needs.nodes] if len(able) >= needs.nodes else []
+    return max(able, key=lambda place: (not rooms[place].busy, rooms[place].cpus, -place), default=None)
 
 
-def why_never(needs: Needs, node: Room, nodes: int = 1) -> str | None:
-    """With the numbers, why a task can never run on so many nodes, none of them larger than this; None if it can."""
+def why_never(needs: Needs, node: Room) -> str | None:
+    """With the numbers, why a task can never run on a node like the largest one there is; None if it can."""
     if needs.cpus > node.all_cpus:
         return f"asks for {needs.cpus} CPUs, the largest node has {node.all_cpus}"
     if needs.gpus > node.all_gpus:
         return f"asks for {needs.gpus} GPUs, the largest node has {node.all_gpus}"
     if node.all_memory and needs.memory > node.all_memory:
         return f"asks for {needs.memory:,} bytes of memory, the largest node has {node.all_memory:,}"
-    if needs.nodes > nodes:
-        return f"asks for {needs.nodes} nodes at once, there {'are' if nodes > 1 else 'is'} {nodes}"
     if not node.lasts(needs):
         return f"asks for {needs.seconds:.0f} s, the longest walltime is {node.seconds:.0f} s"
     return None

@@ -124,7 +124,6 @@ def _sent(turn: Turn, fact: f.Sent) -> None:
         total=1,
         left=1,
         reached=AttemptState.STAGING,
-        mark=fact.mark,
     )
     turn.inserted += [(None, fact.task), (None, fact.attempt)]
     turn.flying[job.seq] = 1

@@ -22,7 +22,6 @@ class Kind(Struct, frozen=True):
     run: str
     pipeline: str
     version: int
-    site: str
     priority: int
     resources: Resources
 
@@ -88,7 +87,7 @@ class World(Struct):
     def kind(self, job: Job) -> Kind:
         """What a lone job has in common with others."""
         step = self.step(job)
-        return Kind(job.run, job.pipeline, job.version, step.site, step.priority, step.resources)
+        return Kind(job.run, job.pipeline, job.version, step.priority, step.resources)
 
     def absorb(self, changes: Iterable[tuple[Any, Any]]) -> None:
         """Take over rows as they are now."""

@@ -55,7 +55,6 @@ class Sent(Struct, frozen=True):
     job: int
     task: Task
     attempt: Attempt
-    mark: bytes = b""  #: what it was made of, as far as its definition does not say it
 
 
 class Reused(Struct, frozen=True):

@@ -47,13 +47,6 @@ class AttemptState(StrEnum):
     ENDED = "ended"
 
 
-class AllocationState(StrEnum):
-    SUBMITTING = "submitting"  #: the intent to ask for it is stored
-    QUEUED = "queued"  #: the batch system has it, its native id is stored
-    RUNNING = "running"  #: its nodes are ours
-    ENDED = "ended"
-
-
 class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -115,22 +108,9 @@ MOVES: dict[str, dict[tuple[str, str], str]] = {
             if state != AttemptState.ENDED
         },
     },
-    "allocation": {
-        (AllocationState.SUBMITTING, AllocationState.QUEUED): "the batch system took it",
-        (AllocationState.QUEUED, AllocationState.RUNNING): "its nodes are ours",
-        (AllocationState.SUBMITTING, AllocationState.ENDED): "refused, or not needed any more",
-        (AllocationState.QUEUED, AllocationState.ENDED): "ended before it was seen to run, or given back",
-        (AllocationState.RUNNING, AllocationState.ENDED): "over, given back or lost",
-    },
 }
 
-STATES: dict[str, type[StrEnum]] = {
-    "run": RunState,
-    "job": JobState,
-    "task": TaskState,
-    "attempt": AttemptState,
-    "allocation": AllocationState,
-}
+STATES: dict[str, type[StrEnum]] = {"run": RunState, "job": JobState, "task": TaskState, "attempt": AttemptState}
 
 #: The furthest of two attempt states is the later in this order: what people see never goes backwards.
 ATTEMPT_ORDER = {state: place for place, state in enumerate(AttemptState)}

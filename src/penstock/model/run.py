@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from penstock.model.data import EMPTY
-from penstock.model.moves import AllocationState, AttemptState, JobState, RunState, TaskState
+from penstock.model.moves import AttemptState, JobState, RunState, TaskState
 
 
 class Repo(Struct, frozen=True):
@@ -173,8 +173,6 @@ class Job(Struct, frozen=True):
     peak_memory: int = 0  #: the most that one attempt needed
     keys: bytes = EMPTY  #: which parts of its bindings have which join and group keys
     unexported: str | None = None  #: why its output is not where its step asks
-    mark: bytes = b""  #: of a plain step: what it was made of, by which a restart knows whether that has changed
-    kept: str | None = None  #: the run whose good job this one is, taken over by a restart
     exit_code: int | None = None  #: of the last attempt of a lone job
     terminated: int = 0  #: of the tasks that failed, those that were told to leave before the walltime
 
@@ -242,30 +240,6 @@ class Attempt(Struct, frozen=True):
     upload_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory: int = 0
-
-
-class Allocation(Struct, frozen=True):
-    """Nodes asked of a batch system, or a batch job of its own for some tasks. The row is there before the question is
-    asked; whoever finds it finds the batch job by its `name`.
-    """
-
-    seq: int
-    name: str
-    site: str
-    spec: str  #: the site as JSON, as it was when it was asked
-    nodes: int
-    created: int
-    state: str = AllocationState.SUBMITTING
-    native: str | None = None  #: the id the batch system gave it
-    partition: str | None = None
-    cpus: int = 0  #: of each node
-    memory: int = 0
-    gpus: int = 0
-    seconds: float = 0.0  #: walltime
-    tasks: tuple[int, ...] = ()  #: mode `task`: what it is for
-    started: int | None = None
-    ended: int | None = None
-    message: str = ""  #: why it waits or how it ended, in the batch system's words
 
 
 class Document(Struct, frozen=True):

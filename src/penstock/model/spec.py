@@ -15,8 +15,6 @@ from msgspec import Struct, field
 DEFAULT_BRANCH = "main"
 #: The name of an environment that is the caller's: it does not count in a fingerprint.
 INHERITED = "inherit"
-#: The site that every pipeline has: this machine.
-LOCAL = "local"
 
 
 class Cron(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,12 +118,11 @@ class Retry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Resources(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one task needs of each node it runs on."""
+    """What one task needs of the node it runs on."""
 
     cpus: int = 1
     memory: int = 0  #: bytes; 0: not said, and not limited
     gpus: int = 0
-    nodes: int = 1  #: more than one: whole nodes
     time: float | None = None  #: seconds it takes at most; None: not said
 
 
@@ -136,44 +133,12 @@ class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
     resources: Resources = field(default_factory=Resources)
 
 
-class InPlace(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that stays where it is: a path or a glob, relative to the project or absolute; as an input what is known
-    of it counts, as an output it is what a step makes there.
-    """
-
-    path: str  #: may name `each` parameters, as `{i:03d}`
-    hashed: bool = False  #: whether its bytes count, or only size and time
-    where: str = ""
-
-
 class Datum(Struct, frozen=True, forbid_unknown_fields=True):
-    """User data that a pipeline file declares: a named JSON document."""
+    """User data that a pipeline declares: a named JSON document."""
 
     name: str
     value: Any = None  #: what it holds to begin with; None: nothing yet
     ephemeral: bool = False  #: emptied at each start
-    where: str = ""
-
-
-class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named place that runs work. Numbers are those of one node; 0: as the place itself says."""
-
-    name: str
-    kind: Literal["local", "slurm", "dask"] = "local"
-    mode: Literal["pool", "task"] = "pool"  #: workers that pack tasks into allocations, or a batch job for each chunk
-    cpus: int = 0
-    memory: int = 0  #: bytes
-    gpus: int = 0
-    nodes: tuple[int, int] = (0, 10)  #: how many at least and at most, while there is work
-    walltime: float = 3600.0  #: seconds
-    idle: float = 60.0  #: seconds after which a node without work is given back
-    partitions: tuple[str, ...] = ()  #: asked for in this order, as far as the walltime allows
-    account: str | None = None
-    qos: str | None = None
-    chunk: int = 1  #: tasks in one batch job or array element (mode `task`)
-    options: tuple[str, ...] = ()  #: further long options for the scheduler, `--name=value`
-    setup: tuple[str, ...] = ()  #: the argv that runs on a node before its worker
-    address: str | None = None  #: of a Dask scheduler
     where: str = ""
 
 
@@ -231,14 +196,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
     resource_set: str | None = None  #: the name under which its resources stand in the file
-    files: tuple[InPlace, ...] = ()  #: what it reads in place, all of it for each task
-    outputs: tuple[InPlace, ...] = ()  #: what it makes in place
     inputs_data: tuple[str, ...] = ()  #: names of user data it reads
     outputs_data: tuple[str, ...] = ()  #: names of user data it writes
     priority: int = 0  #: higher ones go first
     supports_termination: bool = False  #: whether SIGTERM makes it checkpoint and leave
     grace: float = 120.0  #: seconds that needs, after SIGTERM, if it does
-    site: str = LOCAL
     where: str = ""
 
     @property
@@ -278,7 +240,6 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     repos: tuple[RepoSpec, ...] = ()
     backlog: Literal["each", "latest"] = "each"  #: whether commits that wait are worked on one by one
     resource_sets: tuple[ResourceSet, ...] = ()
-    sites: tuple[Site, ...] = ()
     data: tuple[Datum, ...] = ()
     sort: Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"] = "gpus_runtime_memory"  #: which go first
 
@@ -288,10 +249,6 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[str, Step]:
         return {step.name: step for step in self.steps}
-
-    def site(self, name: str) -> Site:
-        """A site by name; `local` is there undeclared."""
-        return next((site for site in self.sites if site.name == name), Site(name))
 
 
 def axis(values: Any) -> Sequence[Any]:

@@ -46,10 +46,8 @@ class Recipe(Struct, frozen=True):
     container: tuple[str, str] | None = None  #: the program of the engine, and the id of the image
     memory: int = 0  #: bytes each may use, 0: not limited
     gpus: int = 0  #: devices each gets, by their indices
-    nodes: int = 1  #: whole nodes each gets
     time: float | None = None  #: seconds each says it takes at most
     terminates: bool = False  #: whether SIGTERM, `grace` before the walltime, makes it checkpoint and leave
-    filled: bool = False  #: whether `argv` and `stdin` name parameters, as `{i:03d}`
     retry: Retry = Retry()  #: after which ends there is another try
     sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0

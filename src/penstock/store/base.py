@@ -26,7 +26,6 @@ TABLES: dict[type, str] = {
     rows.Edge: "edge",
     rows.Task: "task",
     rows.Attempt: "attempt",
-    rows.Allocation: "allocation",
     rows.Document: "document",
     rows.Success: "success",
     rows.Event: "event",

@@ -26,7 +26,6 @@ _JSON: _Codec = (_dump, lambda text: {} if text == _JSON_EMPTY else _decode(text
 _INPUTS: _Codec = (lambda inputs: _encode(inputs).decode(), _decode_inputs)
 _KEY: _Codec = ("\n".join, lambda text: tuple(text.split("\n")))
 _FLAG: _Codec = (int, bool)
-_NUMBERS: _Codec = (lambda numbers: _encode(numbers).decode(), lambda text: tuple(_decode(text)))
 
 #: (noun, column) -> how it is written and read; all others are stored as they are.
 CODECS: dict[tuple[type, str], _Codec] = {
@@ -40,7 +39,6 @@ CODECS: dict[tuple[type, str], _Codec] = {
     (nouns.Task, "reuse"): _FLAG,
     (nouns.Task, "reused"): _FLAG,
     (nouns.Event, "data"): _JSON,
-    (nouns.Allocation, "tasks"): _NUMBERS,
     (nouns.Document, "ephemeral"): _FLAG,
 }
 
@@ -52,7 +50,6 @@ IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     nouns.Job: (("seq",), ("state",)),
     nouns.Task: (("seq",), ("state",)),
     nouns.Attempt: (("task", "number"), ("state", "token")),
-    nouns.Allocation: (("seq",), ("state",)),
     nouns.Document: (("seq",), ("revision",)),
 }
 
@@ -63,12 +60,11 @@ FIXED: dict[type, frozenset[str]] = {
     nouns.Run: frozenset(
         {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold", "number"}
     ),
-    nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold", "kept"}),
+    nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
     nouns.Task: frozenset(
         {"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created", "stop", "hold", "again"}
     ),
     nouns.Attempt: frozenset({"token", "worker", "created"}),
-    nouns.Allocation: frozenset({"name", "site", "spec", "nodes", "created", "tasks"}),
     nouns.Document: frozenset({"pipeline", "step", "name", "created"}),
 }
 

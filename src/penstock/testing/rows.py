@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from penstock.model.data import BLAKE3
 from penstock.model.run import (
-    Allocation,
     Attempt,
     Branch,
     Clock,
@@ -151,11 +150,6 @@ ROWS: list[Any] = [
     Success(b"f3", 2, 3),
     Event(1, "run.active", RUN.id, RUN.id, {"jobs": 2, "why": ODD}, 1),
     Event(2, "run.done", RUN.id, "edges", {}, 2),
-    Allocation(1, "penstock-1", "cluster", "{}", 2, 1),
-    Allocation(
-        *(2, "penstock-2", "cluster", ODD, 1, 2, "running", "17_3", "short", 36, BIG, 4, 0.5, (1, BIG)),
-        *(3, None, ODD),
-    ),
     Document(1, "p", None, "", False, "", 1, None, 1, 1, 1),
     Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 6, 2, BIG),
 ]
@@ -174,7 +168,6 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Task: ("tasks_of_job", {"job": 1, "after": 0, "limit": 9}),
     Success: ("old_results", {"before": BIG, "after": b"", "limit": 9}),
     Event: ("events_of_run", {"run": RUN.id}),
-    Allocation: ("allocations", {"after": 0, "limit": 9}),
     Document: ("documents", {"pipeline": "p", "step": None, "after": 0, "limit": 9}),
 }
 

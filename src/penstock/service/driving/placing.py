@@ -171,10 +171,11 @@ class _Turn:
             for place, pile in enumerate(normal)
         ]
         sort = self._sort(piles)
-        if any(room.cpus or not room.all_cpus for room in rooms):
-            for placement in pack(wishes, rooms, sort):
-                self._hand(crew, workers[placement.nodes[0]], normal[placement.key], placement.count)
-        self._hand_ahead(crew, workers, [normal[wish.key] for wish in in_order(wishes, sort)])
+        placements, kept = pack(wishes, rooms, sort)
+        for placement in placements:
+            self._hand(crew, workers[placement.node], normal[placement.key], placement.count)
+        others = [worker for place, worker in enumerate(workers) if place != kept]
+        self._hand_ahead(crew, others, [normal[wish.key] for wish in in_order(wishes, sort)])
 
     def refuse(self, kind: Kind, why: str) -> None:
         """End lone jobs that nothing here can ever run."""
@@ -192,7 +193,7 @@ class _Turn:
         """Give workers that will be done in a moment half a second's worth of work, refilled at half of that."""
         for pile in piles:
             pace = self.placer.seconds(pile)
-            if pace is None or pace >= AHEAD or pile.again or pile.needs.nodes > 1:
+            if pace is None or pace >= AHEAD or pile.again:
                 continue
             able = [worker for worker in workers if worker.node.fits(pile.needs) and _lasts(worker, pile, self.moment)]
             slots = {worker.name: max(1, worker.room(self.moment).most(pile.needs)) for worker in able}
@@ -326,7 +327,7 @@ def needs_of(step: Step) -> Needs:
 
 def _needs_of(memory: int, seconds: float | None, resources: Resources) -> Needs:
     """What one task asks of a node."""
-    return Needs(resources.cpus, memory, resources.gpus, resources.nodes, seconds)
+    return Needs(resources.cpus, memory, resources.gpus, seconds)
 
 
 def _name(pile: Pile) -> Any:

@@ -39,7 +39,6 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         container=_container(step),
         memory=step.resources.memory,
         gpus=step.resources.gpus,
-        nodes=step.resources.nodes,
         time=step.resources.time,
         terminates=step.supports_termination,
         retry=step.retry,

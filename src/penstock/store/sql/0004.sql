@@ -1,12 +1,10 @@
--- Thousands of commands on nodes: resources, restarts, user data, allocations of batch systems.
+-- Resources and rules of retry; the memory of reuse by task; user data, numbers, disabled steps.
 
 -- The how-manieth run of its pipeline.
 alter table run add column number integer;
 create unique index run_number on run (pipeline, number) where number is not null;
 
--- What a plain job was made of; the run it was taken over from; how its last attempt ended.
-alter table job add column mark blob not null default x'';
-alter table job add column kept text;
+-- How the last attempt of a lone job ended.
 alter table job add column exit_code integer;
 -- Of the tasks that failed, those that left before the walltime because they were told to.
 alter table job add column terminated integer not null default 0;
@@ -28,29 +26,6 @@ join task on task.id = success.task and task.fingerprint = success.fingerprint a
 group by success.fingerprint;
 drop table success;
 alter table result rename to success;
-
--- Nodes asked of a batch system: written before the question is asked.
-create table allocation (
-    seq       integer primary key,
-    name      text not null unique,
-    site      text not null,
-    spec      text not null,
-    nodes     integer not null,
-    created   integer not null,
-    state     text not null check (state in ('submitting', 'queued', 'running', 'ended')),
-    native    text,
-    partition text,
-    cpus      integer not null,
-    memory    integer not null,
-    gpus      integer not null,
-    seconds   real not null,
-    tasks     text not null,
-    started   integer,
-    ended     integer,
-    message   text not null,
-    check (state in ('submitting', 'ended') or native is not null)
-);
-create index allocation_live on allocation (seq) where state <> 'ended';
 
 -- User data. `revision` counts its changes, `run` is the number of the run that wrote it, `said` the revision at which
 -- somebody did.

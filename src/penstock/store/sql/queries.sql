@@ -516,14 +516,6 @@ select job.step, job.run, job."left" as said, count(task.seq) as real
 from job left join task on task.job = job.seq and task.state <> 'done'
 group by job.seq having job."left" <> count(task.seq);
 
--- name: allocations
--- A page of what was asked of batch systems, oldest first.
-select * from allocation where seq > :after order by seq limit :limit;
-
--- name: live_allocations
--- What was asked of batch systems and is not over.
-select * from allocation where state <> 'ended' order by seq;
-
 -- name: documents
 -- A page of the user data of a pipeline and its steps, or of one step.
 select * from document where pipeline = :pipeline and (:step is null or step = :step) and seq > :after
@@ -565,10 +557,6 @@ delete from document where seq = :seq;
 -- Empty what lives no longer than from one start of a pipeline to the next.
 update document set body = '', revision = revision + 1, run = null, updated = :now
 where pipeline = :pipeline and ephemeral and body <> '';
-
--- name: number_of
--- The integer that stands for a pipeline or a step of it.
-select seq from number where pipeline = :pipeline and coalesce(step, '') = coalesce(:step, '');
 
 -- name: numbers_of
 -- The integers that stand for the steps of a pipeline.
@@ -614,7 +602,7 @@ select * from job where seq in (select max(seq) from job where pipeline = :pipel
 -- name: results
 -- A page of the jobs of a pipeline in its runs that are counted, in the order they were made, with the run's number.
 select job.seq, job.step, job.outcome, job.reason, job.exit_code, job.started, job.finished, job.process_seconds,
-    job.kept, run.number
+    run.number
 from job join run on run.id = job.run
 where run.pipeline = :pipeline and job.pipeline = :pipeline and run.number is not null and job.state = 'done'
     and job.seq > :after
@@ -626,12 +614,12 @@ select event.* from run join event on event.run = run.id where run.pipeline = :p
 order by event.seq limit :limit;
 
 -- name: used
--- What the tasks of each step came to, in one run or in all of a pipeline; what a restart took over counts where it ran.
+-- What the tasks of each step came to, in one run or in all of a pipeline.
 select pipeline, step, max(version) as version, min(seq) as first,
     sum(processed + failed + recovered) as tasks, sum(cpu_seconds) as cpu_seconds,
     sum(process_seconds) as process_seconds, max(peak_memory) as peak_memory
 from job
-where (run = :run or (:run is null and pipeline = :pipeline)) and kept is null
+where (run = :run or (:run is null and pipeline = :pipeline))
 group by pipeline, step having sum(processed + failed + recovered) > 0 order by first;
 
 -- name: longest

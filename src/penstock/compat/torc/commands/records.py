@@ -30,7 +30,7 @@ PAGE = 10_000
 @page_options
 @click.pass_obj
 def list_results(root: Root, latest: bool, limit: int | None, skip: int) -> None:
-    """List how jobs ended, in every run; a result that a restart kept stands in the run that made it."""
+    """List how jobs ended, in every run."""
     from penstock.compat.torc.keys import workflow
 
     with project() as parts:
@@ -47,7 +47,7 @@ def _results(parts: Parts, flow: Workflow) -> Iterator[dict[str, Any]]:
 
     for row in _pages(lambda after: parts.store.fetch("results", pipeline=flow.name, after=after, limit=PAGE)):
         status = job_status(JobState.DONE, row["outcome"], row["reason"])
-        if status == "canceled" or row["kept"] is not None or row["step"] not in flow.keys:
+        if status == "canceled" or row["step"] not in flow.keys:
             continue
         code = row["exit_code"]
         if code is None:
