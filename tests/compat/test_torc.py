@@ -214,7 +214,7 @@ def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:
         ("{jobs: [{name: 'a'}]}", "1:15", "no `command`"),
         ("{jobs: [{command: 'true', color: 1}]}", "1:34", "`color` has no counterpart"),
         ("{jobs: [{command: 'true', blocked_by: ['b']}]}", "1:40", "no job 'b'"),
-        ("{jobs: [{command: \"'\"}]}", "1:19", "cannot be split"),
+        ('{jobs: [{command: "\'"}]}', "1:19", "cannot be split"),
         ("{jobs: [{name: 'a', command: 'a'}, {name: 'a', command: 'a'}]}", "1:36", "two of `jobs`"),
         ("{jobs: [{name: 'a', command: 'a', blocked_by: ['a']}]}", "1:1", "a -> a"),
         ("{jobs: [{command: 'a'}], resource_requirements: [{name: 'r', memory: 'x'}]}", "1:70", "expected digits"),

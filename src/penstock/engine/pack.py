@@ -17,8 +17,10 @@ Sort = Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"]
 
 #: Seconds that a task may be passed by until a node is kept for it.
 PATIENCE = 60.0
-#: Seconds that a place may be younger than a task that asks for its whole length.
+#: Seconds that a place may be older than nothing for a task that asks for its whole length.
 STARTING = 120.0
+#: Seconds before the end of a place at which nothing runs there any more.
+MARGIN = 3.0
 
 
 class Needs(Struct, frozen=True):
@@ -28,6 +30,15 @@ class Needs(Struct, frozen=True):
     memory: int = 0  #: bytes; 0: not said
     gpus: int = 0
     seconds: float | None = None  #: how long it takes at most; None: not said
+
+
+def lasts(left: float | None, wanted: float | None) -> bool:
+    """Whether a place with so many seconds left (None: without end) has time for a task that says it needs so many.
+
+    >>> lasts(None, 1e9), lasts(3600.0 - 30, 3600.0), lasts(600.0, 3600.0), lasts(2.0, None)
+    (True, True, False, False)
+    """
+    return left is None or (left > MARGIN and (wanted is None or wanted <= left + STARTING))
 
 
 class Room(Struct):
@@ -62,7 +73,7 @@ class Room(Struct):
 
     def lasts(self, needs: Needs) -> bool:
         """Whether there is time enough; a task as long as the whole place fits into one that has just begun."""
-        return needs.seconds is None or self.seconds is None or needs.seconds <= self.seconds + STARTING
+        return lasts(self.seconds, needs.seconds)
 
     def could(self, needs: Needs) -> bool:
         """Whether a task would fit if nothing else ran here."""
@@ -121,7 +132,7 @@ def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list
 def pack(
     wishes: Iterable[Wish], rooms: Sequence[Room], sort: Sort = "gpus_runtime_memory"
 ) -> tuple[list[Placement], int | None]:
-    """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if one is."""
+    """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if any."""
     placed: list[Placement] = []
     kept: int | None = None
     for wish in in_order(wishes, sort):

@@ -101,7 +101,6 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     tries: int = 2  #: how many a task has in all
     memory: float = 1.0  #: the next try asks for so many times the memory, if this one lacked it
     time: float = 1.0  #: the same for `resources.time` and the timeout
-    between: tuple[str, ...] = ()  #: the argv that runs before the next try, in the place of the one that failed
 
 
 class Retry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,7 +194,6 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     batch: Batch | None = None  #: None: a process per task
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
-    resource_set: str | None = None  #: the name under which its resources stand in the file
     inputs_data: tuple[str, ...] = ()  #: names of user data it reads
     outputs_data: tuple[str, ...] = ()  #: names of user data it writes
     priority: int = 0  #: higher ones go first

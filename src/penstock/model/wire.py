@@ -51,6 +51,7 @@ class Recipe(Struct, frozen=True):
     retry: Retry = Retry()  #: after which ends there is another try
     sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0
+    data: bool = False  #: whether its step names user data to read or to write
     told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
 
 
@@ -165,8 +166,4 @@ class Hello(Struct, frozen=True):
 
     name: str
     pid: int
-    slots: int  #: processors
-    memory: int = 0  #: bytes; 0: not known
-    gpus: int = 0
-    host: str = ""
-    left: float | None = None  #: seconds until its place ends; None: it does not
+    slots: int

@@ -11,18 +11,21 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn, cast
 
 from penstock.model.errors import BadSpec, UsageError
-from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec
+from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec, ResourceSet
 from penstock.text import fields
 from penstock.text.exports import check_exports
 from penstock.text.graph import check_graph
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
+from penstock.text.resources import read_sets
 from penstock.text.steps import read_fail, read_step
 
 #: The largest number of commits that a rule may name.
 MAX_COMMITS = 1_000_000_000
-_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog")
-_LATER = frozenset({"params_schema", "resource_sets", "sites", "services", "env", "schedule", "keep"})
+#: In which order tasks are packed: what is hardest to place first, or the oldest.
+SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
+_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog", "resource_sets", "sort")
+_LATER = frozenset({"params_schema", "sites", "services", "env", "schedule", "keep"})
 
 
 def read_pipeline(
@@ -60,12 +63,23 @@ def pipeline_of(
         values["steps"].fail("steps: expected at least one step")
     keys = values["steps"].keys or {}
     fail = read_fail(values["fail"], "fail") if "fail" in values else "finish"
-    steps = {key: read_step(keys[key], node, shared, has_file, fail) for key, node in nodes.items()}
+    sets = read_sets(values["resource_sets"], "resource_sets") if "resource_sets" in values else {}
+    steps = {key: read_step(keys[key], node, shared, has_file, fail, sets) for key, node in nodes.items()}
     check_graph(steps, nodes, repos, known_repos)
     check_exports(steps, repos)
     description = fields.text(values["description"], "description") if "description" in values else ""
     backlog = fields.choice(values["backlog"], "backlog", ("each", "latest")) if "backlog" in values else "each"
-    return Pipeline(name, tuple(steps.values()), description, params, tuple(repos.values()), cast(Any, backlog))
+    sort = fields.choice(values["sort"], "sort", SORTS) if "sort" in values else SORTS[0]
+    return Pipeline(
+        name,
+        tuple(steps.values()),
+        description,
+        params,
+        tuple(repos.values()),
+        backlog=cast(Any, backlog),
+        resource_sets=tuple(ResourceSet(key, value) for key, value in sets.items()),
+        sort=cast(Any, sort),
+    )
 
 
 def _repos(node: Node) -> dict[str, RepoSpec]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from penstock.model.spec import After, Batch, Env, Resources, Retry, Step, axis
@@ -12,20 +13,24 @@ from penstock.text import fields
 from penstock.text.exports import read_export
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
+from penstock.text.resources import read_resources
+from penstock.text.retries import read_retry
 
 T = TypeVar("T")
 
 MAX_BINDINGS = 10_000_000
-MAX_TRIES = 1000
-MAX_CPUS = 100_000
 MAX_BATCH = 1_000_000
+MAX_PRIORITY = 1_000_000
+#: Seconds that a step that supports termination gets for it.
+DEFAULT_GRACE = 120.0
 
 _KEYS = (
     *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
     *("env", "output", "resources", "retry", "reuse"),
     *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
+    *("priority", "supports_termination", "grace"),
 )
-_LATER = frozenset({"outputs", "inputs_data", "outputs_data", "priority", "supports_termination", "grace", "site"})
+_LATER = frozenset({"outputs", "inputs_data", "outputs_data", "site"})
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
@@ -37,10 +42,15 @@ _OWN_VARIABLES = "PENSTOCK_"
 
 
 def read_step(
-    key: Node, node: Node, shared: Mapping[str, Node], has_file: Callable[[str], bool], fail: str = "finish"
+    key: Node,
+    node: Node,
+    shared: Mapping[str, Node],
+    has_file: Callable[[str], bool],
+    fail: str = "finish",
+    sets: Mapping[str, Resources] = MappingProxyType({}),
 ) -> Step:
     """The step named by `key`; raise BadSpec. `shared` are the pipeline's own parameters, by name, at their places,
-    `fail` is what it says for all its steps.
+    `fail` is what it says for all its steps, `sets` are its sets of resources.
 
     Which other steps and repos there are is not asked here.
     """
@@ -66,6 +76,14 @@ def read_step(
     batch = read("batch", _batch, None)
     if batch is not None and "stdin" in values:
         values["stdin"].fail(f"{what}: stdin: with `batch`, the process reads its tasks there; leave one of them out")
+    resources = read("resources", lambda node, what: read_resources(node, what, sets), Resources())
+    retry = read("retry", read_retry, Retry())
+    if batch is not None and resources.gpus:
+        values["batch"].fail(f"{what}: batch: its process outlives the tasks that GPUs are given to; leave one out")
+    if any(rule.memory != 1.0 for rule in retry.rules) and not resources.memory:
+        values["retry"].fail(f"{what}: retry: more memory than what? Say `resources: {{memory: …}}`, too")
+    if any(rule.time != 1.0 for rule in retry.rules) and resources.time is None and retry.timeout is None:
+        values["retry"].fail(f"{what}: retry: more time than what? Say `resources: {{time: …}}` or a `timeout`, too")
     env = read("env", _env, Env())
     for barred in ("batch", "user") if env.image is not None else ():
         if barred in values:
@@ -82,8 +100,11 @@ def read_step(
         workdir=read("workdir", fields.directory, None),
         env=env,
         output=output,
-        resources=read("resources", _resources, Resources()),
-        retry=read("retry", _retry, Retry()),
+        resources=resources,
+        retry=retry,
+        priority=read("priority", _priority, 0),
+        supports_termination=read("supports_termination", fields.boolean, False),
+        grace=read("grace", fields.seconds, DEFAULT_GRACE),
         reuse=read("reuse", _reuse, output is not None),
         accept_exit=read("accept_exit", _accept_exit, ()),
         stdin=read("stdin", _stdin, None),
@@ -223,15 +244,8 @@ def _vars(node: Node, what: str) -> dict[str, str]:
     return {key: fields.word(value, f"{what}.{key}") for key, value in values.items()}
 
 
-def _resources(node: Node, what: str) -> Resources:
-    values = fields.keys_of(node, what, ("cpus",), ("memory", "gpus", "nodes", "time"))
-    return Resources(fields.whole(values["cpus"], f"{what}.cpus", 1, MAX_CPUS) if "cpus" in values else 1)
-
-
-def _retry(node: Node, what: str) -> Retry:
-    values = fields.keys_of(node, what, ("tries", "timeout"), ("on", "memory", "between"))
-    tries = fields.whole(values["tries"], f"{what}.tries", 1, MAX_TRIES) if "tries" in values else 1
-    return Retry(tries, fields.seconds(values["timeout"], f"{what}.timeout") if "timeout" in values else None)
+def _priority(node: Node, what: str) -> int:
+    return fields.whole(node, what, -MAX_PRIORITY, MAX_PRIORITY)
 
 
 def _accept_exit(node: Node, what: str) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
-"""`python -m penstock.worker PROJECT_DIR NAME SLOTS`: a worker that talks over its stdin and stdout.
+"""`python -m penstock.worker PROJECT_DIR NAME CPUS [MEMORY GPUS [SECONDS]]`: a worker on its stdin and stdout.
 
-PROJECT_DIR is the project's `.penstock`. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they mark
-this process and all its tasks, so that an engine which takes over, or lost this worker, finds them.
+PROJECT_DIR is the project's `.penstock`. It may give tasks so many processors, bytes of memory (0: not known) and
+devices, for so many seconds from its start. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they
+mark this process and all its tasks, so that an engine which takes over, or lost this worker, finds them.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ import os
 import sys
 
 from penstock.runner.pipe import Pipe
+from penstock.worker.capacity import Capacity
 from penstock.worker.files import describe
 from penstock.worker.loop import Worker, leave_on_sigterm
 
 
 def main(arguments: list[str]) -> int:
     """Work until the engine hangs up; what is printed by accident goes to stderr, not into the conversation."""
-    if len(arguments) != 3 or not arguments[2].isdigit() or "PENSTOCK_PROJECT" not in os.environ:
-        print("usage: PENSTOCK_PROJECT=ID python -m penstock.worker PROJECT_DIR NAME SLOTS", file=sys.stderr)
+    home, name, *numbers = arguments if len(arguments) in (3, 5, 6) else ("", "", "?")
+    if not all(number.isdigit() for number in numbers) or "PENSTOCK_PROJECT" not in os.environ:
+        words = "PROJECT_DIR NAME CPUS [MEMORY GPUS [SECONDS]]"
+        print(f"usage: PENSTOCK_PROJECT=ID python -m penstock.worker {words}", file=sys.stderr)
         return 2
-    home, name, slots = arguments
+    capacity = Capacity(*map(int, numbers))
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what somebody above forgot to close must not reach tasks
     leave = leave_on_sigterm()
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     try:
-        worker = Worker(home, name, int(slots), pipe, os.environ)
+        worker = Worker(home, name, pipe, os.environ, capacity)
     except OSError as error:
         print(f"penstock worker {name} cannot start: {describe(error, home)}", file=sys.stderr)
         return 1

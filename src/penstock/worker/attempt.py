@@ -9,16 +9,23 @@ import time
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from penstock.engine.pack import MARGIN
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Started, Stats
 from penstock.runner.base import Ended, Usage
+from penstock.worker.capacity import Asked, Capacity, asked
 from penstock.worker.files import describe
 from penstock.worker.log import Log
 from penstock.worker.serving import Server
 from penstock.worker.slot import Slot
 
+#: Seconds after which an attempt that still runs is told, so that people can read what it prints; and between two looks
+#: at what it uses.
+LONG = 1.0
+#: The same for the first attempt of a batch, so that people see that a job has begun; and for one with a limit.
+SOON = 0.1
 #: How an attempt ended, why if it did not succeed, and one line for people.
 Verdict = tuple[Outcome, Reason | None, str]
 SUCCESS: Verdict = (Outcome.SUCCEEDED, None, "")
@@ -49,13 +56,64 @@ class Flight(Struct, eq=False):
     download_bytes: int = 0
     spawned: float = 0.0  #: when its command was started
     alarm: float = math.inf  #: when it has run too long, or had long enough to leave
+    last_call: float = math.inf  #: when it has to end because its place does
     ending: Reason | None = None  #: why we ended it, if we did
     notice: float = math.inf  #: when to look at it and tell that it is still running
     told: bool = False  #: whether that was told
     seen: Usage = field(default_factory=Usage)  #: the most that was seen of it while it ran
     server: Server | None = None  #: the process that serves it with others
     answer: str | None = None  #: what that process said: why it failed, "" that it is done
+    asked: Asked | None = None  #: what it was given of the worker's capacity, as long as it has it
+    gpus: tuple[int, ...] = ()  #: the devices among that
     failure: Failure | None = None  #: how its command failed, while another one decides what that means
+
+    def hold(self, capacity: Capacity) -> None:
+        """Take what it asks for."""
+        self.asked = asked(self.batch.recipe, self.assignment)
+        self.gpus = capacity.take(self.asked)
+
+    def let_go(self, capacity: Capacity) -> None:
+        """Give back what it holds, if it does."""
+        if self.asked is not None:
+            capacity.give_back(self.asked, self.gpus)
+            self.asked = None
+
+    def set_out(self, moment: float, ends: float) -> None:
+        """Its command was started at this moment, in a place that ends then."""
+        recipe, timeout = self.batch.recipe, self.timeout
+        self.notice = moment + (self.interval if self.batch.begun else SOON)
+        self.batch.begun = True
+        self.last_call = ends - (max(recipe.grace, MARGIN) if recipe.terminates else MARGIN)
+        self.alarm = min(self.last_call, math.inf if timeout is None else moment + timeout)
+
+    def why(self, moment: float) -> tuple[Reason, bool]:
+        """Why its alarm rings, and whether it is to be killed: it was asked before, or would not know what to do."""
+        last = self.last_call <= moment
+        kill = self.ending is not None or (last and not self.batch.recipe.terminates)
+        return (Reason.WALLTIME if last else Reason.TIMEOUT), kill
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks at what it uses."""
+        return SOON if self.memory else LONG
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether it was seen to use more memory than it may. Of a process that serves many, nobody knows for whom."""
+        return 0 < self.memory < self.seen.peak and self.server is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes it may use; 0: not limited."""
+        return self.assignment.memory or self.batch.recipe.memory
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds it may take. One that is to have more time than its step says has so much more of this, too."""
+        recipe, more = self.batch.recipe, self.assignment.seconds
+        if recipe.timeout is None or more is None:
+            return recipe.timeout
+        return recipe.timeout * more / (recipe.time or recipe.timeout)
 
     def running(self) -> Started:
         """That it runs, and where its output so far lies."""
@@ -68,6 +126,19 @@ class Flight(Struct, eq=False):
             seconds -= self.server.before.cpu_seconds
             peak = max(peak, usage.peak)  # counted since it was given this attempt
         self.seen = Usage(max(self.seen.cpu_seconds, seconds), 0, max(self.seen.peak, peak))
+
+    def stats(self, end: Ended, over: float, uploaded: int) -> Stats:
+        """What it cost; its command was over at that moment, and so many bytes of output are stored by now."""
+        used = self.used(end)
+        return Stats(
+            download_bytes=self.download_bytes,
+            upload_bytes=uploaded,
+            download_seconds=self.spawned - self.began,
+            process_seconds=over - self.spawned,
+            upload_seconds=time.monotonic() - over,
+            cpu_seconds=used.cpu_seconds,
+            peak_memory=used.peak,
+        )
 
     def used(self, end: Ended) -> Usage:
         """What it used, all in all: by its commands' own account, or what was seen of them."""
@@ -127,12 +198,24 @@ def judge(flight: Flight, end: Ended) -> Verdict:
     if flight.failure is not None:
         return _judge_recovery(flight, flight.failure.verdict, end)
     if flight.ending == Reason.TIMEOUT:
-        return Outcome.FAILED, Reason.TIMEOUT, f"{program} took longer than {recipe.timeout or 0:g} s"
+        return Outcome.FAILED, Reason.TIMEOUT, f"{program} took longer than {flight.timeout or 0:g} s"
+    if flight.ending == Reason.WALLTIME:
+        if recipe.terminates:
+            return Outcome.TERMINATED, Reason.WALLTIME, f"{program} was told to leave, its place was about to end"
+        return Outcome.FAILED, Reason.WALLTIME, f"{program} was ended, its place was about to end"
     if flight.server is not None:
         return _judge_service(flight, flight.server, end)
     if end.exit_code in recipe.accept_exit:
         return SUCCESS
-    return _judge_exit(program, end)
+    verdict = _judge_exit(program, end)
+    limit, used = flight.memory, flight.used(end).peak
+    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or used > limit):
+        return Outcome.FAILED, Reason.MEMORY, f"{program} used {_mib(used)} of memory, it asked for {_mib(limit)}"
+    return verdict
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
 
 
 def _judge_recovery(flight: Flight, failed: Verdict, end: Ended) -> Verdict:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
+from penstock.engine.pack import MARGIN
 from penstock.engine.retry import next_try
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadOutput, PenstockError
 from penstock.model.moves import Outcome, Reason
-from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stats, Stop
+from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stop
 from penstock.runner.base import Ended, Runner
 from penstock.worker.attempt import (
     SUCCESS,
@@ -33,10 +35,12 @@ from penstock.worker.attempt import (
     result,
     without_output,
 )
+from penstock.worker.capacity import Capacity, asked
 from penstock.worker.environment import batch_environment
 from penstock.worker.launching import Launcher
 from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
+from penstock.worker.waiting import Waiting
 
 if TYPE_CHECKING:
     from penstock.worker.code import Code
@@ -45,11 +49,6 @@ if TYPE_CHECKING:
 
 #: Seconds that results wait for others before they are told, while there is more to do.
 PATIENCE = 0.1
-#: Seconds after which an attempt that still runs is told, so that people can read what it prints; and between two looks
-#: at what it uses.
-LONG = 1.0
-#: The same for the first attempt of a batch, so that people see that a job has begun.
-SOON = 0.1
 #: Ends of a command that its `err_run` may judge.
 _RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 
@@ -68,18 +67,19 @@ class Executor:
         servers: Servers,
         parts: Callable[[], tuple[Storage, Code]],
         own: Mapping[str, str],
+        capacity: Capacity | None = None,
     ) -> None:
         self._slots = slots
         self._free = list(reversed(slots))
-        self._room = len(slots) - 1  # processors nobody uses
+        self._capacity = capacity or Capacity(len(slots) - 1)
+        self._launcher = Launcher(runner, servers, lambda: self._parts()[1], self._capacity.gpus)
         self._logs = {slot.log.source: slot.log for slot in slots}
         self._runner = runner
         self._servers = servers
-        self._launcher = Launcher(runner, servers, lambda: self._parts()[1])
         self._open_parts = parts
         self._opened: tuple[Storage, Code] | None = None
         self._own = own  # environment
-        self._queue: deque[tuple[Unfinished, Assignment]] = deque()
+        self._queue = Waiting()
         self._batches: dict[int, Unfinished] = {}
         self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
         self._flights: dict[int, Flight] = {}
@@ -93,14 +93,13 @@ class Executor:
         environment = batch_environment(batch.recipe, self._own)
         unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
         self._batches[batch.id] = unfinished
-        self._queue.extend((unfinished, assignment) for assignment in batch.assignments)
+        self._queue.add(unfinished, batch.assignments)
         if not batch.assignments:
             self._tell_at = 0.0
 
     def recall(self, batch: int) -> None:
         """Give back what has not started of a batch; a report says what that is, even if it is nothing."""
-        back = [assignment.attempt for owner, assignment in self._queue if owner.id == batch]
-        self._queue = deque(entry for entry in self._queue if entry[0].id != batch)
+        back = [assignment.attempt for _, assignment in self._queue.take(batch=batch)]
         if back:
             self._batches[batch].left -= len(back)
         self._recalled.setdefault(batch, []).extend(back)
@@ -109,13 +108,9 @@ class Executor:
     def stop(self, request: Stop) -> None:
         """End attempts as cancelled: those that wait at once, those that run when their processes are gone."""
         wanted = None if request.attempts is None else set(request.attempts)
-        waiting, self._queue = self._queue, deque()
-        for batch, assignment in waiting:
-            if wanted is None or assignment.attempt in wanted:
-                verdict = Outcome.CANCELLED, Reason.USER, "stopped before it began"
-                self._tell(batch, result(assignment, verdict, now()))
-            else:
-                self._queue.append((batch, assignment))
+        for batch, assignment in self._queue.take(attempts=wanted):
+            verdict = Outcome.CANCELLED, Reason.USER, "stopped before it began"
+            self._tell(batch, result(assignment, verdict, now()))
         for handle, flight in self._flights.items():
             if wanted is None or flight.assignment.attempt in wanted:
                 self._end(handle, flight, Reason.USER, request.kill)
@@ -123,9 +118,18 @@ class Executor:
     # the loop --------------------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
-        """Start attempts until there is no room or no attempt left. One that is wider than the worker runs alone."""
-        while self._queue and self._free and (self._queue[0][0].recipe.cpus <= self._room or not self._flights):
-            self._start(*self._queue.popleft())
+        """Start attempts until no room or no attempt is left; what can no longer be done in time is given back."""
+        while self._queue and self._free:
+            found = self._queue.next(self._capacity.fits, alone=not self._flights)
+            if found is None:
+                return
+            batch, assignment = found
+            if self._capacity.lasts(asked(batch.recipe, assignment)):
+                self._start(batch, assignment)
+            else:
+                batch.left -= 1
+                self._recalled.setdefault(batch.id, []).append(assignment.attempt)
+                self._tell_at = 0.0
 
     def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:
         """Wait until an attempt ends, something is due, or one of `watch` can be read; returns which of these can."""
@@ -146,7 +150,7 @@ class Executor:
         for end in ended:
             flight = self._flights.get(end.handle)
             if flight is not None and flight.server is None:
-                self._room += flight.batch.recipe.cpus
+                flight.let_go(self._capacity)
         for end in answered:
             self._finish(end)
         for end in ended:
@@ -216,29 +220,29 @@ class Executor:
         flight = Flight(batch, assignment, slot, slot.log, now(), time.monotonic())
         try:
             slot.prepare(assignment.params)
+            if assignment.data or recipe.data:
+                slot.give_data(assignment.data)
             if assignment.inputs:
                 flight.download_bytes = self._parts()[0].lay_out_inputs(
                     assignment.inputs, slot.input, (recipe.pipeline, recipe.step) if recipe.user is None else None
                 )
                 slot.seal_input()
             flight.spawned = time.monotonic()
+            flight.hold(self._capacity)
             handle = self._launcher.begin(flight)
         except (PenstockError, OSError) as error:
             verdict = not_started(error, slot.path)
+            flight.let_go(self._capacity)
             self._put_away(flight, wrote=False, fresh=True)
             self._tell(batch, result(assignment, verdict, flight.started))
             return
         self._logs[flight.log.source] = flight.log
-        self._room -= recipe.cpus
         self._fly(handle, flight, flight.spawned)
 
     def _fly(self, handle: int, flight: Flight, moment: float) -> None:
         """A command of an attempt was started at this moment."""
         self._flights[handle] = flight
-        timeout = flight.batch.recipe.timeout
-        flight.notice = moment + (LONG if flight.batch.begun else SOON)
-        flight.batch.begun = True
-        flight.alarm = moment + timeout if timeout is not None else math.inf
+        flight.set_out(moment, self._capacity.ends)
         self._next_alarm = min(self._next_alarm, flight.alarm, flight.notice)
 
     def _finish(self, end: Ended) -> None:
@@ -255,9 +259,10 @@ class Executor:
         over = time.monotonic()
         span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0
-        wrote, strays = False, [""]
+        wrote, strays, data = False, [""], dict[str, Any]()
         try:
             strays = self._strays(flight)
+            data = flight.slot.take_data()
             if verdict is SUCCESS:
                 self._accept(flight, strays)
                 if wrote := flight.slot.wrote():
@@ -267,19 +272,10 @@ class Executor:
         self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
         if flight.server is not None:
             self._release(flight, healthy=flight.answer is not None and flight.ending is None and not strays)
-        used = flight.used(end)
-        stats = Stats(
-            download_bytes=flight.download_bytes,
-            upload_bytes=size,
-            download_seconds=flight.spawned - flight.began,
-            process_seconds=over - flight.spawned,
-            upload_seconds=time.monotonic() - over,
-            cpu_seconds=used.cpu_seconds,
-            peak_memory=used.peak,
-        )
+        stats = flight.stats(end, over, size)
         code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
-        self._tell(flight.batch, told)
+        self._tell(flight.batch, replace(told, data=data) if data else told)
 
     def _asks(self, flight: Flight, verdict: Verdict, exit_code: int) -> bool:
         """Whether a failure is for the step's `err_run` to judge."""
@@ -295,7 +291,7 @@ class Executor:
         handle = self._launcher.run(flight, recipe.err_argv, None)
         flight.failure, flight.ending = failure, None
         if flight.server is None:
-            self._room -= recipe.cpus
+            flight.hold(self._capacity)
         self._fly(handle, flight, time.monotonic())
 
     def _end_log(self, flight: Flight, cut_off: bool) -> LogSpan:
@@ -332,7 +328,7 @@ class Executor:
     def _release(self, flight: Flight, healthy: bool) -> None:
         """The process that served an attempt is free, or has ended."""
         assert flight.server is not None
-        self._room += flight.batch.recipe.cpus
+        flight.let_go(self._capacity)
         if self._servers.release(flight.server, flight.batch.recipe, healthy):
             self._bury(flight.server)
 
@@ -358,7 +354,7 @@ class Executor:
         if kill:
             flight.alarm = math.inf
         elif flight.ending is None:
-            flight.alarm = time.monotonic() + flight.batch.recipe.grace
+            flight.alarm = min(time.monotonic() + flight.batch.recipe.grace, self._capacity.ends - MARGIN)
             self._next_alarm = min(self._next_alarm, flight.alarm)
         flight.ending = flight.ending or reason
 
@@ -366,10 +362,12 @@ class Executor:
         """Act on every attempt whose time has come."""
         for handle, flight in self._flights.items():
             if flight.alarm <= time_now:
-                self._end(handle, flight, Reason.TIMEOUT, kill=flight.ending is not None)
+                self._end(handle, flight, *flight.why(time_now))
             if flight.notice <= time_now:
-                flight.notice = time_now + LONG
+                flight.notice = time_now + flight.interval
                 flight.look(self._runner.measure(handle))
+                if flight.outgrown:
+                    self._end(handle, flight, Reason.MEMORY, kill=True)
                 if not flight.told:
                     flight.told = True
                     flight.batch.running.append(flight.running())

@@ -13,7 +13,7 @@ from penstock.model.errors import PenstockError
 from penstock.model.wire import Recipe
 from penstock.runner.base import Launch, Runner
 from penstock.worker.attempt import Flight
-from penstock.worker.environment import MARKS, attempt_environment
+from penstock.worker.environment import MARKS, attempt_environment, device_variables
 from penstock.worker.servers import Servers
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Launcher:
     """Starts commands on a runner. `code` gives the layouts of frozen code, opened with the first that is needed."""
 
-    def __init__(self, runner: Runner, servers: Servers, code: Callable[[], Code]) -> None:
+    def __init__(self, runner: Runner, servers: Servers, code: Callable[[], Code], gpus: int) -> None:
         self._runner = runner
+        self._gpus = gpus
         self._servers = servers
         self._code = code
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -52,6 +53,7 @@ class Launcher:
         """Start one command in the place of an attempt. Raises PenstockError, OSError."""
         recipe, slot, sink = flight.batch.recipe, flight.slot, flight.log.sink
         env = attempt_environment(flight.batch.environment, flight.assignment, slot.variables)
+        env |= device_variables(flight.gpus, self._gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
         told: dict[str, str] = {}
         if recipe.pfs:
             from penstock.worker.datum import variables
@@ -86,6 +88,8 @@ class Launcher:
             Mount(slot.output, slot.output, writable=True),
             Mount(slot.variables["PENSTOCK_PARAMS"], slot.variables["PENSTOCK_PARAMS"]),
         ]
+        if os.path.isdir(slot.data_out):
+            mounts += [Mount(slot.data, slot.data), Mount(slot.data_out, slot.data_out, writable=True)]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
         return replace(launch, argv=inside(program, image, launch, vars, mounts, reads))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.model.wire import Batch, Hello, Recall, Stop
 from penstock.runner.pipe import Message, Pipe
 from penstock.runner.process import Processes
+from penstock.worker.capacity import Capacity
 from penstock.worker.execute import Executor
 from penstock.worker.files import remove
 from penstock.worker.log import Log
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 class Worker:
     """One life of a worker. `home` is the project's `.penstock`; `name` is used by no other life of any worker."""
 
-    def __init__(self, home: str, name: str, slots: int, pipe: Pipe, own: Mapping[str, str]) -> None:
+    def __init__(self, home: str, name: str, pipe: Pipe, own: Mapping[str, str], capacity: Capacity) -> None:
         self._home = os.path.abspath(home)
         self._name = name
         self._pipe = pipe
         self._place = os.path.join(self._home, "work", name)
         logs = os.path.join(self._home, "logs")
         os.makedirs(logs, exist_ok=True)
-        runner = Processes(reaper=True)
+        runner, slots = Processes(reaper=True), capacity.cpus
         self._executor = Executor(
             [
                 Slot(number, os.path.join(self._place, str(number)), Log(logs, f"{name}-{number}.log"))
@@ -42,6 +43,7 @@ class Worker:
             Servers(slots, runner, lambda number: Log(logs, f"{name}-batch-{number}.log"), self._place),
             self._open_parts,
             own,
+            capacity,
         )
         self._slots = slots
 

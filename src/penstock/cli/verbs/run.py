@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 @params_option
 @click.option("--detach", is_flag=True, help="Leave the work to an engine in the background, which leaves when done.")
 @click.option("--watch", is_flag=True, help="Stay: commit what changes in linked directories, fire timed triggers.")
+@click.option(
+    "--time-limit",
+    metavar="TIME",
+    help="How long this machine is ours (90, 10m, 04:00:00): tasks are told to leave before that. Exit code 124.",
+)
 @click.option("--env", type=click.Choice(["inherit"]), help="Run steps that name an image on the bare machine.")
 @json_option
 @click.pass_context
@@ -27,6 +32,7 @@ def run(
     params: tuple[str, ...],
     detach: bool,
     watch: bool,
+    time_limit: str | None,
     env: str | None,
     as_json: bool,
 ) -> None:
@@ -34,6 +40,9 @@ def run(
 
     FILE is pipeline.yaml (.json, .json5) of the project unless named. What changed in linked directories is committed
     first. An unfinished run of the same pipeline is gone on with. Exit code 1 if the run did not succeed.
+
+    Before a --time-limit is over, steps with `supports_termination` get SIGTERM and their `grace`; what else still runs
+    is ended at last, and tried again by the next `run`.
 
     --detach prints the run's id and returns; `penstock wait` waits for it, `penstock status` tells who drives it,
     `penstock stop --engine` ends that. --watch stays until Ctrl-C; with --detach, in the background.
@@ -44,8 +53,11 @@ def run(
     from penstock.service import resolve
     from penstock.service.answers import views
     from penstock.service.opening.begin import begin
-    from penstock.text.units import show_size
+    from penstock.text.units import parse_seconds, show_size
 
+    limit = parse_seconds(time_limit) if time_limit is not None else None
+    if limit is not None and (detach or watch):
+        raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
     with project(create=True) as parts:
         begun = begin(parts, file, read_params(params), inherit=env is not None)
         for warning in begun.warnings:
@@ -61,7 +73,7 @@ def run(
             return
         if watch:
             driving.keep_watch(parts)
-        driving.see_through(parts, [*begun.ahead, begun.run.id])
+        driving.see_through(parts, [*begun.ahead, begun.run.id], limit, ends=limit is not None)
         done = resolve.run(parts, begun.run.id)
         view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
         if as_json:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_json: bool) -> None:
     """See runs through to their end.
 
-    Without names: every run that is not done. REPO@REF is a commit: the job that makes it, or the run it opened. Drives
-    them if nobody does, else follows who does. Exit code 1 if one of them did not succeed.
+    Without names: every run that is not done. REPO@REF is a commit: the job that makes it, or the run it opened. Where
+    jobs alone are named it ends with them. Drives them if nobody does, else follows who does. Exit code 1 if one of
+    them did not succeed.
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import show_json, talk

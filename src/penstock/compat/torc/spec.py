@@ -93,10 +93,11 @@ class _Reader:
 
     def _sets(self) -> Iterable[ResourceSet]:
         for name, fields in self._named("resource_requirements", "resources", _RESOURCES).items():
+            if _count(fields, "num_nodes", 1, 1) != 1:
+                fields["num_nodes"].fail("`num_nodes`: a job runs on one node here")
             resources = Resources(
                 cpus=_count(fields, "num_cpus", 1, 1),
                 gpus=_count(fields, "num_gpus", 0, 0),
-                nodes=_count(fields, "num_nodes", 1, 1),
                 memory=_read(fields, "memory", parse_memory, _DEFAULT.memory),
                 time=_read(fields, "runtime", parse_seconds, _DEFAULT.time),
             )
@@ -126,7 +127,6 @@ class _Reader:
             on_upstream_failure="cancel" if cancel else "continue",
             reuse=False,
             resources=sets[named] if named else _DEFAULT,
-            resource_set=named or None,
             inputs_data=_names(fields, "input_user_data", documents, "user data"),
             outputs_data=_names(fields, "output_user_data", documents, "user data"),
             supports_termination=_flag(fields, "supports_termination", False),

@@ -208,7 +208,6 @@ class Crew(ABC):
 
     def _greet(self, worker: Worker, hello: Hello) -> None:
         worker.greeted = True
-        worker.ends = None if hello.left is None else time.monotonic() + hello.left
 
     def _bury(self, worker: Worker, heard: Heard) -> None:
         """Note that a worker is gone with all it held."""

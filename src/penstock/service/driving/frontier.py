@@ -41,8 +41,9 @@ class Frontiers:
     def returned(self, task: Task) -> None:
         """A task may be begun again."""
         known = self._known.get(task.job)
-        if known is not None and (known.over or task.seq <= known.last):
-            known.again.append(task)  # else it is read with those behind it
+        # One that is held is read when somebody lets it go on, one further on with those beside it.
+        if known is not None and task.hold is None and (known.over or task.seq <= known.last):
+            known.again.append(task)
 
     def take(self, job: Job, count: int) -> Iterator[Task]:
         """Up to so many tasks that had no attempt yet."""

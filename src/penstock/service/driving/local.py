@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from glob import glob
 
 from penstock.engine.pack import Needs
 from penstock.model.errors import PenstockError
@@ -44,9 +45,21 @@ def search_path(env: Mapping[str, str], interpreter: str) -> str:
 
 
 def this_machine(cpus: int | None = None) -> Node:
-    """What this machine has; of its processors as many as this process may use, or so many."""
+    """What this machine has; of its processors as many as this process may use, or so many.
+
+    GPUs are those of CUDA_VISIBLE_DEVICES if that is set, else as many as PENSTOCK_GPUS says, else all there are.
+    """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Node(cpus or len(os.sched_getaffinity(0)), memory)
+    return Node(cpus or len(os.sched_getaffinity(0)), memory, _gpus(os.environ))
+
+
+def _gpus(env: Mapping[str, str]) -> int:
+    visible, said = env.get("CUDA_VISIBLE_DEVICES"), env.get("PENSTOCK_GPUS", "")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip()])
+    if said.isdigit():
+        return int(said)
+    return len(glob("/dev/nvidia[0-9]*")) or (len(glob("/dev/dri/renderD*")) if os.path.exists("/dev/kfd") else 0)
 
 
 class LocalCrew(Crew):
@@ -101,7 +114,9 @@ class LocalCrew(Crew):
         complaints = os.open(
             self.layout.logs / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
         )
-        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, str(node.cpus))
+        left = () if self._ends is None else (str(max(0, int(self._ends - time.monotonic()))),)
+        has = (str(node.cpus), str(node.memory), str(node.gpus), *left)
+        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, *has)
         # Marked, so that an engine that takes over finds what this one left behind.
         env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
         env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}

@@ -12,13 +12,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.pack import Needs
 from penstock.engine.react import react
 from penstock.engine.world import World
-from penstock.model.data import EMPTY
 from penstock.model.errors import Conflict
 from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Returned
-from penstock.model.moves import JobState, Outcome, Reason, TaskState
+from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects.checkout import remove
@@ -50,7 +50,9 @@ class Engine:
     changes, before any worker hears of it.
     """
 
-    def __init__(self, parts: Parts, cpus: int | None = None, crew: Crew | None = None) -> None:
+    def __init__(
+        self, parts: Parts, cpus: int | None = None, crew: Crew | None = None, ends: float | None = None
+    ) -> None:
         self.parts = parts
         self._pending = Pending()
         self._unsaved: list[Fact] = []  # what workers reported and is not stored: it comes once
@@ -63,9 +65,9 @@ class Engine:
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
         self._take_over()
-        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus))
-        token = parts.store.fetch("last_token")[0]["token"]
-        self.placer = Placer(parts, lambda job: self.crew, token, parts.store.reserve(Task, 1), self._flush)
+        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus), ends)
+        # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
+        self.placer = Placer(parts, lambda job: self.crew, parts.now(), parts.store.reserve(Task, 1), self._flush)
         self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
@@ -117,6 +119,7 @@ class Engine:
         # In one transaction: what somebody commits between two questions must not be half seen.
         with store.transaction():
             self._alarm = next_time(self.parts)
+            self.placer.exchange.forget()
             attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
             return World.of(
                 self.parts.step,
@@ -201,7 +204,10 @@ class Engine:
     def _checked(self, seq: int, result: Result) -> Result:
         """A result as it counts; what is not held any more is for `react` to pass by."""
         task = self.world.tasks.get(seq)
-        return result if task is None else self._claiming.checked(self.world.jobs[task.job], task, result)
+        if task is None:
+            return result
+        job = self.world.jobs[task.job]
+        return self._claiming.checked(job, task, self.placer.exchange.checked(job, self.world.step(job), result))
 
     def _bury(self, heard: Heard) -> list[Fact]:
         """End what workers that are gone left behind, and give back what they had; but what takes one worker after the
@@ -220,7 +226,7 @@ class Engine:
             if task.crashes + 1 < limit:
                 back.append(seq)
             else:
-                failed.append((seq, _fatal(task, attempt, limit, self.parts.now())))
+                failed.append((seq, endings.fatal(task, attempt, limit, self.parts.now())))
         message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
         return [Returned(tuple(back), True, message, crashed=True), Reported(tuple(failed))]
 
@@ -271,7 +277,9 @@ class Engine:
 
     def _apply(self, facts: Sequence[Fact]) -> None:
         """Answer facts, in memory; `_flush` stores what follows."""
+        left = self.placer.exchange.left(self.world, facts)
         reaction = react(self.world, facts, self.parts.now())
+        reaction.changes += left
         self._pending.add(reaction)
         self.world.absorb(reaction.changes)
         for old, row in reaction.changes:
@@ -314,6 +322,7 @@ class Engine:
                 self._behind |= follow(self.parts, heads) is not None
                 self._alarm = next_time(self.parts)
         self._unsaved.clear()
+        self.placer.exchange.stored()
 
     def _recover(self) -> None:
         """Somebody wrote between our reading and our writing: nothing of ours was stored. Look again, and answer what
@@ -379,14 +388,3 @@ class Engine:
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.
 QUIET_TURNS = 200
-
-
-def _fatal(task: Task, attempt: Attempt, limit: int, now: int) -> Result:
-    """What is told of a task whose workers die."""
-    lost = f"{limit} workers disappeared while they had it, the last one" if limit > 1 else "a worker disappeared"
-    message = f"{lost} with nothing else; see .penstock/logs" if limit > 1 else f"{lost} while it had it"
-    name = f"{task.id}-{attempt.number}"
-    started = attempt.started or attempt.created
-    return Result(
-        task.id, name, attempt.token, Outcome.FAILED, Reason.LOST, None, message, EMPTY, 0, started, now, None
-    )

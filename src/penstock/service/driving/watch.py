@@ -35,17 +35,23 @@ Tell = Callable[[Progress], None]
 
 
 def follow_or_drive(
-    parts: Parts, runs: Collection[str], tell: Tell | None, timeout: float | None, job: Job | None = None
+    parts: Parts,
+    runs: Collection[str],
+    tell: Tell | None,
+    timeout: float | None,
+    jobs: Collection[int] = (),
+    ends: bool = False,
 ) -> None:
-    """Return when all `runs` are done, or that one `job` of theirs. Raises WaitTimeout; a KeyboardInterrupt gives back
-    what was in flight first.
+    """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout; a
+    KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no longer than the timeout,
+    and tasks are told to leave before that.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
-    while not _done(parts, runs, job):
+    while not _done(parts, runs, jobs):
         with engine_role(parts.layout.lock) as mine:
             if mine:
-                _drive(parts, runs, meter, deadline, job)
+                _drive(parts, runs, meter, deadline, jobs, deadline if ends else None)
                 break
         meter.show(holder(parts.layout.lock))
         _check(deadline)
@@ -53,7 +59,14 @@ def follow_or_drive(
     meter.show(None, last=True)
 
 
-def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float | None, job: Job | None) -> None:
+def _drive(
+    parts: Parts,
+    runs: Collection[str],
+    meter: _Meter,
+    deadline: float | None,
+    jobs: Collection[int],
+    ends: float | None,
+) -> None:
     with interrupts() as interrupted:
 
         def seen(world: World) -> None:
@@ -63,19 +76,23 @@ def _drive(parts: Parts, runs: Collection[str], meter: _Meter, deadline: float |
                 raise KeyboardInterrupt
 
         def over(world: World) -> bool:
-            if job is not None:
-                now = world.jobs.get(job.seq)
-                return now is None or now.state == JobState.DONE
+            if jobs:
+                left = (world.jobs.get(seq) for seq in jobs)
+                return all(job is None or job.state == JobState.DONE for job in left)
             return not any(run in world.runs for run in runs)
 
-        drive(parts, over, seen)
+        drive(parts, over, seen, ends)
 
 
-def drive(parts: Parts, until: Callable[[World], bool], seen: Callable[[World], None]) -> None:
-    """Be the engine until `until` says so or `seen` raises; whoever calls has the role."""
+def drive(
+    parts: Parts, until: Callable[[World], bool], seen: Callable[[World], None], ends: float | None = None
+) -> None:
+    """Be the engine until `until` says so or `seen` raises; whoever calls has the role. `ends` (monotonic seconds) is
+    when this machine is no longer ours.
+    """
     from penstock.service.driving.loop import Engine
 
-    engine = Engine(parts)
+    engine = Engine(parts, ends=ends)
     try:
         engine.drive(until, seen)
     finally:
@@ -111,9 +128,9 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _done(parts: Parts, runs: Collection[str], job: Job | None) -> bool:
-    if job is not None:
-        return parts.store.load(Job, "job", seq=job.seq)[0].state == JobState.DONE
+def _done(parts: Parts, runs: Collection[str], jobs: Collection[int]) -> bool:
+    if jobs:
+        return all(parts.store.load(Job, "job", seq=seq)[0].state == JobState.DONE for seq in jobs)
     active = {run.id for run in parts.store.load(Run, "active_runs") if run.state != RunState.DONE}
     return not active.intersection(runs)
 

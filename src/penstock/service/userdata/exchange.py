@@ -8,8 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.engine.world import World
 from penstock.model.data import EMPTY
 from penstock.model.errors import PenstockError
+from penstock.model.facts import Fact, Reported
 from penstock.model.moves import Outcome, Reason
 from penstock.model.run import Document, Job
 from penstock.model.spec import Step
@@ -94,6 +96,17 @@ class Exchange:
                 new = replace(old, body=body, revision=old.revision + 1, run=number, updated=now)
                 changes.append((old, new))
                 self._newer[new.seq] = new
+        return changes
+
+    def left(self, world: World, facts: Iterable[Fact]) -> list[Change]:
+        """The rows that are changed by what reported attempts left, of those that are still theirs to report."""
+        changes: list[Change] = []
+        for fact in facts:
+            for seq, result in fact.results if isinstance(fact, Reported) else ():
+                attempt = world.attempts.get(seq)
+                if result.data and attempt is not None and attempt.token == result.token:
+                    job = world.jobs[world.tasks[seq].job]
+                    changes += self.taken(job, world.step(job), world.runs[job.run].number, result.data)
         return changes
 
     def _refusal(self, job: Job, step: Step, data: Mapping[str, Any]) -> str | None:

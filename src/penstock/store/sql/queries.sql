@@ -422,10 +422,6 @@ select * from task where fingerprint = :fingerprint and state = 'active' limit 1
 -- The attempts of a task.
 select * from attempt where task = :task order by number;
 
--- name: last_token
--- The highest fencing token given so far.
-select coalesce(max(token), 0) as token from attempt;
-
 -- name: success
 -- The task whose result stands for a fingerprint.
 select task.* from success join task on task.seq = success.task where success.fingerprint = :fingerprint;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +12,6 @@ import click
 
 if TYPE_CHECKING:
     from penstock.model.ids import Reference
-    from penstock.model.run import Job
     from penstock.service.parts import Parts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -111,15 +110,15 @@ def say(text: str, raw: bool, document: Any) -> None:
         talk(text)
 
 
-def see_through(parts: Parts, runs: Iterable[str], job: Job | None = None) -> None:
-    """Return when these runs are done, or one job of theirs: driven from here if nobody does, else followed. Raises
+def see_through(parts: Parts, runs: Iterable[str], jobs: Collection[int] = ()) -> None:
+    """Return when these runs are done, or these jobs of theirs: driven from here if nobody does, else followed. Raises
     Interrupted.
     """
     from penstock.model.errors import Interrupted
     from penstock.service.driving.watch import follow_or_drive
 
     try:
-        follow_or_drive(parts, list(runs), None, None, job)
+        follow_or_drive(parts, list(runs), None, None, jobs)
     except KeyboardInterrupt:
         raise Interrupted("stopped waiting; wait again to go on") from None
 

@@ -181,7 +181,7 @@ def wait_job(ctx: click.Context, job: str, raw: bool) -> None:
     with project() as parts:
         one = resolve.job(parts, job) if "@" in job else None
         run = one.run if one else resolve.run(parts, job).id
-        see_through(parts, [run], one)
+        see_through(parts, [run], [one.seq] if one else [])
         ended = [row for row in parts.store.load(Job, "jobs_of_run", run=run) if one is None or row.seq == one.seq]
         if raw:
             show_json(job_json(described(parts, row)) for row in ended)

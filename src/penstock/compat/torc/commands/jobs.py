@@ -109,7 +109,8 @@ def _switch(parts: Parts, root: Root, keys: tuple[str, ...], change: Any, said: 
 def run(root: Root, limit: str | None) -> None:
     """Work on the started run of the workflow, here, until it is complete.
 
-    At the time limit what is in flight is given back for the next worker; the exit code is 124.
+    Jobs that support termination are told to leave before the time limit; at the limit the rest is given back for the
+    next worker, and the exit code is 124.
     """
     from penstock.compat.torc.keys import standing, workflow
     from penstock.compat.torc.show import log
@@ -125,7 +126,7 @@ def run(root: Root, limit: str | None) -> None:
         if not active:
             raise Refused(f"workflow {flow.name!r} has no run that is started; `torc -k {flow.key} workflows start`")
         try:
-            follow_or_drive(parts, [item.id for item in active], None, seconds)
+            follow_or_drive(parts, [item.id for item in active], None, seconds, ends=seconds is not None)
         except KeyboardInterrupt:
             raise Interrupted("stopped working; `torc jobs run` goes on") from None
         statuses = standing(parts, flow).statuses.values()

@@ -1,0 +1,59 @@
+"""What a worker may give to attempts at once, and until when."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from msgspec import Struct
+
+from penstock.engine.pack import lasts
+from penstock.model.wire import Assignment, Recipe
+
+
+class Asked(Struct, frozen=True):
+    """What one attempt asks for."""
+
+    cpus: int
+    memory: int  #: bytes; 0: not said
+    gpus: int
+    seconds: float | None  #: at most; None: not said
+
+
+def asked(recipe: Recipe, assignment: Assignment) -> Asked:
+    return Asked(recipe.cpus, assignment.memory or recipe.memory, recipe.gpus, assignment.seconds or recipe.time)
+
+
+class Capacity:
+    """Processors, bytes of memory (0: not known, and not counted) and devices that are free. `left` is for how many
+    seconds from now on there is any of it; None: for ever.
+    """
+
+    def __init__(self, cpus: int, memory: int = 0, gpus: int = 0, left: float | None = None) -> None:
+        self.cpus = cpus
+        self.gpus = gpus  #: how many there are
+        self._memory = memory or math.inf
+        self._free_gpus = set(range(gpus))
+        self.ends = math.inf if left is None else time.monotonic() + left
+
+    def fits(self, wish: Asked) -> bool:
+        """Whether an attempt may begin now, beside what runs."""
+        return wish.cpus <= self.cpus and wish.memory <= self._memory and wish.gpus <= len(self._free_gpus)
+
+    def lasts(self, wish: Asked) -> bool:
+        """Whether there is as much time left as an attempt says it needs, or any at all."""
+        return lasts(None if self.ends == math.inf else self.ends - time.monotonic(), wish.seconds)
+
+    def take(self, wish: Asked) -> tuple[int, ...]:
+        """Give an attempt what it asks for; the devices it gets, the lowest that are free."""
+        self.cpus -= wish.cpus
+        self._memory -= wish.memory
+        chosen = tuple(sorted(self._free_gpus)[: wish.gpus])
+        self._free_gpus.difference_update(chosen)
+        return chosen
+
+    def give_back(self, wish: Asked, gpus: tuple[int, ...]) -> None:
+        """An attempt is over."""
+        self.cpus += wish.cpus
+        self._memory += wish.memory
+        self._free_gpus.update(gpus)
