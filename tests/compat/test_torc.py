@@ -82,12 +82,7 @@ def test_a_restart_counts_up_once_and_runs_what_did_not_succeed(story: Torc) -> 
     story("workflows", "start")
     story("jobs", "run")
     would = story("workflows", "restart", "--dry-run").json
-    assert would == {"jobs": ["bad", "behind", "anyway", "beyond"]} or set(would["jobs"]) == {
-        "bad",
-        "behind",
-        "anyway",
-        "beyond",
-    }
+    assert set(would["jobs"]) == {"bad", "behind", "beyond", "anyway"}
     assert statuses(story)["bad"] == "done", "a dry run changes nothing"
 
     said = story("workflows", "reset-status", "--failed-only")
@@ -98,8 +93,12 @@ def test_a_restart_counts_up_once_and_runs_what_did_not_succeed(story: Torc) -> 
 
     assert story("workflows", "restart").err.endswith("run_id=2\n")
     story("jobs", "run")
-    assert [row for row in results(story) if row[1] == 2] == [("bad", 2, 3, "done"), ("anyway", 2, 0, "done")]
-    assert dict((row[0], row[1]) for row in results(story, "-L")) == {"first": 1, "bad": 2, "anyway": 2}
+    assert [row for row in results(story) if row[1] == 2] == [
+        ("bad", 2, 3, "done"),
+        ("anyway", 2, 0, "done"),
+        ("off", 2, 1, "done"),
+    ], "it is on again, and has not succeeded"
+    assert {row[0]: row[1] for row in results(story, "-L")} == {"first": 1, "bad": 2, "anyway": 2, "off": 2}
 
     assert story("workflows", "reset-status", "-r").err.endswith("run_id=3\n")
     story("jobs", "run")
@@ -133,26 +132,28 @@ def test_every_status_is_met_in_a_real_run(torc: Torc, tmp_path: Path, monkeypat
         {"name": "bad", "command": "false"},
         {"name": "never", "command": "true", "blocked_by": ["bad"]},
         {"name": "off", "command": "true"},
+        {"name": "long", "command": "sleep 600", "supports_termination": True},
     ]
     (tmp_path / "w.json5").write_text(json.dumps({"jobs": jobs}))
     torc("workflows", "create-from-json-file", "w.json5")
     torc("jobs", "disable", "off")
     driving = watch.drive
 
-    def drive(parts: Any, until: Any, seen: Any) -> None:
+    def drive(parts: Any, until: Any, seen: Any, *more: Any) -> None:
         def see(world: Any) -> None:
             look(parts)
             seen(world)
 
-        driving(parts, until, see)
+        driving(parts, until, see, *more)
 
     monkeypatch.setattr(watch, "drive", drive)
-    for words in (("workflows", "list"), ("workflows", "start"), ("jobs", "run")):
+    for words in (("workflows", "list"), ("workflows", "start")):
         met.update(statuses(torc).values())
         assert torc(*words).code == 0
+    assert torc("jobs", "run", "-t", "8").code == 0
+    assert statuses(torc)["long"] == "terminated", "it was told to leave before the time limit"
     met.update(statuses(torc).values())
-    # The walltime of a place ends no job on one machine: tests/compat/test_torc_words.py has that word.
-    assert met == set(STATUSES) - {"terminated"}
+    assert met == set(STATUSES)
 
 
 def test_a_task_knows_its_keys(torc: Torc, tmp_path: Path) -> None:
@@ -176,7 +177,8 @@ def test_lists(story: Torc) -> None:
     assert "| story | 1   |" in text[3]
     events = story("-F", "json", "events", "list").json["events"]
     assert {(event["category"], event["type"]) for event in events} >= {("workflow", "active"), ("job", "done")}
-    assert [event["name"] for event in events if event["data"].get("outcome") == "failed"][0].startswith("bad@")
+    failed = [event["name"] for event in events if event["data"].get("outcome") == "failed"]
+    assert "bad" in {name.partition("@")[0] for name in failed}
     assert story("jobs", "list", "-f", "color=red").code == 2
 
 
@@ -196,11 +198,8 @@ def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:
     needs = {"name": "r", "num_cpus": 36, "memory": "80g", "runtime": "PT1H"}
     (tmp_path / "w.json5").write_text(json.dumps({"jobs": jobs, "resource_requirements": [needs]}))
     torc("workflows", "create-from-json-file", "w.json5")
-    assert torc("hpc", "slurm", "recommend-nodes").code == 2, "nobody said the walltime"
-    assert torc("hpc", "slurm", "add-config", "-a", "me", "-n", "4", "-p", "short", "-w", "03:00:00").code == 0
-    assert torc("-F", "csv", "hpc", "slurm", "list-configs").out.splitlines()[1] == "1,default,me,short,4,3h00m,normal,"
     # 104 CPUs hold two at once, three times one after the other: six a node.
-    found = torc("-F", "json", "hpc", "slurm", "recommend-nodes").json
+    found = torc("-F", "json", "hpc", "slurm", "recommend-nodes", "-w", "03:00:00").json
     assert found == {"jobs": 12, "nodes": 2, "limiter": "cpus", "rounds": 3}
     refused = torc("hpc", "slurm", "recommend-nodes", "-c", "32")
     assert (refused.code, "36" in refused.err, "32" in refused.err) == (3, True, True)
@@ -211,7 +210,7 @@ def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:
     [
         ("[]", "1:1", "is an object"),
         ("{jobs: []}", "1:1", "no jobs"),
-        ("{jobs: [{name: 'a'}]}", "1:15", "no `command`"),
+        ("{jobs: [{name: 'a'}]}", "1:16", "no `command`"),
         ("{jobs: [{command: 'true', color: 1}]}", "1:34", "`color` has no counterpart"),
         ("{jobs: [{command: 'true', blocked_by: ['b']}]}", "1:40", "no job 'b'"),
         ('{jobs: [{command: "\'"}]}', "1:19", "cannot be split"),

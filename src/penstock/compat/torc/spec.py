@@ -47,9 +47,10 @@ class _Reader:
         steps = [self._step(job, fields, known, documents, sets) for job, fields in jobs.items()]
         if not steps:
             self.root.fail("the workflow has no jobs")
+        self._check_writers(steps)
         spec = Pipeline(
             name=name,
-            steps=tuple(self._ordered_by_data(steps)),
+            steps=tuple(steps),
             description=_text(self.top, "description", ""),
             resource_sets=tuple(ResourceSet(key, value) for key, value in sets.items()),
             data=data,
@@ -132,20 +133,13 @@ class _Reader:
             supports_termination=_flag(fields, "supports_termination", False),
         )
 
-    def _ordered_by_data(self, steps: list[Step]) -> Iterable[Step]:
-        """Steps wait for those that write what they read."""
-        from msgspec.structs import replace
-
+    def _check_writers(self, steps: list[Step]) -> None:
         writers: dict[str, str] = {}
         for step in steps:
             for name in step.outputs_data:
                 if name in writers:
                     self.root.fail(f"user data {name!r} is written by both job {writers[name]!r} and job {step.name!r}")
                 writers[name] = step.name
-        for step in steps:
-            waits = dict.fromkeys([item.step for item in step.after])
-            waits.update((writers[name], None) for name in step.inputs_data if name in writers)
-            yield replace(step, after=tuple(map(After, waits)))
 
     def _sort(self) -> Any:
         if "config" not in self.top:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from penstock.model.errors import BadOutput, NotFound
 from penstock.service.resolve import suggestion
-from penstock.service.userdata.bodies import KEY, check_name, write_body
+from penstock.service.userdata.bodies import KEY, NEW, check_name, write_body
 
 
 class TaskData(Struct, frozen=True):
@@ -32,7 +32,7 @@ class TaskData(Struct, frozen=True):
 
     def get(self, name: str) -> Any:
         """A document: as this task wrote it, else as it was given. Raises NotFound, UsageError."""
-        if not KEY.fullmatch(name):
+        if not KEY.fullmatch(name) and not NEW.fullmatch(name):
             check_name(name)
         for place in (self.left, self.given):
             path = place / f"{name}.json"
