@@ -26,10 +26,12 @@ def demand(wishes: Sequence[Wish], node: Room, walltime: float) -> Demand:
     """
     longest = max((wish.needs.seconds or walltime for wish in wishes), default=walltime)
     rounds = max(1, int(walltime // longest)) if longest else 1
-    left, filled = [wish for wish in wishes if wish.count], 0
+    # What takes most of a node first: small ones fill what is left.
+    left = sorted((wish for wish in wishes if wish.count), key=lambda wish: -_share(wish, node))
+    filled = 0
     while left:
         placed: dict[int, int] = {}
-        for item in pack(left, [replace(node)])[0]:
+        for item in pack(left, [replace(node)], "none")[0]:
             placed[item.key] = placed.get(item.key, 0) + item.count
         # What fills this node fills as many more as there is enough of.
         times = max(1, min(wish.count // placed[wish.key] for wish in left if wish.key in placed))
@@ -37,6 +39,13 @@ def demand(wishes: Sequence[Wish], node: Room, walltime: float) -> Demand:
         left = [replace(wish, count=wish.count - placed.get(wish.key, 0) * times) for wish in left]
         left = [wish for wish in left if wish.count]
     return Demand(math.ceil(filled / rounds), _limiter(wishes, node), rounds)
+
+
+def _share(wish: Wish, node: Room) -> float:
+    """The largest part of a node that one task of a wish takes."""
+    needs = wish.needs
+    pairs = ((needs.cpus, node.all_cpus), (needs.memory, node.all_memory), (needs.gpus, node.all_gpus))
+    return max(asked / max(there, 1) for asked, there in pairs)
 
 
 def _limiter(wishes: Sequence[Wish], node: Room) -> str:

@@ -50,10 +50,13 @@ def _documents(folder: str, names: list[str]) -> Iterator[tuple[str, Any]]:
 def _read(path: str, name: str) -> Any:
     # Neither a link that leads elsewhere nor a pipe that never ends.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise BadOutput(f"user data {name!r} is no file")
-        body = file.read(LARGEST + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            body = file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(body) > LARGEST:
         raise BadOutput(f"user data {name!r} has more than {LARGEST:,} bytes; keep such data in a file or a repo")
     try:

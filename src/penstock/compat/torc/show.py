@@ -43,7 +43,7 @@ def revision(key: str, number: int) -> str:
     """What stands under `_rev`: another one for each revision of each document, always the same for one.
 
     >>> revision("7", 1), revision("7", 2)
-    ('_xmX0JT----', '_TmM1QT----')
+    ('_PyMuuX----', '_ZsnRsO----')
     """
     value = int.from_bytes(hashlib.blake2b(f"{key}:{number}".encode(), digest_size=8).digest())
     text = ""
