@@ -1,9 +1,9 @@
 """`pack`: which ready tasks start on which nodes. Never beyond what a node has free, in any dimension.
 
 Wishes are looked at in one order: priority, then what `sort` says, then age. Each is placed where it leaves the least
-over; what does not fit now is passed by, and smaller ones behind it go first. So that this starves nobody, a wish that
-has waited longer than `PATIENCE` and would fit a node if nothing else ran there gets the fullest claim there is: one
-node takes nothing else until it is there. One such node at a time: a stream of small tasks keeps all the others.
+over; what does not fit now is passed by, and smaller ones behind it go first. So that this starves nobody, the one that
+has waited longest, if that is longer than `PATIENCE`, comes before all others; and if it does not fit now, one node
+takes nothing else until it does. One such node at a time: a stream of small tasks keeps all the others.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock.engine.exchange import exchange, share
 
 Sort = Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"]
 
+#: Up to how many wishes there is time to look for fuller nodes.
+FEW = 100
 #: Seconds that a task may be passed by until a node is kept for it.
 PATIENCE = 60.0
 #: Seconds that a place may be older than nothing for a task that asks for its whole length.
@@ -132,19 +137,68 @@ def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list
 def pack(
     wishes: Iterable[Wish], rooms: Sequence[Room], sort: Sort = "gpus_runtime_memory"
 ) -> tuple[list[Placement], int | None]:
-    """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if any."""
-    placed: list[Placement] = []
-    kept: int | None = None
-    for wish in in_order(wishes, sort):
-        if _place(wish, rooms, kept, placed) < wish.count and kept is None and wish.waited > PATIENCE:
-            kept = _keep(wish.needs, rooms)
+    """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if any.
+
+    Where there are few wishes, and not age alone counts, those of one priority are also looked at by size, and single
+    tasks change places; what fills the nodes most is taken.
+    """
+    ordered = in_order(wishes, sort)
+    if sort == "none" or len(ordered) > FEW or not rooms:
+        return _packed(ordered, rooms)
+    by_size = sorted(ordered, key=lambda wish: (-wish.priority, -share(wish.needs, rooms[0])))
+    tried = []
+    for order in (ordered, by_size):
+        mine = [replace(room) for room in rooms]
+        placed, kept = _packed(order, mine)
+        tried.append((_fuller(order, mine, kept, placed), kept, mine))
+    size = {wish.key: share(wish.needs, rooms[0]) for wish in ordered}
+    placed, kept, mine = max(tried, key=lambda item: sum(size[each.key] * each.count for each in item[0]))
+    for room, now in zip(rooms, mine, strict=True):
+        room.cpus, room.memory, room.gpus, room.busy = now.cpus, now.memory, now.gpus, now.busy
     return placed, kept
 
 
-def _place(wish: Wish, rooms: Sequence[Room], kept: int | None, placed: list[Placement]) -> int:
-    """Place as many of a wish as fit, each where it leaves the least over; how many."""
+def _packed(ordered: Sequence[Wish], rooms: Sequence[Room]) -> tuple[list[Placement], int | None]:
+    """One look at all wishes in their order; the one that starves comes first."""
+    placed: list[Placement] = []
+    kept: int | None = None
+    starving = _starving(ordered)
+    if starving is not None and not _place(starving, 1, rooms, None, placed):
+        kept = _keep(starving.needs, rooms)
+    for wish in ordered:
+        _place(wish, wish.count - (wish is starving and kept is None), rooms, kept, placed)
+    return placed, kept
+
+
+def _starving(wishes: Iterable[Wish]) -> Wish | None:
+    """The one that has waited longest, if that is too long."""
+    late = (wish for wish in wishes if wish.waited > PATIENCE)
+    return max(late, key=lambda wish: (wish.waited, -wish.key), default=None)
+
+
+def _fuller(
+    ordered: Sequence[Wish], rooms: Sequence[Room], kept: int | None, placed: list[Placement]
+) -> list[Placement]:
+    """The same with single tasks exchanged until the nodes are as full as that makes them."""
+    starving = _starving(ordered)
+    single = [wish for wish in ordered if wish.count == 1 and wish is not starving]
+    keys = {wish.key for wish in single}
+    at = {item.key: item.node for item in placed if item.key in keys}
+    if len(at) == len(single):
+        return placed
+    others = [item for item in placed if item.key not in keys]
+    found = [*others, *(Placement(key, node, 1) for key, node in exchange(single, at, rooms, kept).items())]
+    done = {item.key for item in found}
+    for wish in ordered:
+        if wish.key not in done:
+            _place(wish, wish.count, rooms, kept, found)
+    return found
+
+
+def _place(wish: Wish, wanted: int, rooms: Sequence[Room], kept: int | None, placed: list[Placement]) -> int:
+    """Place as many of so many of a wish as fit, each where it leaves the least over; how many."""
     needs, done = wish.needs, 0
-    while done < wish.count:
+    while done < wanted and _may_fit(needs, rooms):
         best, most, least = -1, 0, 0.0
         for place, room in enumerate(rooms):
             count = 0 if place == kept else room.holds(needs)
@@ -154,11 +208,17 @@ def _place(wish: Wish, rooms: Sequence[Room], kept: int | None, placed: list[Pla
                     best, most, least = place, count, left
         if best < 0:
             break
-        count = min(most, wish.count - done)
+        count = min(most, wanted - done)
         rooms[best].take(needs, count)
         placed.append(Placement(wish.key, best, count))
         done += count
     return done
+
+
+def _may_fit(needs: Needs, rooms: Sequence[Room]) -> bool:
+    """A quick look: of a long queue, most fit nowhere."""
+    cpus, memory, gpus = needs.cpus, needs.memory, needs.gpus
+    return any(room.cpus >= cpus and room.memory >= memory and room.gpus >= gpus for room in rooms)
 
 
 def _keep(needs: Needs, rooms: Sequence[Room]) -> int | None:
