@@ -30,11 +30,11 @@ class Done:
         return self.out.splitlines()[1:]
 
 
-Pachctl = Callable[..., Done]
+Command = Callable[..., Done]
 
 
 @pytest.fixture
-def penstock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pachctl:
+def penstock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`penstock("ls", "words")` runs a command in `tmp_path`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PENSTOCK_DEBUG", raising=False)
@@ -49,7 +49,14 @@ def penstock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 @pytest.fixture
-def pachctl(penstock: Pachctl) -> Pachctl:
+def pachctl(penstock: Command) -> Command:
     """`pachctl("list", "job")` in a new project."""
     assert penstock("init").code == 0
     return lambda *words: penstock("pachctl", *words)
+
+
+@pytest.fixture
+def torc(penstock: Command) -> Command:
+    """`torc("jobs", "list")` in a new project."""
+    assert penstock("init").code == 0
+    return lambda *words: penstock("torc", *words)

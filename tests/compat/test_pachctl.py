@@ -17,7 +17,7 @@ from penstock.compat.pachyderm.commands import pachctl as root
 from penstock.model.errors import PenstockError
 from penstock.runner import namespace
 
-Pachctl = Callable[..., Any]
+Command = Callable[..., Any]
 
 
 def forbidden() -> str | None:
@@ -57,7 +57,7 @@ ALL = spec(
 
 
 @pytest.fixture
-def words(pachctl: Pachctl, tmp_path: Path) -> Pachctl:
+def words(pachctl: Command, tmp_path: Path) -> Command:
     """A repo `words`, and two pipelines over it that have done their first, empty job."""
     for name, said in (("upper", UPPER), ("all", ALL)):
         (tmp_path / f"{name}.json").write_text(json.dumps(said, indent=2))
@@ -70,7 +70,7 @@ def words(pachctl: Pachctl, tmp_path: Path) -> Pachctl:
     return pachctl
 
 
-def put(pachctl: Pachctl, *words: str) -> str:
+def put(pachctl: Command, *words: str) -> str:
     """The job that a put opens, seen through."""
     done = pachctl("put", "file", *words)
     assert done.code == 0, done.err
@@ -88,7 +88,7 @@ def keys(value: Any, path: str = "") -> Iterator[tuple[str, type]]:
 
 
 @needs_views
-def test_jobs(words: Pachctl) -> None:
+def test_jobs(words: Command) -> None:
     first = put(words, "words@master", "-f", "a", "-f", "b")
     second = put(words, "words@master:/c", "-f", "c")
     table = words("list", "job", "-p", "upper")
@@ -116,7 +116,7 @@ def test_jobs(words: Pachctl) -> None:
 
 
 @needs_views
-def test_one_job(words: Pachctl) -> None:
+def test_one_job(words: Command) -> None:
     job = put(words, "words@master", "-f", "a", "-f", "b")
     text = words("inspect", "jobs", f"upper@{job}").out
     assert f"ID: {job}\nPipeline: upper\n" in text and "\nProcessed: 2\n" in text and '"cmd"' in text
@@ -134,7 +134,7 @@ def test_one_job(words: Pachctl) -> None:
 
 
 @needs_views
-def test_datums_and_logs(words: Pachctl) -> None:
+def test_datums_and_logs(words: Command) -> None:
     put(words, "words@master", "-f", "a", "-f", "b")
     job = put(words, "words@master", "-f", "c")
     table = words("list", "datum", f"upper@{job}")
@@ -161,7 +161,7 @@ def test_datums_and_logs(words: Pachctl) -> None:
 
 
 @needs_views
-def test_a_failure(words: Pachctl, tmp_path: Path) -> None:
+def test_a_failure(words: Command, tmp_path: Path) -> None:
     bad = spec(
         "upper", ["sh", "-c", "test ! -e /pfs/words/b && cp /pfs/words/* /pfs/out"], files("words", "/*"), datum_tries=1
     )
@@ -181,7 +181,7 @@ def test_a_failure(words: Pachctl, tmp_path: Path) -> None:
 
 
 @needs_views
-def test_pipelines(words: Pachctl, tmp_path: Path) -> None:
+def test_pipelines(words: Command, tmp_path: Path) -> None:
     table = words("list", "pipeline")
     assert table.out.startswith("NAME  VERSION INPUT")
     assert [re.split(r"  +| (?=\d+ |Less)", row)[0].split()[0] for row in table.rows] == ["all", "upper"]
@@ -216,7 +216,7 @@ def test_pipelines(words: Pachctl, tmp_path: Path) -> None:
 
 
 @needs_views
-def test_steps_of_ours_are_pipelines_too(pachctl: Pachctl, penstock: Pachctl, tmp_path: Path) -> None:
+def test_steps_of_ours_are_pipelines_too(pachctl: Command, penstock: Command, tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text(
         "pipeline: two\nsteps:\n  one: {input: words:/*, run: cp -r $PENSTOCK_IN/words/. $PENSTOCK_OUT}\n"
         "  other: {input: one:/, run: ls $PENSTOCK_IN/one > $PENSTOCK_OUT/list}\n"
@@ -236,7 +236,7 @@ def test_steps_of_ours_are_pipelines_too(pachctl: Pachctl, penstock: Pachctl, tm
     assert wrong.err.startswith("penstock: more.json:1:")
 
 
-def test_ticks(pachctl: Pachctl, tmp_path: Path) -> None:
+def test_ticks(pachctl: Command, tmp_path: Path) -> None:
     clock = {"pipeline": {"name": "night"}, "transform": {"cmd": ["true"]}, "input": {}}
     clock["input"] = {"cron": {"name": "tick", "spec": "@yearly"}}
     (tmp_path / "night.yaml").write_text(json.dumps(clock))
@@ -248,7 +248,7 @@ def test_ticks(pachctl: Pachctl, tmp_path: Path) -> None:
         assert "tick:0 0 1 1 *" in pachctl("list", "pipeline").out
 
 
-def test_repos_branches_and_commits(pachctl: Pachctl, tmp_path: Path) -> None:
+def test_repos_branches_and_commits(pachctl: Command, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_text(f"{name}\n")
     assert pachctl("put", "file", "words@master", "-f", "a").code == 3, "a repo is made first"
@@ -285,7 +285,7 @@ def test_repos_branches_and_commits(pachctl: Pachctl, tmp_path: Path) -> None:
     assert pachctl("delete", "repo", "words").code == 0
 
 
-def test_a_wait_for_one_job_ends_with_it(pachctl: Pachctl, penstock: Pachctl, tmp_path: Path) -> None:
+def test_a_wait_for_one_job_ends_with_it(pachctl: Command, penstock: Command, tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text("""
 steps:
   quick: {input: "words@master:/*", run: "cp $PENSTOCK_IN/words/* $PENSTOCK_OUT"}
@@ -305,7 +305,7 @@ steps:
     assert pachctl("stop", "job", job).code == 0
 
 
-def test_a_whole_set_is_squashed(pachctl: Pachctl, penstock: Pachctl, tmp_path: Path) -> None:
+def test_a_whole_set_is_squashed(pachctl: Command, penstock: Command, tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text(
         'steps:\n  copy: {input: "words@master:/*", run: "cp $PENSTOCK_IN/words/* $PENSTOCK_OUT"}\n'
     )
@@ -324,7 +324,7 @@ def test_a_whole_set_is_squashed(pachctl: Pachctl, penstock: Pachctl, tmp_path: 
     assert pachctl("get", "file", "copy@main:/a").out == "two"
 
 
-def test_files(pachctl: Pachctl, tmp_path: Path) -> None:
+def test_files(pachctl: Command, tmp_path: Path) -> None:
     (tmp_path / "tree/deep").mkdir(parents=True)
     (tmp_path / "tree/x.txt").write_text("xx")
     (tmp_path / "tree/deep/y.txt").write_text("y")
@@ -363,7 +363,7 @@ def test_files(pachctl: Pachctl, tmp_path: Path) -> None:
     assert pachctl("get", "file", "data@master:/z", "-r").code == 2
 
 
-def test_importing(penstock: Pachctl, tmp_path: Path) -> None:
+def test_importing(penstock: Command, tmp_path: Path) -> None:
     (tmp_path / "upper.json").write_text(json.dumps({**UPPER, "autoscaling": True}, indent=2))
     (tmp_path / "all.json").write_text(json.dumps(ALL))
     shown = penstock("import", "pachyderm", "upper.json", "--env", "inherit")
@@ -432,7 +432,7 @@ SEED = {
 @pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("cv2", "skimage")), reason="the examples' packages are missing"
 )
-def test_the_opencv_example(penstock: Pachctl, pachctl: Pachctl, tmp_path: Path) -> None:
+def test_the_opencv_example(penstock: Command, pachctl: Command, tmp_path: Path) -> None:
     """images -> edges -> montage: three commits of real photographs, and the page's own answers."""
     examples.copy(examples.find("images"), tmp_path / "example")
     (tmp_path / "edges.py").write_text(EDGES)

@@ -20,7 +20,7 @@ BAD = [
     ("steps: {}", "1:8", "at least one step"),
     ("steps: [a]", "1:8", "expected a mapping, found a list"),
     ("step: {a: {run: x}}", "1:1", 'unknown key "step"; did you mean "steps"?'),
-    ("zzzz: 1", "1:1", 'unknown key "zzzz"; known: "backlog", "description"'),
+    ("zzzz: 1", "1:1", 'unknown key "zzzz"; known: "backlog", "data", "description"'),
     ("backlog: newest\nsteps: {s: {run: x}}", "1:10", 'backlog: expected "each" or "latest", found "newest"'),
     ("fail: quick\nsteps: {s: {run: x}}", "1:7", 'fail: expected "finish" or "fast"'),
     ("steps: {s: {run: x, accept_exit: 3}}", "1:34", "accept_exit: expected a list of exit codes, found a number"),

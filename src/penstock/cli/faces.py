@@ -5,8 +5,9 @@ from __future__ import annotations
 from penstock.cli.lazy import noun
 from penstock.compat.pachyderm.commands import pachctl
 from penstock.compat.pachyderm.commands.importing import import_pachyderm
+from penstock.compat.torc.commands import torc
 
-__all__ = ["import_", "pachctl"]
+__all__ = ["import_", "pachctl", "torc"]
 
 import_ = noun("import", "Translate the definitions of another system.")
 import_.add_command(import_pachyderm)

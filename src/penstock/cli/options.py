@@ -23,6 +23,8 @@ params_option = click.option(
     "-p", "--param", "params", multiple=True, metavar="K=V", help="A parameter; V is JSON if it parses, else text."
 )
 
+pipeline_option = click.option("--pipeline", "of", metavar="PIPELINE", help="Whose; needed where there are several.")
+
 
 def force_option(help: str) -> Callable[[_Command], _Command]:
     """`--force`, with what it overrules."""

@@ -39,23 +39,25 @@ _SECTIONS = {
     "Why": {
         "explain": ("verbs.why:explain", "Say why something waits, ran, was reused or failed."),
         "trace": ("verbs.why:trace", "Follow a file back to what it was made of."),
+        "report": ("verbs.report:report", "Compare what steps asked for with what they used."),
         "verify": ("verbs.why:verify", "Run some of a job's tasks again, aside, and compare the bytes."),
     },
     "Keeping": {
         "gc": ("verbs.gc:gc", "Delete what nothing needs any more."),
         "fsck": ("verbs.fsck:fsck", "Look for damage."),
-        "data": ("nouns.data:data", "What is stored: usage."),
+        "data": ("nouns.data:data", "User data: list add get set delete; all that is stored: usage."),
     },
     "Other systems": {
         "import": ("faces:import_", "Translate the definitions of another system."),
         "pachctl": ("faces:pachctl", "Pachyderm's commands on this project."),
+        "torc": ("faces:torc", "Torc's commands on this project."),
     },
     "Nouns": {
         "repo": ("nouns.repo:repo", "Versioned data: list show create delete."),
         "branch": ("nouns.branch:branch", "Names of commits: list show create merge trigger delete."),
         "file": ("nouns.file:file", "What commits hold: list show."),
         "commit": ("nouns.commit:commit", "States of a repo: list show create start finish abandon squash drop."),
-        "pipeline": ("nouns.pipeline:pipeline", "Graphs of steps: list show create delete."),
+        "pipeline": ("nouns.pipeline:pipeline", "Graphs of steps: list show create delete disable enable."),
         "job": ("nouns.job:job", "Steps of a run: list show. (`run list`, `run show`, `run delete`: runs.)"),
         "task": ("nouns.task:task", "Bindings of a job: list show."),
     },

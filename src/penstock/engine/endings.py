@@ -136,3 +136,14 @@ def fold_jobs(jobs: Sequence[Job], stop: str | None) -> tuple[str, str | None]:
     if Outcome.TERMINATED in outcomes:
         return Outcome.TERMINATED, Reason.WALLTIME
     return Outcome.CANCELLED, next((job.reason for job in jobs if job.outcome == Outcome.CANCELLED), None)
+
+
+def fatal(task: Task, attempt: Attempt, limit: int, now: int) -> Result:
+    """What is told of a task whose workers die."""
+    lost = f"{limit} workers disappeared while they had it, the last one" if limit > 1 else "a worker disappeared"
+    message = f"{lost} with nothing else; see .penstock/logs" if limit > 1 else f"{lost} while it had it"
+    name = f"{task.id}-{attempt.number}"
+    started = attempt.started or attempt.created
+    return Result(
+        task.id, name, attempt.token, Outcome.FAILED, Reason.LOST, None, message, EMPTY, 0, started, now, None
+    )

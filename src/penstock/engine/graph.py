@@ -21,7 +21,8 @@ class Arrow(Struct, frozen=True):
 
 
 def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arrow]:
-    """Every edge: by `after` inside a pipeline, by repos across all. An edge by repo always needs success.
+    """Every edge: by `after` and user data inside a pipeline, by repos across all. One that is not said by `after`
+    needs success.
 
     Who reads another branch than the one steps publish to waits for nobody: that branch moves later, by a trigger or
     by hand. With `deferred` such edges count too.
@@ -29,6 +30,8 @@ def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arr
     pipelines = list(pipelines)
     defaults = default_branches(pipelines)
     publishers = {step.output: (pipe.name, step.name) for pipe in pipelines for step in pipe.steps if step.publishes}
+    writes = ((pipe.name, step) for pipe in pipelines for step in pipe.steps if step.outputs_data)
+    writers = {(pipe, name): (pipe, step.name) for pipe, step in writes for name in step.outputs_data}
     found: dict[tuple[Node, Node], Arrow] = {}
     for pipeline in pipelines:
         for step in pipeline.steps:
@@ -36,6 +39,10 @@ def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arr
             for after in step.after:
                 upstream = (pipeline.name, after.step)
                 found[node, upstream] = Arrow(node, upstream, after.needs)
+            for name in step.inputs_data:
+                writer = writers.get((pipeline.name, name))
+                if writer is not None and writer != node:
+                    found[node, writer] = Arrow(node, writer, "success")
             for repo in read_by(step, defaults, deferred=deferred):
                 source = publishers.get(repo)
                 if source is not None:

@@ -196,7 +196,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
             added[COUNTERS[Outcome(result.outcome)]] += 1
             added["terminated"] += result.outcome == Outcome.TERMINATED
             if step.lone:
-                last = {"reason": new.reason, "message": new.message}
+                last = {"reason": new.reason, "message": new.message, "exit_code": result.exit_code}
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
                 if task.reuse:

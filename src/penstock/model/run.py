@@ -115,6 +115,7 @@ class Run(Struct, frozen=True):
     left: int = 0  #: jobs not done
     started: int | None = None
     finished: int | None = None
+    number: int | None = None  #: the how-manieth run of its pipeline, from 1
 
 
 class JobInput(Struct, frozen=True):
@@ -172,6 +173,7 @@ class Job(Struct, frozen=True):
     peak_memory: int = 0  #: the most that one attempt needed
     keys: bytes = EMPTY  #: which parts of its bindings have which join and group keys
     unexported: str | None = None  #: why its output is not where its step asks
+    exit_code: int | None = None  #: of the last attempt of a lone job
     terminated: int = 0  #: of the tasks that failed, those that were told to leave before the walltime
 
     @property
@@ -238,6 +240,22 @@ class Attempt(Struct, frozen=True):
     upload_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+
+
+class Document(Struct, frozen=True):
+    """User data: a JSON document of a pipeline or of one of its steps."""
+
+    seq: int  #: its key
+    pipeline: str
+    step: str | None  #: None: of the pipeline
+    name: str  #: "" for one without a name
+    ephemeral: bool
+    body: str  #: JSON; "" for nothing yet
+    revision: int  #: from 1, one more with each change
+    run: int | None  #: the number of the run that wrote it last; None: somebody did
+    said: int  #: the revision at which somebody, not a run, wrote it last
+    created: int
+    updated: int
 
 
 class Success(Struct, frozen=True):

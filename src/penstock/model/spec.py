@@ -125,6 +125,22 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     time: float | None = None  #: seconds it takes at most; None: not said
 
 
+class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
+    """Resources under a name that steps share."""
+
+    name: str
+    resources: Resources = field(default_factory=Resources)
+
+
+class Datum(Struct, frozen=True, forbid_unknown_fields=True):
+    """User data that a pipeline declares: a named JSON document."""
+
+    name: str
+    value: Any = None  #: what it holds to begin with; None: nothing yet
+    ephemeral: bool = False  #: emptied at each start
+    where: str = ""
+
+
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
     """One process serves many tasks: at most `size` of them, and ends when it was `idle` for so many seconds."""
 
@@ -178,6 +194,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     batch: Batch | None = None  #: None: a process per task
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
+    inputs_data: tuple[str, ...] = ()  #: names of user data it reads
+    outputs_data: tuple[str, ...] = ()  #: names of user data it writes
     priority: int = 0  #: higher ones go first
     supports_termination: bool = False  #: whether SIGTERM makes it checkpoint and leave
     grace: float = 120.0  #: seconds that needs, after SIGTERM, if it does
@@ -219,6 +237,8 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     params: dict[str, Any] = field(default_factory=dict)
     repos: tuple[RepoSpec, ...] = ()
     backlog: Literal["each", "latest"] = "each"  #: whether commits that wait are worked on one by one
+    resource_sets: tuple[ResourceSet, ...] = ()
+    data: tuple[Datum, ...] = ()
     sort: Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"] = "gpus_runtime_memory"  #: which go first
 
     def step(self, name: str) -> Step:

@@ -254,3 +254,38 @@ class TraceView(Struct, frozen=True):
     params: dict[str, Any] = field(default_factory=dict)
     code: tuple[str, ...] = ()
     inputs: tuple[TraceView, ...] = ()
+
+
+class DocumentView(Struct, frozen=True):
+    """User data. `run` is the number of the run that wrote it last, None if somebody did."""
+
+    key: str
+    pipeline: str
+    step: str | None
+    name: str  #: "" for one without a name
+    value: Any  #: None: nothing yet
+    ephemeral: bool
+    revision: int  #: from 1, one more with each change
+    run: int | None
+    created: str | None
+    updated: str | None
+
+
+class AskedView(Struct, frozen=True):
+    """What the tasks of a step asked for and what they used, over some runs. Bytes, seconds."""
+
+    pipeline: str
+    step: str
+    tasks: int  #: that have ended
+    tries: int  #: attempts, all of them
+    cpus: int  #: asked for
+    cpus_used: float | None  #: processor time over running time; None: nothing ran
+    cpus_enough: int | None
+    memory: int  #: asked for; 0: not said
+    memory_used: int  #: the most that one attempt needed
+    memory_enough: int | None
+    time: float | None  #: asked for; None: not said
+    time_used: float  #: the longest that one attempt took
+    time_enough: float | None
+    over: tuple[str, ...] = ()  #: of cpus, memory and time, what was used beyond what was asked for
+    under: tuple[str, ...] = ()  #: what was asked for and was less than half used

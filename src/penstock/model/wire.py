@@ -51,6 +51,8 @@ class Recipe(Struct, frozen=True):
     retry: Retry = Retry()  #: after which ends there is another try
     sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0
+    data: bool = False  #: whether its step names user data to read or to write
+    told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
 
 
 class Input(Struct, frozen=True):
@@ -76,6 +78,7 @@ class Assignment(Struct, frozen=True, omit_defaults=True):
     tries: int = 0  #: how many tries before this one count
     memory: int = 0  #: bytes, if not as the recipe says
     seconds: float | None = None  #: the time it says it takes, and its timeout, if not as the recipe says
+    data: dict[str, Any] = field(default_factory=dict)  #: user data by name
 
 
 class Batch(Struct, frozen=True):
@@ -122,6 +125,7 @@ class Result(Struct, frozen=True):
     ended: int
     log: LogSpan | None
     stats: Stats = field(default_factory=Stats)
+    data: dict[str, Any] = field(default_factory=dict)  #: user data it wrote, by name
 
 
 class Started(Struct, frozen=True):

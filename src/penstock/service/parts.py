@@ -50,6 +50,7 @@ class Parts:
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
         self._code: dict[tuple[str, int], bytes] = {}
         self._steps: dict[tuple[str, int, str], Step] = {}
+        self._numbers: dict[tuple[str, int], dict[str | None, int]] = {}
 
     @classmethod
     def open(cls, layout: Layout) -> Parts:
@@ -98,6 +99,20 @@ class Parts:
     def stopped(self) -> set[str]:
         """The pipelines in force that somebody told to sleep: commits open no jobs of them."""
         return {row["name"] for row in self.store.fetch("pipelines") if row["stopped"] is not None}
+
+    def disabled(self) -> set[tuple[str, str]]:
+        """The steps, as (pipeline, step), that runs pass by."""
+        return {(row["pipeline"], row["step"]) for row in self.store.fetch("disabled")}
+
+    def numbers(self, pipeline: str, version: int) -> dict[str | None, int]:
+        """The integers that stand for a pipeline (under None) and the steps of one of its versions. They were given
+        when that was applied, so they are read once.
+        """
+        key = (pipeline, version)
+        if key not in self._numbers:
+            rows = self.store.fetch("numbers_of", pipeline=pipeline)
+            self._numbers[key] = {row["step"]: row["seq"] for row in rows}
+        return self._numbers[key]
 
     def params(self, run: Run, job: Job) -> dict[str, object]:
         """The parameters every task of a job sees: the pipeline's, the step's, then what the run was given."""

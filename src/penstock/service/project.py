@@ -13,10 +13,11 @@ from penstock.model.errors import Interrupted, NotFound, UsageError
 from penstock.model.ids import Reference, parse_reference
 from penstock.model.moves import RunState
 from penstock.model.run import Commit, Job, Run
-from penstock.model.views import CommitView, RunView, TouchView, TraceView, VerifyView
+from penstock.model.views import AskedView, CommitView, DocumentView, RunView, TouchView, TraceView, VerifyView
 from penstock.service import layout, resolve
 from penstock.service.answers import views, why
 from penstock.service.answers.logs import LogChunk, logs
+from penstock.service.answers.report import report
 from penstock.service.data import commits, comparing, copying, exporting, history, listing, merging, purging, reading
 from penstock.service.data import writing as data
 from penstock.service.data.committing import branch_of
@@ -30,6 +31,7 @@ from penstock.service.keeping.usage import Usage, usage
 from penstock.service.opening import ticking
 from penstock.service.opening.begin import Begun, begin
 from penstock.service.parts import Parts, far_away
+from penstock.service.userdata import documents
 
 
 class Project:
@@ -282,6 +284,42 @@ class Project:
     def collect_garbage(self, *, grace: float = 3600.0, now: bool = False, dry_run: bool = False) -> Collected:
         """Delete what nothing needs any more, condemned for `grace` seconds at least. Raises Refused."""
         return gc(self.parts, grace=int(grace * 1e6), now=now, dry_run=dry_run)
+
+    def data_add(
+        self,
+        value: Any,
+        *,
+        pipeline: str | None = None,
+        step: str | None = None,
+        name: str = "",
+        ephemeral: bool = False,
+    ) -> DocumentView:
+        """Make user data: a JSON document of a pipeline (None: the only one), or of one of its steps.
+
+        Raises NotFound, UsageError, AlreadyExists, Refused for more than 1 MiB.
+        """
+        made = documents.add(self.parts, [value], pipeline=pipeline, step=step, name=name, ephemeral=ephemeral)
+        return views.document_view(made[0])
+
+    def data_list(self, pipeline: str | None = None, step: str | None = None) -> list[DocumentView]:
+        """The user data of a pipeline and its steps, or of one step, oldest first."""
+        return [views.document_view(item) for item in documents.every(self.parts, pipeline, step)]
+
+    def data_get(self, which: str, *, pipeline: str | None = None) -> DocumentView:
+        """User data by its name or its key. Raises NotFound."""
+        return views.document_view(documents.find(self.parts, which, pipeline))
+
+    def data_set(self, which: str, value: Any, *, pipeline: str | None = None) -> DocumentView:
+        """Give user data a new value. Raises NotFound, UsageError, Refused for more than 1 MiB."""
+        return views.document_view(documents.put(self.parts, which, value, pipeline))
+
+    def data_delete(self, *which: str, pipeline: str | None = None) -> None:
+        """Take user data away. Raises NotFound."""
+        documents.delete(self.parts, which, pipeline)
+
+    def report(self, of: str | None = None) -> list[AskedView]:
+        """What the steps of a run, or of all runs of a pipeline, asked for and used; None: of the last run."""
+        return report(self.parts, of)
 
     def usage(self) -> Usage:
         """What takes how much room."""

@@ -179,7 +179,7 @@ def tree_root(parts: Parts, reference: Reference) -> bytes:
 def run(parts: Parts, text: str) -> Run:
     """A run by its id or the start of it; `last` is the newest."""
     if text == "last":
-        found = parts.store.load(Run, "runs", before=1 << 62, limit=1)
+        found = parts.store.load(Run, "last_run")
         if not found:
             raise NotFound("there is no run yet; start one with `penstock run`")
         return found[0]

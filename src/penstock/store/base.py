@@ -26,6 +26,7 @@ TABLES: dict[type, str] = {
     rows.Edge: "edge",
     rows.Task: "task",
     rows.Attempt: "attempt",
+    rows.Document: "document",
     rows.Success: "success",
     rows.Event: "event",
 }

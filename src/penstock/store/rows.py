@@ -39,6 +39,7 @@ CODECS: dict[tuple[type, str], _Codec] = {
     (nouns.Task, "reuse"): _FLAG,
     (nouns.Task, "reused"): _FLAG,
     (nouns.Event, "data"): _JSON,
+    (nouns.Document, "ephemeral"): _FLAG,
 }
 
 #: Columns that name a row; then what else must still be true when it is replaced.
@@ -49,6 +50,7 @@ IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     nouns.Job: (("seq",), ("state",)),
     nouns.Task: (("seq",), ("state",)),
     nouns.Attempt: (("task", "number"), ("state", "token")),
+    nouns.Document: (("seq",), ("revision",)),
 }
 
 #: Columns that never change after the row was made, or that only the verbs of people write (hold, stop).
@@ -56,13 +58,14 @@ FIXED: dict[type, frozenset[str]] = {
     nouns.Branch: frozenset({"created"}),
     nouns.Commit: frozenset({"id", "repo", "branch", "origin", "created"}),
     nouns.Run: frozenset(
-        {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold"}
+        {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold", "number"}
     ),
     nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
     nouns.Task: frozenset(
         {"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created", "stop", "hold", "again"}
     ),
     nouns.Attempt: frozenset({"token", "worker", "created"}),
+    nouns.Document: frozenset({"pipeline", "step", "name", "created"}),
 }
 
 

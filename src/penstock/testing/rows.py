@@ -12,6 +12,7 @@ from penstock.model.run import (
     Branch,
     Clock,
     Commit,
+    Document,
     Edge,
     Event,
     Job,
@@ -149,6 +150,8 @@ ROWS: list[Any] = [
     Success(b"f3", 2, 3),
     Event(1, "run.active", RUN.id, RUN.id, {"jobs": 2, "why": ODD}, 1),
     Event(2, "run.done", RUN.id, "edges", {}, 2),
+    Document(1, "p", None, "", False, "", 1, None, 1, 1, 1),
+    Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 6, 2, BIG),
 ]
 
 #: How all rows of a noun above can be read again, oldest first.
@@ -165,6 +168,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Task: ("tasks_of_job", {"job": 1, "after": 0, "limit": 9}),
     Success: ("old_results", {"before": BIG, "after": b"", "limit": 9}),
     Event: ("events_of_run", {"run": RUN.id}),
+    Document: ("documents", {"pipeline": "p", "step": None, "after": 0, "limit": 9}),
 }
 
 #: A value for every argument of every query.
@@ -188,6 +192,7 @@ ARGUMENTS: dict[str, Any] = {
     "name": "p",
     "most": 9,
     "now": 5,
+    "names": '["edges"]',
     "nth": 1,
     "number": 1,
     "ours": "2" * 32,
@@ -205,6 +210,7 @@ ARGUMENTS: dict[str, Any] = {
     "since": None,
     "skip": 1,
     "step": "edges",
+    "steps": '[null, "edges"]',
     "task": 2,
     "theirs": "1" * 32,
     "version": 1,

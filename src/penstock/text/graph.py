@@ -16,7 +16,7 @@ def check_graph(
     steps: Mapping[str, Step], nodes: Mapping[str, Node], repos: Mapping[str, RepoSpec], known_repos: Collection[str]
 ) -> None:
     """Raise BadSpec at the first name or edge that is wrong; `nodes` are the steps as they stand in the file."""
-    publishers = _publishers(steps, nodes, repos)
+    publishers, writers = _publishers(steps, nodes, repos), _writers(steps, nodes)
     upstream: dict[str, dict[str, str]] = {}  # step -> step it needs -> where it says so
     for name, step in steps.items():
         edges = upstream[name] = {}
@@ -24,6 +24,10 @@ def check_graph(
             if other not in steps:
                 place.fail(f'step "{name}": after: there is no step "{other}"{nearest(other, steps)}')
             edges.setdefault(other, place.where)
+        for document in step.inputs_data:
+            writer = writers.get(document)
+            if writer is not None and writer != name:
+                edges.setdefault(writer, nodes[name].value["inputs_data"].where)
         for leaf in step.input.leaves() if step.input else ():
             if leaf.cron is not None and (leaf.repo in publishers or leaf.repo in repos):
                 taken = f'its ticks would go to "{leaf.repo}", which is a repo of something else'
@@ -57,6 +61,19 @@ def _publishers(steps: Mapping[str, Step], nodes: Mapping[str, Node], repos: Map
             message = f'"{step.output}" is linked to the directory "{linked.path}" at {linked.where}'
             raise BadSpec(f'step "{name}": {message}, a step cannot publish to it; use another `output`', place)
     return publishers
+
+
+def _writers(steps: Mapping[str, Step], nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Which step writes which user data."""
+    writers: dict[str, str] = {}
+    for name, step in steps.items():
+        for document in step.outputs_data:
+            other = writers.setdefault(document, name)
+            if other != name:
+                place = nodes[name].value["outputs_data"]
+                theirs = nodes[other].value["outputs_data"].where
+                place.fail(f'step "{name}": it writes user data "{document}", as step "{other}" does at {theirs}')
+    return writers
 
 
 def _output_place(step: Step, node: Node) -> str:

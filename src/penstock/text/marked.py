@@ -18,13 +18,13 @@ MAX_BYTES = 64 * 2**20
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def read_marked(text: str | bytes, file: str) -> Node:
-    """Read a file by the suffix of its name: `.json` and `.json5` as JSON5, anything else as YAML 1.2.
+def read_marked(text: str | bytes, file: str, *, json: bool = False) -> Node:
+    """Read a file by the suffix of its name: `.json` and `.json5` as JSON5 (or with `json`), anything else as YAML 1.2.
 
     Raises BadSpec, and nothing else, for whatever the text may hold.
     """
     source = _decoded(text, file)
-    if file.endswith((".json", ".json5")):
+    if json or file.endswith((".json", ".json5")):
         from penstock.text.jsontext import read_json
 
         return read_json(source, file)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn, cast
 
 from penstock.model.errors import BadSpec, UsageError
-from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec
+from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec, ResourceSet
 from penstock.text import fields
 from penstock.text.exports import check_exports
 from penstock.text.graph import check_graph
@@ -19,12 +19,13 @@ from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.resources import read_sets
 from penstock.text.steps import read_fail, read_step
+from penstock.text.userdata import read_data
 
 #: The largest number of commits that a rule may name.
 MAX_COMMITS = 1_000_000_000
 #: In which order tasks are packed: what is hardest to place first, or the oldest.
 SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
-_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog", "resource_sets", "sort")
+_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog", "resource_sets", "sort", "data")
 _LATER = frozenset({"params_schema", "sites", "services", "env", "schedule", "keep"})
 
 
@@ -69,6 +70,7 @@ def pipeline_of(
     check_exports(steps, repos)
     description = fields.text(values["description"], "description") if "description" in values else ""
     backlog = fields.choice(values["backlog"], "backlog", ("each", "latest")) if "backlog" in values else "each"
+    data = read_data(values["data"]) if "data" in values else {}
     sort = fields.choice(values["sort"], "sort", SORTS) if "sort" in values else SORTS[0]
     return Pipeline(
         name,
@@ -77,6 +79,8 @@ def pipeline_of(
         params,
         tuple(repos.values()),
         backlog=cast(Any, backlog),
+        data=tuple(data.values()),
+        resource_sets=tuple(ResourceSet(key, value) for key, value in sets.items()),
         sort=cast(Any, sort),
     )
 

@@ -15,6 +15,7 @@ from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
 from penstock.text.resources import read_resources
 from penstock.text.retries import read_retry
+from penstock.text.userdata import read_data_names
 
 T = TypeVar("T")
 
@@ -28,9 +29,9 @@ _KEYS = (
     *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
     *("env", "output", "resources", "retry", "reuse"),
     *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
-    *("priority", "supports_termination", "grace"),
+    *("priority", "supports_termination", "grace", "inputs_data", "outputs_data"),
 )
-_LATER = frozenset({"outputs", "inputs_data", "outputs_data", "site"})
+_LATER = frozenset({"outputs", "site"})
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
@@ -84,6 +85,9 @@ def read_step(
         values["retry"].fail(f"{what}: retry: more memory than what? Say `resources: {{memory: …}}`, too")
     if any(rule.time != 1.0 for rule in retry.rules) and resources.time is None and retry.timeout is None:
         values["retry"].fail(f"{what}: retry: more time than what? Say `resources: {{time: …}}` or a `timeout`, too")
+    for barred in ("inputs_data", "outputs_data") if batch is not None else ():
+        if barred in values:
+            values[barred].fail(f"{what}: {barred}: a process that serves many tasks has none; leave out `batch`")
     env = read("env", _env, Env())
     for barred in ("batch", "user") if env.image is not None else ():
         if barred in values:
@@ -102,6 +106,8 @@ def read_step(
         output=output,
         resources=resources,
         retry=retry,
+        inputs_data=read("inputs_data", read_data_names, ()),
+        outputs_data=read("outputs_data", read_data_names, ()),
         priority=read("priority", _priority, 0),
         supports_termination=read("supports_termination", fields.boolean, False),
         grace=read("grace", fields.seconds, DEFAULT_GRACE),

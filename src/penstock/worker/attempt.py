@@ -127,6 +127,19 @@ class Flight(Struct, eq=False):
             peak = max(peak, usage.peak)  # counted since it was given this attempt
         self.seen = Usage(max(self.seen.cpu_seconds, seconds), 0, max(self.seen.peak, peak))
 
+    def stats(self, end: Ended, over: float, uploaded: int) -> Stats:
+        """What it cost; its command was over at that moment, and so many bytes of output are stored by now."""
+        used = self.used(end)
+        return Stats(
+            download_bytes=self.download_bytes,
+            upload_bytes=uploaded,
+            download_seconds=self.spawned - self.began,
+            process_seconds=over - self.spawned,
+            upload_seconds=time.monotonic() - over,
+            cpu_seconds=used.cpu_seconds,
+            peak_memory=used.peak,
+        )
+
     def used(self, end: Ended) -> Usage:
         """What it used, all in all: by its commands' own account, or what was seen of them."""
         ends = [end] if self.failure is None else [self.failure.end, end]

@@ -37,6 +37,7 @@ def batch_environment(recipe: Recipe, own: Mapping[str, str]) -> dict[str, str]:
         base |= recipe.vars  # else the container gets them, and not the client that starts it
     base |= {
         **{name: own[name] for name in MARKS if name in own},
+        **recipe.told,
         "PENSTOCK_RUN": recipe.run,
         "PENSTOCK_JOB": recipe.job,
         "PENSTOCK_CPUS": str(recipe.cpus),

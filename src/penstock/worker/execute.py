@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
 from penstock.engine.retry import next_try
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadOutput, PenstockError
 from penstock.model.moves import Outcome, Reason
-from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stats, Stop
+from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stop
 from penstock.runner.base import Ended, Runner
 from penstock.worker.attempt import (
     SUCCESS,
@@ -218,6 +220,8 @@ class Executor:
         flight = Flight(batch, assignment, slot, slot.log, now(), time.monotonic())
         try:
             slot.prepare(assignment.params)
+            if assignment.data or recipe.data:
+                slot.give_data(assignment.data)
             if assignment.inputs:
                 flight.download_bytes = self._parts()[0].lay_out_inputs(
                     assignment.inputs, slot.input, (recipe.pipeline, recipe.step) if recipe.user is None else None
@@ -255,9 +259,10 @@ class Executor:
         over = time.monotonic()
         span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0
-        wrote, strays = False, [""]
+        wrote, strays, data = False, [""], dict[str, Any]()
         try:
             strays = self._strays(flight)
+            data = flight.slot.take_data()
             if verdict is SUCCESS:
                 self._accept(flight, strays)
                 if wrote := flight.slot.wrote():
@@ -267,19 +272,10 @@ class Executor:
         self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
         if flight.server is not None:
             self._release(flight, healthy=flight.answer is not None and flight.ending is None and not strays)
-        used = flight.used(end)
-        stats = Stats(
-            download_bytes=flight.download_bytes,
-            upload_bytes=size,
-            download_seconds=flight.spawned - flight.began,
-            process_seconds=over - flight.spawned,
-            upload_seconds=time.monotonic() - over,
-            cpu_seconds=used.cpu_seconds,
-            peak_memory=used.peak,
-        )
+        stats = flight.stats(end, over, size)
         code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
-        self._tell(flight.batch, told)
+        self._tell(flight.batch, replace(told, data=data) if data else told)
 
     def _asks(self, flight: Flight, verdict: Verdict, exit_code: int) -> bool:
         """Whether a failure is for the step's `err_run` to judge."""

@@ -88,6 +88,8 @@ class Launcher:
             Mount(slot.output, slot.output, writable=True),
             Mount(slot.variables["PENSTOCK_PARAMS"], slot.variables["PENSTOCK_PARAMS"]),
         ]
+        if os.path.isdir(slot.data_out):
+            mounts += [Mount(slot.data, slot.data), Mount(slot.data_out, slot.data_out, writable=True)]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
         return replace(launch, argv=inside(program, image, launch, vars, mounts, reads))

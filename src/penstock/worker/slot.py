@@ -3,6 +3,8 @@
     <slot>/in/           what the attempt reads
     <slot>/out/          what it writes
     <slot>/params.json   its parameters
+    <slot>/data/         user data it is given, if it is
+    <slot>/data-out/     user data it leaves; made here only if its step names some
 
 Directories carry a time stamp of ours, so "did the task leave anything, here or there?" is one stat each.
 """
@@ -23,7 +25,7 @@ from penstock.worker.log import Log
 if TYPE_CHECKING:
     from penstock.runner.namespace import Namespace
 
-_NAMES = {"in", "out", "params.json"}
+_NAMES = {"in", "out", "params.json", "data", "data-out"}
 
 
 class Slot:
@@ -46,10 +48,14 @@ class Slot:
         self.input = os.path.join(path, "in")
         self.output = os.path.join(path, "out")
         self._params_path = os.path.join(path, "params.json")
+        self.data = os.path.join(path, "data")
+        self.data_out = os.path.join(path, "data-out")
         self.variables = {
             "PENSTOCK_IN": self.input,
             "PENSTOCK_OUT": self.output,
             "PENSTOCK_PARAMS": self._params_path,
+            "PENSTOCK_DATA": self.data,
+            "PENSTOCK_DATA_OUT": self.data_out,
         }
 
     def prepare(self, params: dict[str, Any]) -> None:
@@ -65,6 +71,22 @@ class Slot:
         if not self._made:
             stamp(self.path)
             self._made = True
+
+    def give_data(self, data: dict[str, Any]) -> None:
+        """Lay out user data, and make the place to leave some."""
+        from penstock.worker.userdata import lay_out
+
+        lay_out(self.data, data)
+        os.mkdir(self.data_out)
+        stamp(self.path)
+
+    def take_data(self) -> dict[str, Any]:
+        """The user data that was left. Raises BadOutput, OSError."""
+        if not os.path.lexists(self.data_out):
+            return {}
+        from penstock.worker.userdata import collect
+
+        return collect(self.data_out)
 
     def _look(self, name: str) -> tuple[int, ...]:
         """What changes when one of our names is removed, replaced or written."""
@@ -90,7 +112,7 @@ class Slot:
 
     def hand_to(self, uid: int, gid: int) -> None:
         """Let another user work here."""
-        for folder in (self.input, self.output):
+        for folder in (self.input, self.output, *([self.data_out] if os.path.isdir(self.data_out) else [])):
             os.chown(folder, uid, gid)
         stamp(self.input)
 
@@ -132,6 +154,10 @@ class Slot:
                 stamp(self.input)
             if wrote:
                 empty(self.output)
+            for folder in (self.data, self.data_out):
+                if os.path.lexists(folder):
+                    remove(folder)
+                    stamp(self.path)
         except OSError:  # what cannot be emptied is left behind; the next attempt gets another directory
             self._clean()
             self._move()

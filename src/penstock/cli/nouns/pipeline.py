@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import force_option, json_option, page_options, project
+from penstock.cli.options import force_option, json_option, page_options, pipeline_option, project
 
 pipeline = noun("pipeline", "Graphs of steps.")
 
@@ -92,3 +92,35 @@ def delete_pipeline(name: str, force: bool, as_json: bool) -> None:
     talk(f"deleted pipeline {name}")
     if as_json:
         show_json({"deleted": name})
+
+
+@pipeline.command("disable")
+@click.argument("step", metavar="STEP")
+@pipeline_option
+@json_option
+def disable_step(step: str, of: str | None, as_json: bool) -> None:
+    """Let runs pass by a step. What is behind it waits for nothing of it, and reads what it has published before."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.opening.disabling import disable
+
+    with project() as parts:
+        name = disable(parts, step, of)
+    talk(f"runs of pipeline {name} pass by step {step}")
+    if as_json:
+        show_json({"pipeline": name, "step": step, "disabled": True})
+
+
+@pipeline.command("enable")
+@click.argument("step", metavar="STEP")
+@pipeline_option
+@json_option
+def enable_step(step: str, of: str | None, as_json: bool) -> None:
+    """Let runs have a disabled step again."""
+    from penstock.cli.output import show_json, talk
+    from penstock.service.opening.disabling import enable
+
+    with project() as parts:
+        name = enable(parts, step, of)
+    talk(f"runs of pipeline {name} have step {step}")
+    if as_json:
+        show_json({"pipeline": name, "step": step, "disabled": False})

@@ -12,6 +12,7 @@ from penstock.model.run import Branch, Commit, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
     BranchView,
     CommitView,
+    DocumentView,
     JobView,
     PipelineView,
     RepoView,
@@ -21,6 +22,7 @@ from penstock.model.views import (
 from penstock.service import resolve
 from penstock.service.answers import views
 from penstock.service.parts import Parts
+from penstock.service.userdata import documents as userdata
 
 View = TypeVar("View")
 Row = TypeVar("Row")
@@ -167,6 +169,14 @@ def task(parts: Parts, text: str) -> TaskView:
     """One task. Raises NotFound, BadReference."""
     found = resolve.task(parts, text)
     return views.task_view(parts, found, parts.store.load(Job, "job", seq=found.job)[0])
+
+
+def documents(
+    parts: Parts, pipeline_name: str | None, step: str | None, limit: int, after: str | None
+) -> Page[DocumentView]:
+    """User data of a pipeline and its steps, or of one step, oldest first. Raises NotFound, UsageError."""
+    rows = userdata.page(parts, pipeline_name, step, _cursor(after, _OLDEST), limit + 1)
+    return _page(rows, limit, views.document_view)
 
 
 def failed_tasks(parts: Parts, of: JobView, limit: int) -> list[TaskView]:

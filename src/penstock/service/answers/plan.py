@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from penstock.engine.expand import left_out
 from penstock.engine.explain import differences
-from penstock.engine.graph import Node, arrows, default_branches, read_by, readers, wave
+from penstock.engine.graph import Node, default_branches, read_by, readers
 from penstock.engine.matching import KEYS, looked_at, nothing_matches, show_key, without_partner
 from penstock.model.data import EMPTY
 from penstock.model.run import Job, JobInput, Version
@@ -23,7 +23,7 @@ from penstock.service.data import comparing
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import check_params, with_this
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts
-from penstock.service.opening.launch import Draft
+from penstock.service.opening.launch import Draft, opened_by
 from penstock.service.parts import Parts
 
 #: How many changed inputs an answer names.
@@ -48,7 +48,7 @@ def _plan(parts: Parts, named: Path | None, params: Mapping[str, Any]) -> PlanVi
     seeds |= readers(specs, {(draft.repo, draft.branch) for draft in drafts})
     planner = _Planner(parts, frozen, params, drafts, default_branches(specs))
     steps = []
-    for node in wave(seeds, arrows(specs)):
+    for node in opened_by(parts, specs, seeds)[1]:
         number, pipeline = in_force[node[0]]
         steps.append(planner.step(node, number, pipeline))
     return PlanView(

@@ -8,12 +8,13 @@ from msgspec.structs import asdict
 
 from penstock.model.data import show_id
 from penstock.model.errors import NotFound
-from penstock.model.run import Attempt, Branch, Commit, Job, Repo, Run, Task, Trigger
+from penstock.model.run import Attempt, Branch, Commit, Document, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
     AttemptView,
     BranchView,
     CommitView,
     Counts,
+    DocumentView,
     JobStats,
     JobView,
     PipelineView,
@@ -27,6 +28,7 @@ from penstock.model.views import (
 from penstock.model.words import ended_word, job_word, run_word, task_word
 from penstock.service import resolve
 from penstock.service.parts import Parts
+from penstock.service.userdata.bodies import read_body
 from penstock.text.units import show_seconds, show_size
 
 
@@ -238,3 +240,18 @@ def pipeline_views(parts: Parts) -> list[PipelineView]:
             )
         )
     return views
+
+
+def document_view(item: Document) -> DocumentView:
+    return DocumentView(
+        key=str(item.seq),
+        pipeline=item.pipeline,
+        step=item.step,
+        name=item.name,
+        value=read_body(item.body),
+        ephemeral=item.ephemeral,
+        revision=item.revision,
+        run=item.run,
+        created=show_time(item.created),
+        updated=show_time(item.updated),
+    )

@@ -8,6 +8,7 @@ from penstock.model.errors import NotFound, Refused
 from penstock.model.moves import JobState, Outcome, Reason, RunState, TaskState
 from penstock.model.run import Job, Run, Task
 from penstock.service import resolve
+from penstock.service.opening.drafts import give_up_draft
 from penstock.service.opening.launch import Opening, advance
 from penstock.service.parts import Parts
 from penstock.service.role import engine_role, holder
@@ -44,6 +45,10 @@ def stop(parts: Parts, target: str) -> str:
     found = _target(parts, target)
     _refuse_done(parts, found)
     with parts.store.transaction(durable=True):
+        if isinstance(found, Run) and found.state == RunState.DRAFT:
+            assert found.pipeline is not None  # as every draft's
+            give_up_draft(parts, found.pipeline)
+            return f"{_name(found)}, which was not started, is given up"
         if isinstance(found, Run):
             parts.store.execute("stop_run", id=found.id, reason=Reason.USER)
         elif isinstance(found, Job):
@@ -129,7 +134,9 @@ def _open_again(parts: Parts, old: Run, jobs: Collection[Job], bad: Collection[J
     with parts.store.transaction(durable=True):
         in_force = {**parts.pipelines(), **versions}
         run = advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=in_force)
-    assert run is not None  # there are seeds
+        if run is None:
+            steps = ", ".join(job.step for job in bad)
+            raise Refused(f"what did not succeed is of disabled steps ({steps}); `penstock pipeline enable` them first")
     return run
 
 

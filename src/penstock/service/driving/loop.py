@@ -12,13 +12,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.pack import Needs
 from penstock.engine.react import react
 from penstock.engine.world import World
-from penstock.model.data import EMPTY
 from penstock.model.errors import Conflict
 from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Returned
-from penstock.model.moves import JobState, Outcome, Reason, TaskState
+from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects.checkout import remove
@@ -119,6 +119,7 @@ class Engine:
         # In one transaction: what somebody commits between two questions must not be half seen.
         with store.transaction():
             self._alarm = next_time(self.parts)
+            self.placer.exchange.forget()
             attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
             return World.of(
                 self.parts.step,
@@ -203,7 +204,10 @@ class Engine:
     def _checked(self, seq: int, result: Result) -> Result:
         """A result as it counts; what is not held any more is for `react` to pass by."""
         task = self.world.tasks.get(seq)
-        return result if task is None else self._claiming.checked(self.world.jobs[task.job], task, result)
+        if task is None:
+            return result
+        job = self.world.jobs[task.job]
+        return self._claiming.checked(job, task, self.placer.exchange.checked(job, self.world.step(job), result))
 
     def _bury(self, heard: Heard) -> list[Fact]:
         """End what workers that are gone left behind, and give back what they had; but what takes one worker after the
@@ -222,7 +226,7 @@ class Engine:
             if task.crashes + 1 < limit:
                 back.append(seq)
             else:
-                failed.append((seq, _fatal(task, attempt, limit, self.parts.now())))
+                failed.append((seq, endings.fatal(task, attempt, limit, self.parts.now())))
         message = f"worker {', '.join(heard.gone)} is gone; see .penstock/logs/workers.log"
         return [Returned(tuple(back), True, message, crashed=True), Reported(tuple(failed))]
 
@@ -273,7 +277,9 @@ class Engine:
 
     def _apply(self, facts: Sequence[Fact]) -> None:
         """Answer facts, in memory; `_flush` stores what follows."""
+        left = self.placer.exchange.left(self.world, facts)
         reaction = react(self.world, facts, self.parts.now())
+        reaction.changes += left
         self._pending.add(reaction)
         self.world.absorb(reaction.changes)
         for old, row in reaction.changes:
@@ -316,6 +322,7 @@ class Engine:
                 self._behind |= follow(self.parts, heads) is not None
                 self._alarm = next_time(self.parts)
         self._unsaved.clear()
+        self.placer.exchange.stored()
 
     def _recover(self) -> None:
         """Somebody wrote between our reading and our writing: nothing of ours was stored. Look again, and answer what
@@ -381,14 +388,3 @@ class Engine:
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.
 QUIET_TURNS = 200
-
-
-def _fatal(task: Task, attempt: Attempt, limit: int, now: int) -> Result:
-    """What is told of a task whose workers die."""
-    lost = f"{limit} workers disappeared while they had it, the last one" if limit > 1 else "a worker disappeared"
-    message = f"{lost} with nothing else; see .penstock/logs" if limit > 1 else f"{lost} while it had it"
-    name = f"{task.id}-{attempt.number}"
-    started = attempt.started or attempt.created
-    return Result(
-        task.id, name, attempt.token, Outcome.FAILED, Reason.LOST, None, message, EMPTY, 0, started, now, None
-    )

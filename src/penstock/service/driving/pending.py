@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.engine.turn import Reaction
 from penstock.model.moves import JobState
-from penstock.model.run import Attempt, Branch, Event, Job, Run, Task
+from penstock.model.run import Attempt, Branch, Document, Event, Job, Run, Task
 from penstock.store.base import Change
 
 
@@ -62,4 +62,5 @@ def _key(row: Any) -> Any:
         return kind, row.task, row.number
     if kind is Branch:
         return kind, row.repo, row.name
-    return (kind, row.seq) if kind in (Job, Task, Run) else None
+    named = kind in (Job, Task, Run) or (kind is Document and row.seq)
+    return (kind, row.seq) if named else None

@@ -23,6 +23,7 @@ from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.driving.frontier import Frontiers
 from penstock.service.driving.recipes import recipe
 from penstock.service.parts import Parts
+from penstock.service.userdata.exchange import Exchange
 
 #: Weight of the newest report in the running mean of how long a task takes.
 NEWEST = 0.5
@@ -69,6 +70,7 @@ class Placer:
         self.next_task = next_task  #: the next number that no task has
         self.flush = flush
         self.frontiers = Frontiers(parts, flush)
+        self.exchange = Exchange(parts)
         self.shared: set[int] = set()  #: jobs that do not have the memory of reuse for themselves
         self._seconds: dict[Any, float] = {}
         self._since: dict[Any, int] = {}  # pile -> when it was first seen with nothing of it placed
@@ -246,7 +248,8 @@ class _Turn:
             )
             placer.next_task += 1
             self.facts.append(Sent(job.seq, task, Attempt(task.seq, 1, placer.token, worker.name, created=self.now)))
-            assignment = Assignment(task.id, f"{task.id}-1", placer.token, params)
+            data = placer.exchange.given(job, step)
+            assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data)
             yield recipe(placer.parts, job, step), [(task.seq, pile.needs, assignment)]
 
     def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[tuple[Recipe, list[Given]]]:
@@ -257,6 +260,7 @@ class _Turn:
             return
         placer, step = self.placer, self.world.step(job)
         placed, given = [], []
+        data = placer.exchange.given(job, step)
         for task in tasks:
             placer.token += 1
             number = task.attempts + 1
@@ -270,6 +274,7 @@ class _Turn:
                 task.tries,
                 task.memory,
                 task.seconds,
+                data,
             )
             given.append((task.seq, pile.needs, assignment))
         self.facts.append(Placed(job.seq, tuple(placed)))

@@ -43,7 +43,16 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         terminates=step.supports_termination,
         retry=step.retry,
         priority=step.priority,
+        told=told(parts, job),
+        data=bool(step.inputs_data or step.outputs_data),
     )
+
+
+def told(parts: Parts, job: Job) -> dict[str, str]:
+    """The variables by which a task knows the integers that stand for its pipeline and its step."""
+    numbers = parts.numbers(job.pipeline, job.version)
+    known = (("TORC_WORKFLOW_KEY", None), ("TORC_JOB_KEY", job.step))
+    return {name: str(numbers[of]) for name, of in known if of in numbers}
 
 
 def _sources(job: Job, step: Step) -> dict[str, Source]:

@@ -5,6 +5,7 @@ All rows of it are one transaction. The engine is not needed for any of this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from penstock.model.run import Commit, Job, Repo, Run, Version
 from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
 from penstock.service import resolve
 from penstock.service.opening.able import check_able
+from penstock.service.opening.disabling import all_disabled
+from penstock.service.opening.drafts import give_up_draft
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
 from penstock.service.opening.launch import InForce, Opening, add, advance, ensure_repos
 from penstock.service.opening.links import fresh
@@ -26,6 +29,7 @@ from penstock.service.opening.watching import set_triggers
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
 from penstock.service.role import holder
+from penstock.service.userdata.documents import declare
 
 
 class Begun(Struct, frozen=True):
@@ -75,8 +79,10 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
         opening, new_id = Opening("run", frozen.pipeline.name, version.number, params), parts.new_id()
         commits = add(parts, drafts, new_id)
         heads = {(draft.repo, draft.branch): new_id for draft in drafts}
+        give_up_draft(parts, version.pipeline)
         opened = advance(parts, heads, new_id, opening=opening, seeds=seeds, in_force=in_force)
-        assert opened is not None  # a pipeline has steps
+        if opened is None:
+            raise Refused(all_disabled(version.pipeline))
     return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead, tuple(given_up))
 
 
@@ -137,6 +143,9 @@ def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version
             _set_keep(parts, repo.name, repo.keep)
     ensure_repos(parts, [step.output for step in frozen.pipeline.steps], now)
     set_triggers(parts, frozen.pipeline, now)
+    steps = [None, *(step.name for step in frozen.pipeline.steps)]
+    store.execute("give_numbers", pipeline=name, steps=json.dumps(steps))
+    declare(parts, frozen.pipeline, parts.pipeline(name, before[0].number) if before else None)
     return version
 
 
@@ -257,6 +266,7 @@ def delete(parts: Parts, name: str, *, force: bool = False) -> None:
         for job in left:
             parts.store.execute("stop_job", seq=job.seq, reason=Reason.USER)
         _unlink(parts, in_force[name][1])
+        give_up_draft(parts, name)
         parts.store.execute("delete_publishers", pipeline=name)
         parts.store.execute("delete_clocks", pipeline=name)
         parts.store.execute("delete_triggers_of", pipeline=name)

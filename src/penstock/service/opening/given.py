@@ -16,6 +16,7 @@ from penstock.model.run import Job, Run, Version
 from penstock.model.spec import Pipeline
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import apply
+from penstock.service.opening.disabling import all_disabled
 from penstock.service.opening.freeze import Frozen, frozen_with
 from penstock.service.opening.launch import Opening, advance
 from penstock.service.parts import Parts
@@ -50,6 +51,16 @@ def install(
             return versions, _open(parts, versions)
 
 
+def put_in_force(parts: Parts, given: Given, *, update: bool = False) -> Version:
+    """Put a pipeline in force without a run; with `update` it may exist. Raises AlreadyExists, BadSpec."""
+    with parts.objects.session():
+        frozen = frozen_with(parts, given.pipeline, given.file)
+        with parts.store.transaction(durable=True):
+            if not update and given.pipeline.name in parts.pipelines():
+                raise AlreadyExists(f"pipeline {given.pipeline.name!r} exists already; give this one another name")
+            return apply(parts, frozen)
+
+
 def run_again(parts: Parts, name: str, *, reprocess: bool = False) -> Run:
     """A run over a pipeline in force at the heads as they are. Raises NotFound, Refused."""
     with parts.store.transaction(durable=True):
@@ -61,7 +72,8 @@ def run_again(parts: Parts, name: str, *, reprocess: bool = False) -> Run:
             frozen = Frozen(pipeline, version.spec, version.code, version.file, version, ())
             (version,) = _apply(parts, [frozen], reprocess)
         opened = _open(parts, [version])
-    assert opened is not None  # it is not stopped, and a pipeline has steps
+        if opened is None:
+            raise Refused(all_disabled(name))
     return opened
 
 
@@ -83,7 +95,8 @@ def start_pipeline(parts: Parts, name: str) -> Run:
             raise Refused(f"pipeline {name!r} is not stopped")
         parts.store.execute("stop_pipeline", name=name, moment=None)
         opened = _open(parts, [version])
-    assert opened is not None  # as above
+        if opened is None:
+            raise Refused(all_disabled(name))
     return opened
 
 

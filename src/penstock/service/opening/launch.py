@@ -15,6 +15,7 @@ from penstock.service import resolve
 from penstock.service.opening.backlog import supersede
 from penstock.service.opening.firing import Heads, fire, fire_timed, set_heads
 from penstock.service.parts import Parts
+from penstock.service.userdata.documents import clear
 
 #: The pipelines in force: name -> (version, spec).
 InForce = Mapping[str, tuple[int, Pipeline]]
@@ -87,8 +88,7 @@ def advance(
     in_force = in_force or parts.pipelines()
     asleep = parts.stopped() - {pipe for pipe, _ in seeds}
     specs = [spec for _, spec in in_force.values() if spec.name not in asleep]
-    edges = arrows(specs)
-    order = wave({*seeds, *readers(specs, moved)}, edges)
+    edges, order = opened_by(parts, specs, {*seeds, *readers(specs, moved)})
     if not order:
         return None
     ensure_repos(parts, (in_force[pipe][1].step(step).output for pipe, step in order), now)
@@ -103,8 +103,11 @@ def advance(
         origin=opening.origin,
         created=now,
         left=len(order),
+        number=next_number(parts, opening.pipeline),
     )
     store.insert([run])
+    if opening.pipeline is not None:
+        clear(parts, in_force[opening.pipeline][1])
     store.execute("set_opened", run=run.id)
     supersede(parts, run, order, {spec.name for spec in specs if spec.backlog == "latest"})
     jobs, job_edges = _jobs(parts, order, edges, in_force, run, moved, opening.pinned or {})
@@ -112,6 +115,24 @@ def advance(
     store.insert(job_edges)
     store.insert([Event(now, "run.active", run.id, run.id, {"origin": run.origin, "jobs": len(jobs)})])
     return run
+
+
+def opened_by(parts: Parts, specs: Sequence[Pipeline], seeds: Iterable[Node]) -> tuple[list[Arrow], list[Node]]:
+    """The arrows between steps, and the steps that a run over `seeds` has, in order.
+
+    A disabled step is in neither: what is behind it waits for nothing of it.
+    """
+    disabled, edges = parts.disabled(), arrows(specs)
+    if disabled:
+        edges = [edge for edge in edges if edge.node not in disabled and edge.upstream not in disabled]
+    return edges, wave(set(seeds) - disabled, edges)
+
+
+def next_number(parts: Parts, pipeline: str | None) -> int | None:
+    """The how-manieth run of a pipeline the next one is; None for one that is of none."""
+    if pipeline is None:
+        return None
+    return int(parts.store.fetch("last_number", pipeline=pipeline)[0]["number"]) + 1
 
 
 def follow(parts: Parts, heads: Heads) -> Run | None:

@@ -206,8 +206,8 @@ insert into publisher (repo, pipeline, step, place) values (:repo, :pipeline, :s
 delete from publisher where pipeline = :pipeline;
 
 -- name: active_runs
--- Runs that are not done, oldest first.
-select * from run where state <> 'done' order by seq;
+-- Runs that are started and not done, oldest first.
+select * from run where state <> 'done' and state = 'active' order by seq;
 
 -- name: run
 -- One run by id.
@@ -220,6 +220,10 @@ select * from run where id glob :pattern order by seq limit 2;
 -- name: runs
 -- A page of runs, newest first.
 select * from run where seq < :before order by seq desc limit :limit;
+
+-- name: last_run
+-- The newest run that was started.
+select * from run where state <> 'draft' order by seq desc limit 1;
 
 -- name: runs_of
 -- A page of a pipeline's runs, newest first.
@@ -507,3 +511,116 @@ select * from success where created < :before and fingerprint > :after order by 
 select job.step, job.run, job."left" as said, count(task.seq) as real
 from job left join task on task.job = job.seq and task.state <> 'done'
 group by job.seq having job."left" <> count(task.seq);
+
+-- name: documents
+-- A page of the user data of a pipeline and its steps, or of one step.
+select * from document where pipeline = :pipeline and (:step is null or step = :step) and seq > :after
+order by seq limit :limit;
+
+-- name: document
+-- One document by its key.
+select * from document where seq = :seq;
+
+-- name: document_named
+-- One document by its name.
+select * from document where pipeline = :pipeline and name = :name;
+
+-- name: named_documents
+-- The user data of a pipeline that has a name.
+select * from document where pipeline = :pipeline and name <> '';
+
+-- name: newest_document
+-- The document that was made last.
+select * from document order by seq desc limit 1;
+
+-- name: documents_for
+-- What hangs on one step, and what has one of some names (a JSON list).
+select * from document where pipeline = :pipeline and step = :step
+union
+select document.* from json_each(:names) as wanted
+join document on document.pipeline = :pipeline and document.name = wanted.value and document.name <> ''
+order by seq;
+
+-- name: document_holders
+-- The steps that user data hangs on.
+select distinct pipeline, step from document where step is not null;
+
+-- name: delete_document
+-- Take a document away.
+delete from document where seq = :seq;
+
+-- name: clear_ephemeral
+-- Empty what lives no longer than from one start of a pipeline to the next.
+update document set body = '', revision = revision + 1, run = null, updated = :now
+where pipeline = :pipeline and ephemeral and body <> '';
+
+-- name: numbers_of
+-- The integers that stand for the steps of a pipeline.
+select seq, step from number where pipeline = :pipeline;
+
+-- name: numbered
+-- What an integer stands for.
+select * from number where seq = :seq;
+
+-- name: give_numbers
+-- Give every one of some steps (a JSON list) its integer that has none; null is the pipeline itself.
+insert into number (pipeline, step)
+select :pipeline, value from json_each(:steps) as wanted
+where not exists (
+    select 1 from number where pipeline = :pipeline and coalesce(step, '') = coalesce(wanted.value, '')
+)
+order by wanted.id;
+
+-- name: last_number
+-- How many runs a pipeline has had.
+select coalesce(max(number), 0) as number from run where pipeline = :pipeline;
+
+-- name: disabled
+-- The steps that runs pass by.
+select * from disabled order by pipeline, step;
+
+-- name: disable
+-- Let runs pass by a step.
+insert or ignore into disabled (pipeline, step) values (:pipeline, :step);
+
+-- name: enable
+-- Let runs pass by a step no more.
+delete from disabled where pipeline = :pipeline and step = :step;
+
+-- name: draft
+-- The run of a pipeline that is written down and not started.
+select * from run where pipeline = :pipeline and state <> 'done' and state = 'draft' order by seq desc limit 1;
+
+-- name: newest_of_steps
+-- The newest job of each step of a pipeline.
+select * from job where seq in (select max(seq) from job where pipeline = :pipeline group by step);
+
+-- name: results
+-- A page of the jobs of a pipeline in its runs that are counted, in the order they were made, with the run's number.
+select job.seq, job.step, job.outcome, job.reason, job.exit_code, job.started, job.finished, job.process_seconds,
+    run.number
+from job join run on run.id = job.run
+where run.pipeline = :pipeline and job.pipeline = :pipeline and run.number is not null and job.state = 'done'
+    and job.seq > :after
+order by job.seq limit :limit;
+
+-- name: events_of_pipeline
+-- A page of the story of a pipeline's runs.
+select event.* from run join event on event.run = run.id where run.pipeline = :pipeline and event.seq > :after
+order by event.seq limit :limit;
+
+-- name: used
+-- What the tasks of each step came to, in one run or in all of a pipeline.
+select pipeline, step, max(version) as version, min(seq) as first,
+    sum(processed + failed + recovered) as tasks, sum(cpu_seconds) as cpu_seconds,
+    sum(process_seconds) as process_seconds, max(peak_memory) as peak_memory
+from job
+where (run = :run or (:run is null and pipeline = :pipeline))
+group by pipeline, step having sum(processed + failed + recovered) > 0 order by first;
+
+-- name: longest
+-- How many attempts the tasks of each step took, and how long the longest one, in microseconds.
+select job.pipeline, job.step, count(*) as tries, max(attempt.ended - attempt.started) as longest
+from job join task on task.job = job.seq join attempt on attempt.task = task.seq
+where (job.run = :run or (:run is null and job.pipeline = :pipeline)) and attempt.started is not null
+group by job.pipeline, job.step;

@@ -1,0 +1,82 @@
+"""`report`: what the tasks of steps asked for beside what they used, and what would have been enough."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from penstock.model.run import Run
+from penstock.model.spec import Resources
+from penstock.model.views import AskedView
+from penstock.service import resolve
+from penstock.service.parts import Parts
+from penstock.service.userdata.documents import pipeline_named
+
+#: How much more than was used is enough, so that the next run has room.
+ROOM = 1.2
+#: Below this part of what was asked for, too much was.
+LITTLE = 0.5
+#: Above this part of the processors asked for, more were used; a little more is noise.
+MANY = 1.1
+_MEGABYTE = 1_000_000
+
+
+def report(parts: Parts, of: str | None) -> list[AskedView]:
+    """The steps of a run (None: the last one), or those of all runs of a pipeline, in the order of their first jobs.
+
+    Raises NotFound, BadReference.
+    """
+    run, pipeline = _named(parts, of)
+    asked = {"run": run.id if run else None, "pipeline": pipeline}
+    longest = {(row["pipeline"], row["step"]): row for row in parts.store.fetch("longest", **asked)}
+    views = []
+    for row in parts.store.fetch("used", **asked):
+        step = parts.pipeline(row["pipeline"], row["version"]).step(row["step"])
+        times = longest.get((row["pipeline"], row["step"]), {"tries": 0, "longest": 0})
+        views.append(compared(step.resources, {**row, **times}))
+    return views
+
+
+def _named(parts: Parts, of: str | None) -> tuple[Run | None, str | None]:
+    """A run, or the name of a pipeline; a pipeline that is called like the start of an id is meant."""
+    known = {row["name"] for row in parts.store.fetch("pipelines")}
+    if of is None or (of not in known and (of == "last" or resolve.is_id(of))):
+        return resolve.run(parts, of or "last"), None
+    return None, pipeline_named(parts, of)
+
+
+def compared(asked: Resources, row: dict[str, Any]) -> AskedView:
+    """One step's numbers beside what it asked for. `row`: as the queries `used` and `longest` give it."""
+    cpus = row["cpu_seconds"] / row["process_seconds"] if row["process_seconds"] > 0 else None
+    seconds = (row["longest"] or 0) / 1e6
+    over, under = [], []
+    if cpus is not None and cpus > asked.cpus * MANY:
+        over.append("cpus")
+    elif cpus is not None and asked.cpus > 1 and cpus < asked.cpus * LITTLE:
+        under.append("cpus")
+    for name, said, used in (("memory", asked.memory, row["peak_memory"]), ("time", asked.time, seconds)):
+        if said and used > said:
+            over.append(name)
+        elif said and used and used < said * LITTLE:
+            under.append(name)
+    return AskedView(
+        pipeline=row["pipeline"],
+        step=row["step"],
+        tasks=row["tasks"],
+        tries=row["tries"],
+        cpus=asked.cpus,
+        cpus_used=cpus if cpus is None else round(cpus, 2),
+        cpus_enough=None if cpus is None else max(1, math.ceil(cpus / MANY)),
+        memory=asked.memory,
+        memory_used=row["peak_memory"],
+        memory_enough=_round_up(row["peak_memory"] * ROOM, _MEGABYTE) or None,
+        time=asked.time,
+        time_used=seconds,
+        time_enough=float(_round_up(seconds * ROOM, 1)) or None,
+        over=tuple(over),
+        under=tuple(under),
+    )
+
+
+def _round_up(number: float, to: int) -> int:
+    return math.ceil(number / to) * to

@@ -1,0 +1,41 @@
+"""User data in a pipeline file: what it declares, and which steps read and write it."""
+
+from __future__ import annotations
+
+import re
+
+from penstock.model.spec import Datum
+from penstock.text import fields
+from penstock.text.nodes import Node
+
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,127}", re.ASCII)
+_KEYS = ("value", "ephemeral")
+
+
+def read_data(node: Node) -> dict[str, Datum]:
+    """What `data` declares, by name. Raises BadSpec."""
+    found = {}
+    values = fields.mapping(node, "data")
+    for key in (node.keys or {}).values():
+        name = _name(key, "data")
+        what = f'data "{name}"'
+        said = fields.keys_of(values[name], what, _KEYS) if values[name].value is not None else {}
+        found[name] = Datum(
+            name,
+            fields.data(said["value"], f"{what}: value") if "value" in said else None,
+            fields.boolean(said["ephemeral"], f"{what}: ephemeral") if "ephemeral" in said else False,
+            where=key.where,
+        )
+    return found
+
+
+def read_data_names(node: Node, what: str) -> tuple[str, ...]:
+    """The names of user data that a step reads or writes. Raises BadSpec."""
+    names = [_name(item, what) for item in fields.items(node, what, "names of user data")]
+    return tuple(dict.fromkeys(names))
+
+
+def _name(node: Node, what: str) -> str:
+    if not isinstance(node.value, str) or not _NAME.fullmatch(node.value):
+        node.fail(f"{what}: expected a name: a letter, then letters, digits, _ . and -, 128 at most")
+    return node.value
