@@ -51,7 +51,16 @@ def test_every_command_answers_in_json() -> None:
     noun = lazy._load(cli.faces["run"][1])
     assert isinstance(noun, click.Group)
     for path, command in [*commands(cli), *commands(noun, ("run",))]:
+        if path[0] == "torc":  # Torc's way is an option of the root
+            continue
         assert "--json" in [option for param in command.params for option in param.opts], path
+
+
+def test_every_command_of_torc_has_the_format_of_its_root() -> None:
+    torc = cli.get_command(click.Context(cli), "torc")
+    assert isinstance(torc, click.Group)
+    (form,) = [param for param in torc.params if "--output-format" in param.opts]
+    assert isinstance(form.type, click.Choice) and "json" in form.type.choices
 
 
 def test_groups_alone_show_their_help(penstock: Penstock) -> None:

@@ -18,7 +18,9 @@ _HEADS = ("STEP", "TASKS", "CPUS", "USED", "ENOUGH", "MEMORY", "USED", "ENOUGH",
 @click.argument("of", metavar="[RUN|PIPELINE]", required=False)
 @json_option
 def report(of: str | None, as_json: bool) -> None:
-    """Compare what steps asked for with what their tasks used, in a run (default: the last) or all runs of a pipeline.
+    """Compare what steps asked for with what they used.
+
+    In a run (default: the last), or over all runs of a pipeline.
 
     CPUS is processor time over running time, MEMORY and TIME are those of the attempt that needed most. ASKED says
     where less than was used was asked for (too little), or more than twice of it (too much).
