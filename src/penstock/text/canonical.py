@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -23,9 +24,13 @@ def _said(value: Any) -> Any:
         return [_said(item) for item in value]
     if not isinstance(value, msgspec.Struct):
         return value
-    known = [field for field in msgspec.structs.fields(value) if field.name != "where"]
-    said = [field.name for field in known if getattr(value, field.name) != _default(field)]
-    return {name: _said(getattr(value, name)) for name in said}
+    return {name: _said(own) for name, default in _defaults(type(value)) if (own := getattr(value, name)) != default}
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> list[tuple[str, Any]]:
+    """The fields of a noun that count, and what each is if nothing is said."""
+    return [(field.name, _default(field)) for field in msgspec.structs.fields(kind) if field.name != "where"]
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
