@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from typing import Any
 
 import pytest
 
 from penstock.model.errors import NotFound, Refused
+from penstock.model.views import AttemptView
 from penstock.service import resolve
 from penstock.service.answers import lists, views
 from penstock.service.answers.waiting import awaited
@@ -83,7 +86,7 @@ def test_a_task_that_waits_is_stopped_before_it_begins(gated: Any) -> None:
 def test_a_held_task_waits_for_its_release(gated: Any) -> None:
     gated.go(1, 3)
     with driven(gated) as driver:
-        gated.wait_for(lambda: gated.arrivals(2))
+        gated.wait_for(lambda: gated.arrivals(2) and attempts(gated, 2))
         held = ids(gated)[2]
         hold(gated.parts, held)
         assert views.task_view(gated.parts, resolve.task(gated.parts, held), resolve.job(gated.parts, "work")).held
@@ -103,7 +106,7 @@ def test_a_held_task_waits_for_its_release(gated: Any) -> None:
 def test_a_task_in_flight_is_tried_again_without_using_up_its_tries(gated: Any) -> None:
     gated.go(2, 3)
     with driven(gated) as driver:
-        gated.wait_for(lambda: gated.arrivals(1))
+        gated.wait_for(lambda: gated.arrivals(1) and attempts(gated, 1))
         retry(gated.parts, ids(gated)[1])
         gated.wait_for(lambda: len(gated.arrivals(1)) == 2)
         gated.go(1)
@@ -143,15 +146,8 @@ def test_retry_of_one_job_leaves_the_others(lab: Any) -> None:
 def test_the_engine_counts_what_it_lost(gated: Any) -> None:
     gated.go(2, 3)
     with driven(gated) as driver:
-        gated.wait_for(lambda: gated.arrivals(1))
-        worker = (
-            views.task_view(gated.parts, resolve.task(gated.parts, ids(gated)[1]), resolve.job(gated.parts, "work"))
-            .attempts[0]
-            .worker
-        )
-        import os
-        import signal
-
+        gated.wait_for(lambda: gated.arrivals(1) and attempts(gated, 1))
+        worker = attempts(gated, 1)[0].worker
         (pid,) = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_worker(name, worker)]
         os.kill(pid, signal.SIGKILL)
         gated.wait_for(lambda: len(gated.arrivals(1)) == 2)
@@ -159,6 +155,12 @@ def test_the_engine_counts_what_it_lost(gated: Any) -> None:
         driver.communicate(timeout=60)
         assert driver.returncode == 0
     assert lists.job(gated.parts, "work").restarts >= 1
+
+
+def attempts(gated: Any, number: int) -> tuple[AttemptView, ...]:
+    """Those of a task that are stored by now."""
+    task = resolve.task(gated.parts, ids(gated)[number])
+    return views.task_view(gated.parts, task, resolve.job(gated.parts, "work")).attempts
 
 
 def _is_worker(pid: str, name: str) -> bool:

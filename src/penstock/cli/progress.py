@@ -43,12 +43,13 @@ class Lines:
         self.show(progress)
 
     def show(self, progress: Progress) -> None:
+        ended = [job for job in progress.jobs if job.state == JobState.DONE and job.seq not in self._told]
+        if not ended:
+            return
         names = job_names(progress.jobs)
-        for job in progress.jobs:
-            if job.state == JobState.DONE and job.seq not in self._told:
-                self._told.add(job.seq)
-                parts = (names[job.seq], f"{tasks(job)} tasks", word(job), _message(job))
-                print("  ".join(part for part in parts if part), file=self.stream, flush=True)
+        self._told.update(job.seq for job in ended)
+        lines = ((names[job.seq], f"{tasks(job)} tasks", word(job), _message(job)) for job in ended)
+        print(*("  ".join(filter(None, parts)) for parts in lines), sep="\n", file=self.stream, flush=True)
 
     def close(self) -> None:
         """Leave the stream at the beginning of an empty line."""

@@ -23,6 +23,11 @@ _decoders = [msgspec.msgpack.Decoder(kind) for kind in _KINDS]
 _READ = 1 << 20
 
 
+def _frame(message: Message) -> bytes:
+    body = _encode(message)
+    return _HEAD.pack(len(body), _KINDS.index(type(message))) + body
+
+
 class Pipe:
     """One end of a conversation: messages come from `source` and go to `sink` (pipes or sockets, owned from now on).
 
@@ -36,13 +41,12 @@ class Pipe:
         self._buffer = bytearray()
         os.set_blocking(sink, False)
 
-    def send(self, message: Message) -> None:
-        """Send one message; raises BrokenPipeError when nobody is there any more.
+    def send(self, *messages: Message) -> None:
+        """Send messages, in one write; raises BrokenPipeError when nobody is there any more.
 
         While the other end is slow, what it sends is taken in, so that two ends that send at once both get on.
         """
-        body = _encode(message)
-        data = memoryview(_HEAD.pack(len(body), _KINDS.index(type(message))) + body)
+        data = memoryview(b"".join(map(_frame, messages)))
         while data:
             try:
                 data = data[os.write(self._sink, data) :]

@@ -18,7 +18,7 @@ class _Silence:
 
     waiting = False
 
-    def send(self, message: object) -> None:
+    def send(self, *messages: object) -> None:
         raise AssertionError("nobody is there")
 
     def receive(self) -> list[object]:

@@ -36,6 +36,11 @@ class Capacity:
         self._free_gpus = set(range(gpus))
         self.ends = math.inf if left is None else time.monotonic() + left
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing at all may begin now."""
+        return self.cpus <= 0
+
     def fits(self, wish: Asked) -> bool:
         """Whether an attempt may begin now, beside what runs."""
         return wish.cpus <= self.cpus and wish.memory <= self._memory and wish.gpus <= len(self._free_gpus)

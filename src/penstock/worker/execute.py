@@ -119,7 +119,7 @@ class Executor:
 
     def fill(self) -> None:
         """Start attempts until no room or no attempt is left; what can no longer be done in time is given back."""
-        while self._queue and self._free:
+        while self._queue and self._free and not (self._capacity.full and self._flights):
             found = self._queue.next(self._capacity.fits, alone=not self._flights)
             if found is None:
                 return
@@ -341,9 +341,7 @@ class Executor:
         """Note a result for the next report."""
         batch.left -= 1
         batch.results.append(told)
-        if not batch.left:
-            self._tell_at = 0.0
-        elif self._tell_at == math.inf:
+        if self._tell_at == math.inf:
             self._tell_at = time.monotonic() + PATIENCE
 
     # ending ----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Worker:
             runner,
             Servers(slots, runner, lambda number: Log(logs, f"{name}-batch-{number}.log"), self._place),
             self._open_parts,
-            own,
+            dict(own),  # looking at it costs nothing, unlike at `os.environ`
             capacity,
         )
         self._slots = slots
@@ -61,8 +61,9 @@ class Worker:
             import_parts()  # while the engine makes up its first batch
             while True:
                 executor.fill()
-                for report in executor.reports():
-                    pipe.send(report)
+                reports = executor.reports()
+                if reports:
+                    pipe.send(*reports)
                 readable = executor.wait((pipe.source, leave), 0.0 if pipe.waiting else None)
                 if leave in readable:
                     return

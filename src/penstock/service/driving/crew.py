@@ -18,7 +18,7 @@ from penstock.model.wire import Assignment, Batch, Hello, Recall, Recipe, Report
 from penstock.runner.pipe import Message
 
 #: How much work a worker holds at most, in seconds.
-AHEAD = 0.5
+AHEAD = 0.2
 #: How many tasks a worker holds at most.
 MOST = 2000
 
@@ -28,7 +28,7 @@ class Channel(Protocol):
 
     waiting: bool
 
-    def send(self, message: Message) -> None: ...
+    def send(self, *messages: Message) -> None: ...
 
     def receive(self) -> list[Message]: ...
 
@@ -144,16 +144,23 @@ class Crew(ABC):
         """How many attempts workers have."""
         return sum(len(worker.holds) for worker in self._workers)
 
+    @property
+    def held(self) -> set[int]:
+        """The tasks whose attempts workers have."""
+        return {task for worker in self._workers for task, _ in worker.holds.values()}
+
     def give(self, worker: Worker, handed: Sequence[tuple[Recipe, Sequence[tuple[int, Needs, Assignment]]]]) -> None:
         """Hand over attempts, as (task, needs, assignment) by recipe. A worker that is gone is noticed by `hear`."""
         if not worker.holds:
             worker.heard = time.monotonic()
+        batches = []
         for recipe, given in handed:
             self._batches += 1
             worker.batches.append(self._batches)
             for task, needs, assignment in given:
                 worker.hold(assignment.attempt, task, needs)
-            tell(worker, Batch(self._batches, recipe, tuple(assignment for *_, assignment in given)))
+            batches.append(Batch(self._batches, recipe, tuple(assignment for *_, assignment in given)))
+        tell(worker, *batches)
 
     def stop(self, tasks: Iterable[int] | None, kill: bool) -> None:
         """End attempts of these tasks (None: of all); they are reported as cancelled."""
@@ -216,7 +223,7 @@ class Crew(ABC):
         self._workers.remove(worker)
 
 
-def tell(worker: Worker, message: Message) -> None:
-    """Send a message; that nobody is there any more is noticed by `Crew.hear`."""
+def tell(worker: Worker, *messages: Message) -> None:
+    """Send messages; that nobody is there any more is noticed by `Crew.hear`."""
     with contextlib.suppress(BrokenPipeError):
-        worker.channel.send(message)
+        worker.channel.send(*messages)

@@ -1,7 +1,7 @@
 """The engine: read what others wrote, let each driver do what a state asks for, answer the facts, store the rows.
 
-Each answer is one transaction, and a turn is at most three: what others wrote, what the drivers did, what workers
-report. Whoever holds the engine role turns this wheel; nobody else moves rows on.
+Whoever holds the engine role turns this wheel; nobody else moves rows on. Rows are stored a little behind: many turns
+of quick tasks are one transaction, in which a task that was given out and came back is written once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from penstock.engine.pack import Needs
 from penstock.engine.react import react
 from penstock.engine.world import World
 from penstock.model.errors import Conflict
-from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Returned
+from penstock.model.facts import Began, Expanded, Fact, Loaded, Placed, Reported, Returned, Reused, Sent, Unreadable
 from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
@@ -39,6 +39,9 @@ from penstock.service.parts import Parts
 SAFE_EVERY = 1.0
 #: The directories below `work` that no worker owns.
 SHARED = ("code", "warm")
+#: For how many seconds an engine may know more than is stored. A crash forgets that much, and the tasks of that moment
+#: run again, once whatever is still there of them is ended.
+BEHIND = 0.3
 #: How long a turn waits for reports, in seconds, before it looks for rows written by others.
 PATIENCE = 0.05
 
@@ -46,8 +49,8 @@ PATIENCE = 0.05
 class Engine:
     """Drives a project's active runs. Make it only while holding the engine role.
 
-    What `react` answers is taken into the world at once, and stored in one transaction with all else that a turn
-    changes, before any worker hears of it.
+    What `react` answers is taken into the world at once, and stored a moment later with all else that has changed by
+    then; at once if anybody is told of it.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Engine:
     ) -> None:
         self.parts = parts
         self._pending = Pending()
-        self._unsaved: list[Fact] = []  # what workers reported and is not stored: it comes once
+        self._unsaved: list[Fact] = []  # what workers were given and reported, and is not stored: it comes once
         self._claiming = Claiming(parts)
+        self._asked: set[int] = set()  # jobs that may be ones to start nothing more
         self._stopping: set[int] = set()
         self._ending: set[tuple[int, int]] = set()  # (task, number of the attempt) told to end
         self._limited: dict[int, int] = {}  # job -> when it has taken longer than its step allows
         self._durable_at = 0.0
+        self._stored_at = 0.0
         self._alarm: int | None = None  # when a branch moves although nobody commits
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
@@ -89,11 +94,12 @@ class Engine:
     def _take_over(self) -> None:
         """Processes of an engine that died must be gone before what they did is done again; then their slots may go."""
         exporting = any(job.state == JobState.EXPORTING for job in self.parts.store.load(Job, "active_jobs"))
-        if exporting or self.parts.store.load(Attempt, "live_attempts"):
+        # A worker that leaves takes its slots with it; not every attempt is stored by the time it runs.
+        slots = [left for left in self.parts.layout.work.iterdir() if left.name not in SHARED]
+        if exporting or slots or self.parts.store.load(Attempt, "live_attempts"):
             self._end_leftovers()
-            for left in self.parts.layout.work.iterdir():
-                if left.name not in SHARED:
-                    remove(left)
+            for left in slots:
+                remove(left)
 
     def _end_leftovers(self, worker: str | None = None) -> None:
         """End the processes and containers of this project, or of one of its workers."""
@@ -121,7 +127,7 @@ class Engine:
             self._alarm = next_time(self.parts)
             self.placer.exchange.forget()
             attempts = {attempt.task: attempt for attempt in store.load(Attempt, "live_attempts")}
-            return World.of(
+            world = World.of(
                 self.parts.step,
                 store.load(Run, "active_runs"),
                 store.load(Job, "active_jobs"),
@@ -129,6 +135,8 @@ class Engine:
                 [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
                 store.load(Task, "stopped_tasks"),
             )
+        self._asked.update(world.flying)
+        return world
 
     def refresh(self) -> None:
         """Take in what others wrote: new runs, stops, holds."""
@@ -146,15 +154,19 @@ class Engine:
             self.refresh()
         self._stop_attempts()
         moved = self._drive_states()
+        if moved:
+            self._flush()  # what is given out stands on rows that are stored
         placed, handovers = self.placer.place(self.world, self.parts.now())
         if placed:
+            self._unsaved += placed
             self._apply(placed)
-        self._flush()
         for handover in handovers:
             handover.crew.give(handover.worker, handover.handed)
         if not handovers:
             self.crew.level()
         self._hear(0.0 if moved and not handovers else PATIENCE)
+        if self._pending.durable or time.monotonic() - self._stored_at >= BEHIND:
+            self._flush()
 
     def _drive_states(self) -> bool:
         """Do what the states of jobs ask for; whether that moved any."""
@@ -241,10 +253,11 @@ class Engine:
 
     def _stop_attempts(self) -> None:
         """End what is in flight of jobs that are to start nothing more, once."""
+        asked, self._asked = self._asked, set()
         told = [
             seq
-            for seq, count in self.world.flying.items()
-            if count and seq not in self._stopping and self.world.stopping(self.world.jobs[seq])
+            for seq in asked
+            if self.world.flying.get(seq) and seq not in self._stopping and self.world.stopping(self.world.jobs[seq])
         ]
         if told:
             self._stopping.update(told)
@@ -296,6 +309,8 @@ class Engine:
             self._limited.pop(job.seq, None)
             self.placer.frontiers.forget(job.seq)
         elif job.state == JobState.OPEN and job.started is not None:
+            if job.failed or job.stop:
+                self._asked.add(job.seq)
             limit = self.world.step(job).timeout
             if limit is not None:
                 self._limited[job.seq] = job.started + int(limit * 1e6)
@@ -321,20 +336,43 @@ class Engine:
                 # Branches may follow what was just published: what reads them is a run of its own.
                 self._behind |= follow(self.parts, heads) is not None
                 self._alarm = next_time(self.parts)
+        self._stored_at = moment
         self._unsaved.clear()
         self.placer.exchange.stored()
 
     def _recover(self) -> None:
         """Somebody wrote between our reading and our writing: nothing of ours was stored. Look again, and answer what
-        workers reported on the rows as they are now; all else follows from these once more.
+        workers were given and reported on the rows as they are now; all else follows from these once more.
         """
         self._pending = Pending()
-        facts, self._unsaved = self._unsaved, []
         self.world = self._load()
         self.placer.frontiers.forget()
-        self._unsaved = facts
-        self._apply([*facts, Loaded()])
+        facts, self._unsaved = self._unsaved, []
+        for fact in facts:
+            if still := self._still(fact):
+                self._unsaved.append(still)
+                self._apply([still])
+        self._apply([Loaded()])
+        self._asked.update(self.world.flying)
         self._stop_tasks()
+        # What was given out, and had been ended by somebody a moment before.
+        self.crew.stop(self.crew.held - self.world.tasks.keys(), kill=True)
+
+    def _still(self, fact: Fact) -> Fact | None:
+        """What is left of a fact on rows that others have changed."""
+        if isinstance(fact, Sent):
+            job = self.world.jobs.get(fact.job)
+            return fact if job is not None and job.state == JobState.WAITING and not job.waits else None
+        if isinstance(fact, Unreadable):
+            return None  # it is seen again
+        if isinstance(fact, (Placed, Reused)):
+            kept = []
+            for task, beside in fact.placed if isinstance(fact, Placed) else fact.found:
+                now = self.parts.store.load(Task, "tasks_of_job", job=fact.job, after=task.seq - 1, limit=1)
+                if now and now[0].seq == task.seq and now[0].state == TaskState.READY:
+                    kept.append((now[0], beside))
+            return type(fact)(fact.job, tuple(kept)) if kept else None  # type: ignore[arg-type]
+        return fact
 
     def settle(self) -> None:
         """Take what rows ask for as far as no task has to run: end what was stopped, close what is complete."""

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
 
 from msgspec import Struct, field
 
@@ -21,6 +22,8 @@ from penstock.service.role import Holder, engine_role, holder
 LOOK = 0.1
 #: How often progress is told, in seconds.
 TELL = 0.1
+#: How much of the time telling it may take, where there are many jobs.
+SHARE = 0.05
 
 
 class Progress(Struct, frozen=True):
@@ -161,10 +164,13 @@ class _Meter:
     def _show(self, jobs: Sequence[Job], following: Holder | None) -> None:
         assert self.tell is not None
         now = time.monotonic()
-        self.next = now + TELL
         for job in jobs:
+            if job.total <= 1:
+                continue
             since, done = self.before.setdefault(job.seq, (now, job.processed))
             if now - since >= 1.0:
                 self.rates[job.seq] = (job.processed - done) / (now - since)
                 self.before[job.seq] = (now, job.processed)
-        self.tell(Progress(sorted(jobs, key=lambda job: job.seq), dict(self.rates), following))
+        self.tell(Progress(sorted(jobs, key=attrgetter("seq")), self.rates, following))
+        took = time.monotonic() - now
+        self.next = now + took + max(TELL, took / SHARE)
