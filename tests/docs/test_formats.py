@@ -269,8 +269,7 @@ def test_every_table_has_its_sentence(rows: Rows) -> None:
     section = DOCUMENT.partition("## Database")[2].partition("\n## ")[0]
     described = re.findall(r"^\| `(\w+)` \|", section, re.M)
     assert sorted(described) == sorted(
-        row["name"]
-        for row in rows("select name from sqlite_schema where type = 'table' and name not glob 'sqlite_*'")
+        row["name"] for row in rows("select name from sqlite_schema where type = 'table' and name not glob 'sqlite_*'")
     )
     said = re.search(r"^\| the database \| `PRAGMA user_version`: (\d+) \|", DOCUMENT, re.M)
     assert said is not None and rows("pragma user_version")[0][0] == int(said[1])

@@ -320,9 +320,22 @@ class History:
         for attempt in self.chance.sample(over, min(len(over), 2)):
             ended.append(self.result(self.tasks[attempt.task], attempt.token, (Outcome.FAILED, Reason.EXIT)))
         self.chance.shuffle(ended)
-        facts: list[f.Fact] = [f.Began(tuple(began)), f.Reported(tuple(ended))]
+        facts: list[f.Fact] = [f.Began(tuple(began)), f.Reported(tuple(ended)), *self.promised()]
         facts += [f.Returned(tuple(lost), True, "gone"), f.Returned(tuple(back), False, "")]
         self.chance.shuffle(facts)
+        return facts
+
+    def promised(self) -> list[f.Fact]:
+        """What workers could say of jobs that were given out behind the one they wait for, whatever became of that."""
+        facts: list[f.Fact] = []
+        waiting = [job for job in self.world.jobs.values() if job.state == JobState.WAITING and job.waits <= 1]
+        self.sent = 0
+        for job in waiting:
+            if self.world.step(job).lone and self.chance.random() < 0.3:
+                sent = self.send(job)
+                facts.append(sent)
+                if self.chance.random() < 0.8:
+                    facts.append(f.Reported((self.result(sent.task, sent.attempt.token, self.fate(sent.task, 0)),)))
         return facts
 
     def wander(self, count: int, meddling: float = 0.15) -> None:

@@ -113,6 +113,8 @@ def _placed(turn: Turn, fact: f.Placed) -> None:
 
 def _sent(turn: Turn, fact: f.Sent) -> None:
     job = turn.job(fact.job)
+    if job.state != JobState.WAITING or job.waits:
+        return  # it was promised to a worker, and something else happened
     check_move("job", job.state, JobState.EXPANDING)
     check_move("job", JobState.EXPANDING, JobState.OPEN)
     turn.start_run(job.run)
@@ -125,7 +127,7 @@ def _sent(turn: Turn, fact: f.Sent) -> None:
         left=1,
         reached=AttemptState.STAGING,
     )
-    turn.inserted += [(None, fact.task), (None, fact.attempt)]
+    turn.sent[fact.task.seq] = fact.task, fact.attempt
     turn.flying[job.seq] = 1
 
 
@@ -188,9 +190,10 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
     left = 0
     last: dict[str, Any] = {}
     for task, attempt, result in ended:
-        turn.out.changes.append((attempt, endings.ended(attempt, result)))
+        stored = task.seq not in turn.sent
         new = endings.after(task, attempt, result, step, stopping, turn.now)
-        turn.out.changes.append((task, new))
+        turn.out.changes.append((task if stored else None, new))
+        turn.out.changes.append((attempt if stored else None, endings.ended(attempt, result)))
         if new.state == TaskState.DONE:
             left += 1
             added[COUNTERS[Outcome(result.outcome)]] += 1

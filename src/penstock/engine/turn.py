@@ -35,6 +35,7 @@ class Turn:
         self.begun: dict[int, Attempt] = {}
         self.ended: set[int] = set()
         self.inserted: list[tuple[Any, Any]] = []
+        self.sent: dict[int, tuple[Task, Attempt]] = {}
         self.moved_heads: list[tuple[Any, Any]] = []
         self.out = Reaction()
 
@@ -75,7 +76,7 @@ class Turn:
 
     def end_attempt(self, seq: int, token: int | None = None) -> tuple[Task, Attempt] | None:
         """A task and its live attempt, once, for whoever ends it; None when that is over, or fenced off by `token`."""
-        task, attempt = self.world.tasks.get(seq), self.world.attempts.get(seq)
+        task, attempt = self.sent.get(seq) or (self.world.tasks.get(seq), self.world.attempts.get(seq))
         if task is None or attempt is None or seq in self.ended or token not in (None, attempt.token):
             return None
         self.ended.add(seq)
@@ -104,5 +105,6 @@ class Turn:
         begun = ((seq, attempt) for seq, attempt in self.begun.items() if seq not in self.ended)
         changes += [(self.world.attempts[seq], attempt) for seq, attempt in begun]
         changes += self.inserted
+        changes += ((None, row) for seq, rows in self.sent.items() if seq not in self.ended for row in rows)
         changes += self.moved_heads
         return self.out

@@ -50,7 +50,7 @@ class Placed(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """A lone job began: its one task, not stored so far, was given to a worker."""
+    """A lone job began: its one task, not stored so far, was given to a worker. Nothing follows if it may not begin."""
 
     job: int
     task: Task

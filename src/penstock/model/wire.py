@@ -79,6 +79,7 @@ class Assignment(Struct, frozen=True, omit_defaults=True):
     memory: int = 0  #: bytes, if not as the recipe says
     seconds: float | None = None  #: the time it says it takes, and its timeout, if not as the recipe says
     data: dict[str, Any] = field(default_factory=dict)  #: user data by name
+    after: str | None = None  #: an attempt that the same worker has: without its success this one is given back
 
 
 class Batch(Struct, frozen=True):

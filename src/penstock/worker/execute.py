@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -40,7 +40,7 @@ from penstock.worker.environment import batch_environment
 from penstock.worker.launching import Launcher
 from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
-from penstock.worker.waiting import Waiting
+from penstock.worker.waiting import Entry, Waiting
 
 if TYPE_CHECKING:
     from penstock.worker.code import Code
@@ -93,17 +93,23 @@ class Executor:
         environment = batch_environment(batch.recipe, self._own)
         unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
         self._batches[batch.id] = unfinished
-        self._queue.add(unfinished, batch.assignments)
+        self._give_back(self._queue.add(unfinished, batch.assignments))
         if not batch.assignments:
             self._tell_at = 0.0
 
     def recall(self, batch: int) -> None:
         """Give back what has not started of a batch; a report says what that is, even if it is nothing."""
-        back = [assignment.attempt for _, assignment in self._queue.take(batch=batch)]
-        if back:
-            self._batches[batch].left -= len(back)
-        self._recalled.setdefault(batch, []).extend(back)
+        self._recalled.setdefault(batch, [])
+        self._give_back(self._queue.take(batch=batch))
         self._tell_at = 0.0
+
+    def _give_back(self, entries: Iterable[Entry]) -> None:
+        """Give attempts back unstarted, with what follows upon them."""
+        for batch, assignment in entries:
+            batch.left -= 1
+            self._recalled.setdefault(batch.id, []).append(assignment.attempt)
+            self._tell_at = 0.0
+            self._give_back(self._queue.ended(assignment.attempt, good=False))
 
     def stop(self, request: Stop) -> None:
         """End attempts as cancelled: those that wait at once, those that run when their processes are gone."""
@@ -127,9 +133,7 @@ class Executor:
             if self._capacity.lasts(asked(batch.recipe, assignment)):
                 self._start(batch, assignment)
             else:
-                batch.left -= 1
-                self._recalled.setdefault(batch.id, []).append(assignment.attempt)
-                self._tell_at = 0.0
+                self._give_back([found])
 
     def wait(self, watch: tuple[int, ...], timeout: float | None = None) -> list[int]:
         """Wait until an attempt ends, something is due, or one of `watch` can be read; returns which of these can."""
@@ -182,7 +186,7 @@ class Executor:
 
     def reports(self) -> list[Report]:
         """What is due to be told: what all attempts of a batch came to, or what is old enough, or all when idle."""
-        if self._tell_at == math.inf or (self._queue and time.monotonic() < self._tell_at):
+        if self._tell_at == math.inf or (self._queue.more and time.monotonic() < self._tell_at):
             return []
         batches = self._batches.values()
         told = [
@@ -341,6 +345,7 @@ class Executor:
         """Note a result for the next report."""
         batch.left -= 1
         batch.results.append(told)
+        self._give_back(self._queue.ended(told.attempt, told.outcome == Outcome.SUCCEEDED))
         if self._tell_at == math.inf:
             self._tell_at = time.monotonic() + PATIENCE
 

@@ -22,12 +22,12 @@ from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
 from penstock.objects.checkout import remove
-from penstock.runner.leftovers import end_leftovers
 from penstock.service.driving.claiming import Claiming
 from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.driving.expanding import expand
 from penstock.service.driving.exporting import Exporter
+from penstock.service.driving.leavings import end_left, take_over
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
@@ -37,8 +37,6 @@ from penstock.service.parts import Parts
 
 #: A power cut takes back at most what was written in so many seconds, and nothing that anybody was told.
 SAFE_EVERY = 1.0
-#: The directories below `work` that no worker owns.
-SHARED = ("code", "warm")
 #: For how many seconds an engine may know more than is stored. A crash forgets that much, and the tasks of that moment
 #: run again, once whatever is still there of them is ended.
 BEHIND = 0.3
@@ -69,7 +67,7 @@ class Engine:
         self._alarm: int | None = None  # when a branch moves although nobody commits
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
-        self._take_over()
+        take_over(parts)
         self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus), ends)
         # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
         self.placer = Placer(parts, lambda job: self.crew, parts.now(), parts.store.reserve(Task, 1), self._flush)
@@ -90,26 +88,6 @@ class Engine:
             )
             for job in self.world.jobs.values()
         )
-
-    def _take_over(self) -> None:
-        """Processes of an engine that died must be gone before what they did is done again; then their slots may go."""
-        exporting = any(job.state == JobState.EXPORTING for job in self.parts.store.load(Job, "active_jobs"))
-        # A worker that leaves takes its slots with it; not every attempt is stored by the time it runs.
-        slots = [left for left in self.parts.layout.work.iterdir() if left.name not in SHARED]
-        if exporting or slots or self.parts.store.load(Attempt, "live_attempts"):
-            self._end_leftovers()
-            for left in slots:
-                remove(left)
-
-    def _end_leftovers(self, worker: str | None = None) -> None:
-        """End the processes and containers of this project, or of one of its workers."""
-        end_leftovers(self.parts.layout.id, worker=worker)
-        jobs = self.parts.store.load(Job, "active_jobs")
-        if any(self.parts.step(job).env.image_id for job in jobs if job.state == JobState.OPEN):
-            from penstock.runner.containers import end_containers, engine
-
-            of_worker = {} if worker is None else {"PENSTOCK_WORKER": worker}
-            end_containers(engine(), {"PENSTOCK_PROJECT": self.parts.layout.id, **of_worker})
 
     def _follow_clock(self) -> None:
         """Move the branches for which it is time."""
@@ -144,7 +122,15 @@ class Engine:
         self.world = self._load()
         self.placer.frontiers.forget()
         self._apply([Loaded()])
+        self._agree()
+
+    def _agree(self) -> None:
+        """See to it that workers do what the rows say, as others have left them."""
         self._stop_tasks()
+        promises = self.placer.promises
+        promises.drop_broken(self.world)
+        self.crew.stop(self.crew.held - self.world.tasks.keys() - promises.tasks, kill=True)
+        self._answer(promises.due(self.world))
 
     def turn(self) -> None:
         """One turn of the wheel; waits a little when nothing else is to be done."""
@@ -157,9 +143,7 @@ class Engine:
         if moved:
             self._flush()  # what is given out stands on rows that are stored
         placed, handovers = self.placer.place(self.world, self.parts.now())
-        if placed:
-            self._unsaved += placed
-            self._apply(placed)
+        self._answer(placed)
         for handover in handovers:
             handover.crew.give(handover.worker, handover.handed)
         if not handovers:
@@ -202,13 +186,19 @@ class Engine:
         if heard.began:
             facts.append(Began(tuple(heard.began)))
         if heard.ended:
-            results = tuple((task, self._checked(task, result)) for task, result in heard.ended)
-            facts.append(Reported(results))
-            self._learn_pace(results)
+            self._learn_pace(heard.ended)
+            facts += self.placer.promises.reported((task, self._checked(task, result)) for task, result in heard.ended)
+        for task in heard.back:
+            self.placer.promises.take(task)
         if heard.back:
             facts.append(Returned(tuple(heard.back), False, "given back to be shared"))
         if heard.gone:
             facts += self._bury(heard)
+        self._answer(facts)
+        self._answer(self.placer.promises.due(self.world))
+
+    def _answer(self, facts: Sequence[Fact]) -> None:
+        """Answer facts that come once."""
         if facts:
             self._unsaved += facts
             self._apply(facts)
@@ -226,13 +216,15 @@ class Engine:
         other with it has failed.
         """
         for worker in heard.gone:
-            self._end_leftovers(worker)
+            end_left(self.parts, worker)
             slots = self.parts.layout.work / worker
             if slots.exists():
                 remove(slots)
         back: list[int] = []
         failed: list[tuple[int, Result]] = []
         for seq in heard.lost:
+            if self.placer.promises.take(seq) is not None:
+                continue
             task, attempt = self.world.tasks[seq], self.world.attempts[seq]
             limit = self.world.step(self.world.jobs[task.job]).retry.crashes
             if task.crashes + 1 < limit:
@@ -245,9 +237,9 @@ class Engine:
     def _learn_pace(self, results: Sequence[tuple[int, Result]]) -> None:
         by_pace: dict[Any, list[Result]] = {}
         for task, result in results:
-            if task in self.world.tasks:
-                job = self.world.jobs[self.world.tasks[task].job]
-                by_pace.setdefault(self.placer.pace_of(self.world, job), []).append(result)
+            seq = self.world.tasks[task].job if task in self.world.tasks else self.placer.promises.job_of(task)
+            if seq in self.world.jobs:
+                by_pace.setdefault(self.placer.pace_of(self.world, self.world.jobs[seq]), []).append(result)
         for pace, mine in by_pace.items():
             self.placer.learn(pace, mine)
 
@@ -354,9 +346,7 @@ class Engine:
                 self._apply([still])
         self._apply([Loaded()])
         self._asked.update(self.world.flying)
-        self._stop_tasks()
-        # What was given out, and had been ended by somebody a moment before.
-        self.crew.stop(self.crew.held - self.world.tasks.keys(), kill=True)
+        self._agree()
 
     def _still(self, fact: Fact) -> Fact | None:
         """What is left of a fact on rows that others have changed."""
@@ -421,7 +411,7 @@ class Engine:
         """End the workers, what one that would not leave had started, and who copies outputs."""
         self.exporter.close()
         for worker in self.crew.close():
-            self._end_leftovers(worker)
+            end_left(self.parts, worker)
 
 
 #: How many turns without a word an interrupted engine waits for its workers before it kills them.

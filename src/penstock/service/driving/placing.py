@@ -21,6 +21,7 @@ from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.driving.frontier import Frontiers
+from penstock.service.driving.promising import Promises
 from penstock.service.driving.recipes import recipe
 from penstock.service.parts import Parts
 from penstock.service.userdata.exchange import Exchange
@@ -33,6 +34,7 @@ NO_INPUTS = b"\x90"
 ONLY = ("",)
 
 Given = tuple[int, Needs, Assignment]
+Handed = tuple[Recipe, list[Given]]
 
 
 class Handover(Struct):
@@ -40,7 +42,7 @@ class Handover(Struct):
 
     crew: Crew
     worker: Worker
-    handed: list[tuple[Recipe, list[Given]]] = field(default_factory=list)
+    handed: list[Handed] = field(default_factory=list)
 
 
 class Pile(Struct):
@@ -71,6 +73,7 @@ class Placer:
         self.flush = flush
         self.frontiers = Frontiers(parts, flush)
         self.exchange = Exchange(parts)
+        self.promises = Promises()
         self.shared: set[int] = set()  #: jobs that do not have the memory of reuse for themselves
         self._seconds: dict[Any, float] = {}
         self._since: dict[Any, int] = {}  # pile -> when it was first seen with nothing of it placed
@@ -131,6 +134,10 @@ class Placer:
         """How long a task of a pile takes, as far as that is known."""
         return self._seconds.get(pile.pace)
 
+    def pace(self, world: World, job: Job) -> float | None:
+        """How long a task of a job takes, as far as that is known."""
+        return self._seconds.get(self.pace_of(world, job))
+
     def waited(self, pile: Pile, now: int) -> float:
         """For how many seconds nothing of a pile could be placed."""
         return (now - self._since.setdefault(_name(pile), now)) / 1e6
@@ -151,6 +158,7 @@ class _Turn:
         self.handovers: dict[str, Handover] = {}
         self._lines: dict[Kind, Iterator[int]] = {}
         self._holding: dict[str, int] = {}
+        self._fresh_lone: dict[str, list[tuple[Job, str]]] = {}  # worker -> jobs and attempts it gets in this turn
 
     def place(self, crew: Crew, piles: list[Pile]) -> None:
         total = sum(min(pile.count, MOST) for pile in piles)
@@ -178,6 +186,32 @@ class _Turn:
             self._hand(crew, workers[placement.node], normal[placement.key], placement.count)
         others = [worker for place, worker in enumerate(workers) if place != kept]
         self._hand_ahead(crew, others, [normal[wish.key] for wish in in_order(wishes, sort)])
+        for worker in others if self.world.down else ():
+            self._promise(crew, worker)
+
+    def _promise(self, crew: Crew, worker: Worker) -> None:
+        """Give a worker the lone jobs, too, that wait for nothing but what it has."""
+        placer, room = self.placer, worker.room(self.moment)
+
+        def give(job: Job, attempt: str) -> Sent:
+            sent, given = self._one(worker, job, needs_of(self.world.step(job)), attempt)
+            self.handovers.setdefault(worker.name, Handover(crew, worker)).handed.append(given)
+            return sent
+
+        def fits(job: Job) -> bool:
+            step = self.world.step(job)
+            needs = needs_of(step)
+            return (
+                step.lone
+                and self.world.may_run(job)
+                and placer.crew_of(job) is crew
+                and worker.node.fits(needs)
+                and room.lasts(needs)
+                and not placer.exchange.concerns(job, step)
+            )
+
+        fresh = self._fresh_lone.get(worker.name, ())
+        placer.promises.extend(self.world, worker, fresh, lambda job: placer.pace(self.world, job), give, fits)
 
     def refuse(self, kind: Kind, why: str) -> None:
         """End lone jobs that nothing here can ever run."""
@@ -224,35 +258,41 @@ class _Turn:
         self._holding[worker.name] = self._holding.get(worker.name, 0) + done
         return done
 
-    def _lone(self, worker: Worker, pile: Pile, count: int) -> Iterator[tuple[Recipe, list[Given]]]:
+    def _lone(self, worker: Worker, pile: Pile, count: int) -> Iterator[Handed]:
         assert pile.kind is not None
         line = self._lines.setdefault(pile.kind, iter(self.world.ready[pile.kind]))
         allowed = (job for job in map(self.world.jobs.__getitem__, line) if not job.hold and not job.stop)
-        placer = self.placer
         for job in islice(allowed, count):
-            step = self.world.step(job)
-            params = placer.parts.params(self.world.runs[job.run], job)
-            placer.token += 1
-            task = Task(
-                seq=placer.next_task,
-                job=job.seq,
-                id=fingerprint.task_id((), f"{job.pipeline}.{job.id}"),
-                key=ONLY,
-                fingerprint=b"",
-                params=params,
-                inputs=NO_INPUTS,
-                reuse=False,
-                created=self.now,
-                state=TaskState.ACTIVE,
-                attempts=1,
-            )
-            placer.next_task += 1
-            self.facts.append(Sent(job.seq, task, Attempt(task.seq, 1, placer.token, worker.name, created=self.now)))
-            data = placer.exchange.given(job, step)
-            assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data)
-            yield recipe(placer.parts, job, step), [(task.seq, pile.needs, assignment)]
+            sent, given = self._one(worker, job, pile.needs)
+            self.facts.append(sent)
+            self._fresh_lone.setdefault(worker.name, []).append((job, given[1][0][2].attempt))
+            yield given
 
-    def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[tuple[Recipe, list[Given]]]:
+    def _one(self, worker: Worker, job: Job, needs: Needs, after: str | None = None) -> tuple[Sent, Handed]:
+        """The task of a lone job, and what a worker gets of it."""
+        placer, step = self.placer, self.world.step(job)
+        params = placer.parts.params(self.world.runs[job.run], job)
+        placer.token += 1
+        task = Task(
+            seq=placer.next_task,
+            job=job.seq,
+            id=fingerprint.task_id((), f"{job.pipeline}.{job.id}"),
+            key=ONLY,
+            fingerprint=b"",
+            params=params,
+            inputs=NO_INPUTS,
+            reuse=False,
+            created=self.now,
+            state=TaskState.ACTIVE,
+            attempts=1,
+        )
+        placer.next_task += 1
+        attempt = Attempt(task.seq, 1, placer.token, worker.name, created=self.now)
+        data = placer.exchange.given(job, step)
+        assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data, after=after)
+        return Sent(job.seq, task, attempt), (recipe(placer.parts, job, step), [(task.seq, needs, assignment)])
+
+    def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[Handed]:
         job = pile.job
         assert job is not None
         tasks = self._again(job, pile, count) if pile.again else self._fresh(job, count)

@@ -51,6 +51,10 @@ class Exchange:
         mine = (item for item in found if item.step == step.name or item.name in step.inputs_data)
         return {_file(item): read_body(item.body) for item in mine if item.body}
 
+    def concerns(self, job: Job, step: Step) -> bool:
+        """Whether a step has to do with user data: some hangs on it, or it names some."""
+        return bool(step.outputs_data or self._of(job.pipeline, step, step.inputs_data))
+
     def mark(self, pipeline: str, step: Step) -> bytes:
         """What tells a restart that what a step is given has changed; empty if it is given nothing.
 
