@@ -90,11 +90,11 @@ def test_held_ones_wait(lab: Any) -> None:
     driver = lab.penstock("run")
     try:
         lab.wait_for(lambda: told(story) == [0, 1])
-        hold(lab.parts, "s7")
+        hold(lab.parts, "s100")
         Path(f"{story}.go").touch()
-        lab.wait_for(lambda: lab.project.run_view("last").jobs[6].state == "success")
-        assert told(story) == list(range(7))
-        release(lab.parts, "s7")
+        lab.wait_for(lambda: lab.project.run_view("last").jobs[99].state == "success")
+        assert told(story) == list(range(100))
+        release(lab.parts, "s100")
         driver.communicate(timeout=60)
     finally:
         if driver.poll() is None:

@@ -254,19 +254,20 @@ class History(RuleBasedStateMachine):
             return
         assert had
         self.commits = {id: (parent, left(files)) for id, (parent, files) in self.commits.items()}
-        heads = {(row.name): row.head for row in self.parts.store.load(Branch, "branches", repo="r")}
-        renewed: dict[str, str] = {}
-        for branch, head in list(self.heads.items()):
-            if head in had:
-                new = heads[branch]
-                assert new is not None and new not in had and renewed.setdefault(head, new) == new
-                self.commits.setdefault(new, (head, self.files(head)))
-        # Oldest first: their ids say so.
-        for head, new in sorted(renewed.items(), key=lambda pair: pair[1]):
-            for branch in [name for name, at in self.heads.items() if at == head]:
+        rows = self.parts.store.load(Commit, "commits_of_repo", repo="r", before=1 << 62, limit=1000)
+        renewed = {row.parent: row.id for row in rows if row.id not in self.commits}
+        made = list(self.commits)
+        for head in sorted(had.intersection(head for head in self.heads.values() if head), key=made.index):
+            branches = [name for name, at in self.heads.items() if at == head]
+            if not branches:
+                continue  # they followed another one, before it was the turn of this
+            new = renewed.pop(head)
+            self.commits[new] = (head, self.files(head))
+            for branch in branches:
                 self.heads[branch] = new
             for branch in [name for name, at in self.heads.items() if at == new]:
                 self.moved(branch, new)
+        assert not renewed
 
     # What must be true.
 

@@ -250,12 +250,11 @@ def _write(parts: Parts, done: Purged) -> None:
         store.execute("forget_success", fingerprint=fingerprint)
     for seq in done.tasks:
         store.execute("forget_output", seq=seq)
-    at: dict[str, list[str]] = {}
-    for branch in store.load(Branch, "branches", repo=done.repo):
-        if branch.head is not None:
-            at.setdefault(branch.head, []).append(branch.name)
-    for _, head in done.commits:
-        names = at.get(head.id, []) if head.repo == done.repo else []
+    heads = {branch.head for branch in store.load(Branch, "branches", repo=done.repo)}
+    lost = (new for _, new in done.commits if new.repo == done.repo and new.id in heads)
+    for head in sorted(lost, key=lambda commit: commit.seq):
+        # Those that follow another branch may have moved with one before.
+        names = [branch.name for branch in store.load(Branch, "branches", repo=done.repo) if branch.head == head.id]
         if names:
             done.runs += _new_head(parts, head, names, done.path)
 

@@ -35,7 +35,8 @@ def fire(parts: Parts, heads: Heads, now: int) -> Heads:
     while todo:
         repo, name = todo.popleft()
         for trigger in parts.store.load(Trigger, "triggers", repo=repo):
-            if trigger.watches == name and (repo, trigger.branch) not in moved and _move(parts, trigger, moved, now):
+            # It ends: branches that would follow each other in a circle are refused.
+            if trigger.watches == name and _move(parts, trigger, moved, now):
                 todo.append((repo, trigger.branch))
     return moved
 
