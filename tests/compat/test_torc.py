@@ -127,7 +127,7 @@ def test_every_status_is_met_in_a_real_run(torc: Torc, tmp_path: Path, monkeypat
         met.update(keys.standing(parts, keys.workflow(parts, None)).statuses.values())
 
     jobs = [
-        {"name": "work", "command": "sleep 0.3"},
+        {"name": "work", "command": "sleep 1"},
         {"name": "next", "command": "true", "blocked_by": ["work"]},
         {"name": "bad", "command": "false"},
         {"name": "never", "command": "true", "blocked_by": ["bad"]},

@@ -309,3 +309,10 @@ def test_what_a_busy_worker_has_not_begun_is_shared_out_again(lab: Any) -> None:
     slow = [task for task in tasks if task.params["i"] > 52]
     workers = {lab.parts.store.load(Attempt, "attempts", task=task.seq)[-1].worker for task in slow}
     assert len(workers) == 2
+
+
+def test_a_small_command_that_fails_did_not_run_out_of_memory(lab: Any) -> None:
+    lab.pipeline("steps: {s: {run: 'exit 3', resources: {memory: 10MB}}}")
+    (job,) = lab.run().jobs
+    (task,) = lab.tasks(job)
+    assert task.reason == "exit" and "exit code 3" in task.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
+from resource import RUSAGE_SELF, getrusage
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -209,7 +210,10 @@ def judge(flight: Flight, end: Ended) -> Verdict:
         return SUCCESS
     verdict = _judge_exit(program, end)
     limit, used = flight.memory, flight.used(end).peak
-    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or used > limit):
+    # What the system tells of a command begins at what this process had when it started it.
+    known = max(flight.seen.peak, used if used > getrusage(RUSAGE_SELF).ru_maxrss << 10 else 0)
+    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or known > limit):
+        used = known or used
         return Outcome.FAILED, Reason.MEMORY, f"{program} used {_mib(used)} of memory, it asked for {_mib(limit)}"
     return verdict
 

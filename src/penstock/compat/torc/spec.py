@@ -24,8 +24,8 @@ _JOB = (
 )
 _RESOURCES = ("name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime")
 _SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
-#: What a job has that names no resources.
-_DEFAULT = Resources(cpus=1, memory=1 << 20, time=60.0)
+#: What a job asks for that says nothing. Torc's default of "1m" is no limit there, and would be one here.
+_DEFAULT = Resources(cpus=1, time=60.0)
 
 
 def read_workflow(source: bytes, file: str, default_name: str) -> Pipeline:

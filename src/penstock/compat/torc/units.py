@@ -9,6 +9,10 @@ from penstock.model.errors import UsageError
 _MEMORY = re.compile(r"([0-9]{1,15}) *([kmgt]?)", re.ASCII | re.IGNORECASE)
 
 
+#: The memory, in bytes, that Torc shows of a job that asks for none.
+NOT_SAID = 1 << 20
+
+
 def parse_memory(text: str) -> int:
     """Bytes: digits, or digits and one of k, m, g and t, which are powers of 1024. Raises UsageError.
 

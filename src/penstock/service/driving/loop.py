@@ -31,6 +31,7 @@ from penstock.service.driving.leavings import end_left, take_over
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
+from penstock.service.driving.stopping import Stopping
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
@@ -58,10 +59,7 @@ class Engine:
         self._pending = Pending()
         self._unsaved: list[Fact] = []  # what workers were given and reported, and is not stored: it comes once
         self._claiming = Claiming(parts)
-        self._asked: set[int] = set()  # jobs that may be ones to start nothing more
-        self._stopping: set[int] = set()
-        self._ending: set[tuple[int, int]] = set()  # (task, number of the attempt) told to end
-        self._limited: dict[int, int] = {}  # job -> when it has taken longer than its step allows
+        self._stopping = Stopping()
         self._durable_at = 0.0
         self._stored_at = 0.0
         self._alarm: int | None = None  # when a branch moves although nobody commits
@@ -113,7 +111,7 @@ class Engine:
                 [(task, attempts[task.seq]) for task in store.load(Task, "active_tasks") if task.seq in attempts],
                 store.load(Task, "stopped_tasks"),
             )
-        self._asked.update(world.flying)
+        self._stopping.suspect(world.flying)
         return world
 
     def refresh(self) -> None:
@@ -126,7 +124,8 @@ class Engine:
 
     def _agree(self) -> None:
         """See to it that workers do what the rows say, as others have left them."""
-        self._stop_tasks()
+        if named := self._stopping.of_tasks(self.world):
+            self.crew.stop(named, kill=False)
         promises = self.placer.promises
         promises.drop_broken(self.world)
         self.crew.stop(self.crew.held - self.world.tasks.keys() - promises.tasks, kill=True)
@@ -135,7 +134,6 @@ class Engine:
     def turn(self) -> None:
         """One turn of the wheel; waits a little when nothing else is to be done."""
         self._follow_clock()
-        self._end_overdue()
         if self.parts.store.changed() or self._behind:
             self.refresh()
         self._stop_attempts()
@@ -244,41 +242,14 @@ class Engine:
             self.placer.learn(pace, mine)
 
     def _stop_attempts(self) -> None:
-        """End what is in flight of jobs that are to start nothing more, once."""
-        asked, self._asked = self._asked, set()
-        told = [
-            seq
-            for seq in asked
-            if self.world.flying.get(seq) and seq not in self._stopping and self.world.stopping(self.world.jobs[seq])
-        ]
-        if told:
-            self._stopping.update(told)
-            self.crew.stop([task.seq for task in self.world.tasks.values() if task.job in set(told)], kill=False)
-
-    def _stop_tasks(self) -> None:
-        """End the attempts of single tasks that somebody stopped, or wants to be tried again, once."""
-        named = [
-            task.seq
-            for task in self.world.tasks.values()
-            if (task.stop or task.again == task.attempts) and (task.seq, task.attempts) not in self._ending
-        ]
-        self._ending.update((seq, self.world.tasks[seq].attempts) for seq in named)
-        if named:
-            self.crew.stop(named, kill=False)
-
-    def _end_overdue(self) -> None:
-        """Ask jobs to end that take longer than their steps allow."""
-        if not self._limited:
-            return
-        now = self.parts.now()
-        for seq in [seq for seq, limit in self._limited.items() if now > limit]:
-            del self._limited[seq]
-            job = self.world.jobs.get(seq)
-            if job is not None and job.state in (JobState.OPEN, JobState.EXPORTING) and not job.stop:
-                self._flush()
-                with self.parts.store.transaction(durable=True):
-                    self.parts.store.execute("stop_job", seq=seq, reason=Reason.TIMEOUT)
-                self._behind = True
+        """End what is in flight of jobs that are to start nothing more, and let those end that take too long."""
+        if told := self._stopping.of_jobs(self.world):
+            self.crew.stop(told, kill=False)
+        for seq in self._stopping.overdue(self.world, self.parts.now()):
+            self._flush()
+            with self.parts.store.transaction(durable=True):
+                self.parts.store.execute("stop_job", seq=seq, reason=Reason.TIMEOUT)
+            self._behind = True
 
     def _apply(self, facts: Sequence[Fact]) -> None:
         """Answer facts, in memory; `_flush` stores what follows."""
@@ -298,14 +269,8 @@ class Engine:
         """Keep in mind what a job needs beside its rows, as long as it is not done."""
         if job.state == JobState.DONE:
             self._claiming.forget(job.seq)
-            self._limited.pop(job.seq, None)
             self.placer.frontiers.forget(job.seq)
-        elif job.state == JobState.OPEN and job.started is not None:
-            if job.failed or job.stop:
-                self._asked.add(job.seq)
-            limit = self.world.step(job).timeout
-            if limit is not None:
-                self._limited[job.seq] = job.started + int(limit * 1e6)
+        self._stopping.watch(job, self.world.step(job))
 
     def _flush(self) -> None:
         """Store all that is known, in one transaction. Raises Conflict; then nothing of it was stored."""
@@ -345,7 +310,7 @@ class Engine:
                 self._unsaved.append(still)
                 self._apply([still])
         self._apply([Loaded()])
-        self._asked.update(self.world.flying)
+        self._stopping.suspect(self.world.flying)
         self._agree()
 
     def _still(self, fact: Fact) -> Fact | None:
