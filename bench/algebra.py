@@ -33,6 +33,7 @@ from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.driving.expanding import expand
 from penstock.service.opening.launch import Draft, commit
+from penstock.service.userdata.exchange import Exchange
 
 #: Files on either side of a cross, and of a join.
 SIDE, JOINED = 1000, 100_000
@@ -127,7 +128,7 @@ def first_expansion(n: int, top: Path) -> dict[str, float]:
         job = parts.store.load(Job, "active_jobs")[-1]
         run = parts.store.load(Run, "run", id=job.run)[0]
         started = time.perf_counter()
-        fact = expand(parts, run, job)
+        fact = expand(parts, run, job, Exchange(parts))
         seconds = time.perf_counter() - started
         assert isinstance(fact, Expanded)
         found = fact.stored + len(fact.tasks)

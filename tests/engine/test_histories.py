@@ -331,7 +331,7 @@ class History:
         waiting = [job for job in self.world.jobs.values() if job.state == JobState.WAITING and job.waits <= 1]
         self.sent = 0
         for job in waiting:
-            if self.world.step(job).lone and self.chance.random() < 0.3:
+            if self.world.step(job).lone and self.world.may_run(job) and self.chance.random() < 0.3:
                 sent = self.send(job)
                 facts.append(sent)
                 if self.chance.random() < 0.8:

@@ -34,6 +34,7 @@ _SECTIONS = {
         "stop": ("verbs.control:stop", "End a run, a job or a task."),
         "hold": ("verbs.control:hold", "Let a run, a job or a task start nothing more."),
         "release": ("verbs.control:release", "Let what is held go on."),
+        "restart": ("verbs.restart:restart", "Run what failed or changed, and keep the rest."),
         "retry": ("verbs.control:retry", "Run again what failed in a run or a job."),
     },
     "Why": {

@@ -92,7 +92,9 @@ def explain_job(job: Job, around: Around) -> list[str]:
         lines.append(f"it is held by {job.hold or around.run_hold}; `penstock release` lets it go on")
     elif job.state != JobState.DONE and around.engine is None:
         lines.append("nobody drives the project: `penstock run` or `penstock wait` does")
-    if job.expanded:
+    if job.kept is not None:
+        lines.append(f"its work was done in run {job.kept}; nothing it depends on was different at the restart")
+    elif job.expanded:
         lines += _why_it_ran(job, around)
     lines += around.failures
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
+from penstock.model.inplace import Makers
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline, Step
 
 #: (pipeline, step)
@@ -21,8 +22,8 @@ class Arrow(Struct, frozen=True):
 
 
 def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arrow]:
-    """Every edge: by `after` and user data inside a pipeline, by repos across all. One that is not said by `after`
-    needs success.
+    """Every edge: by `after`, files in place and user data inside a pipeline, by repos across all. One that is not said
+    by `after` needs success.
 
     Who reads another branch than the one steps publish to waits for nobody: that branch moves later, by a trigger or
     by hand. With `deferred` such edges count too.
@@ -34,11 +35,15 @@ def arrows(pipelines: Iterable[Pipeline], *, deferred: bool = False) -> list[Arr
     writers = {(pipe, name): (pipe, step.name) for pipe, step in writes for name in step.outputs_data}
     found: dict[tuple[Node, Node], Arrow] = {}
     for pipeline in pipelines:
+        makers = Makers(pipeline.steps)
         for step in pipeline.steps:
             node = (pipeline.name, step.name)
             for after in step.after:
                 upstream = (pipeline.name, after.step)
                 found[node, upstream] = Arrow(node, upstream, after.needs)
+            for maker, _ in makers.upstream(step):
+                upstream = (pipeline.name, maker)
+                found[node, upstream] = Arrow(node, upstream, "success")
             for name in step.inputs_data:
                 writer = writers.get((pipeline.name, name))
                 if writer is not None and writer != node:

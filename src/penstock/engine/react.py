@@ -123,6 +123,7 @@ def _sent(turn: Turn, fact: f.Sent) -> None:
         state=JobState.OPEN,
         started=turn.now,
         expanded=True,
+        parts=fact.parts,
         total=1,
         left=1,
         reached=AttemptState.STAGING,

@@ -55,6 +55,7 @@ class Sent(Struct, frozen=True):
     job: int
     task: Task
     attempt: Attempt
+    parts: dict[str, Any] = {}  #: what it found where it stays: see `service.inplace`
 
 
 class Reused(Struct, frozen=True):

@@ -166,7 +166,7 @@ class _Parser:
         self.at = end
         if end - start == 1:
             return Repeat(IN_NAME, 0, True)
-        if start == 0 or self.text[start - 1] == "/":
+        if end - start == 2 and (start == 0 or self.text[start - 1] == "/"):
             if self.text[end : end + 1] == "/":
                 self.at = end + 1
                 return DIRECTORIES

@@ -175,6 +175,7 @@ class Job(Struct, frozen=True):
     unexported: str | None = None  #: why its output is not where its step asks
     exit_code: int | None = None  #: of the last attempt of a lone job
     terminated: int = 0  #: of the tasks that failed, those that were told to leave before the walltime
+    kept: str | None = None  #: the run that did its work, if a restart took it over
 
     @property
     def id(self) -> str:

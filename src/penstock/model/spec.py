@@ -141,6 +141,14 @@ class Datum(Struct, frozen=True, forbid_unknown_fields=True):
     where: str = ""
 
 
+class InPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that stays where it is: a path below the project or an absolute one; of an input it may be a glob."""
+
+    path: str
+    hash: bool = False  #: whether its contents tell if it is another one, and not size and mtime
+    where: str = ""
+
+
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
     """One process serves many tasks: at most `size` of them, and ends when it was `idle` for so many seconds."""
 
@@ -194,6 +202,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     batch: Batch | None = None  #: None: a process per task
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
+    reads: tuple[InPlace, ...] = ()  #: files it reads where they are (`file` in its input)
+    outputs: tuple[InPlace, ...] = ()  #: files it makes where they are
     inputs_data: tuple[str, ...] = ()  #: names of user data it reads
     outputs_data: tuple[str, ...] = ()  #: names of user data it writes
     priority: int = 0  #: higher ones go first

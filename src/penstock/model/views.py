@@ -58,6 +58,7 @@ class JobView(Struct, frozen=True):
     finished: str | None
     stats: JobStats
     restarts: int = 0  #: attempts whose worker was lost
+    kept: str | None = None  #: the run that did its work, if a restart took it over
 
 
 class RunView(Struct, frozen=True):

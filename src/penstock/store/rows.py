@@ -60,7 +60,7 @@ FIXED: dict[type, frozenset[str]] = {
     nouns.Run: frozenset(
         {"id", "project", "owner", "pipeline", "version", "params", "origin", "created", "stop", "hold", "number"}
     ),
-    nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold"}),
+    nouns.Job: frozenset({"run", "pipeline", "version", "step", "repo", "created", "stop", "hold", "kept"}),
     nouns.Task: frozenset(
         {"job", "id", "key", "fingerprint", "params", "inputs", "reuse", "created", "stop", "hold", "again"}
     ),

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import NoReturn
 
 from penstock.model.errors import BadSpec
-from penstock.model.spec import InputSpec, RepoSpec, Step
+from penstock.model.inplace import Makers
+from penstock.model.spec import InPlace, InputSpec, RepoSpec, Step
 from penstock.text.fields import nearest
 from penstock.text.nodes import Node
 from penstock.text.steps import after_places
@@ -17,6 +18,8 @@ def check_graph(
 ) -> None:
     """Raise BadSpec at the first name or edge that is wrong; `nodes` are the steps as they stand in the file."""
     publishers, writers = _publishers(steps, nodes, repos), _writers(steps, nodes)
+    _check_makers(steps)
+    makers = Makers(steps.values())
     upstream: dict[str, dict[str, str]] = {}  # step -> step it needs -> where it says so
     for name, step in steps.items():
         edges = upstream[name] = {}
@@ -24,6 +27,8 @@ def check_graph(
             if other not in steps:
                 place.fail(f'step "{name}": after: there is no step "{other}"{nearest(other, steps)}')
             edges.setdefault(other, place.where)
+        for maker, file in makers.upstream(step):
+            edges.setdefault(maker, file.where)
         for document in step.inputs_data:
             writer = writers.get(document)
             if writer is not None and writer != name:
@@ -74,6 +79,16 @@ def _writers(steps: Mapping[str, Step], nodes: Mapping[str, Node]) -> dict[str, 
                 theirs = nodes[other].value["outputs_data"].where
                 place.fail(f'step "{name}": it writes user data "{document}", as step "{other}" does at {theirs}')
     return writers
+
+
+def _check_makers(steps: Mapping[str, Step]) -> None:
+    makers: dict[str, tuple[str, InPlace]] = {}
+    for name, step in steps.items():
+        for file in step.outputs:
+            other, theirs = makers.setdefault(file.path, (name, file))
+            if other != name:
+                message = f'step "{name}": outputs: step "{other}" makes "{file.path}", too, at {theirs.where}'
+                raise BadSpec(message, file.where)
 
 
 def _output_place(step: Step, node: Node) -> str:

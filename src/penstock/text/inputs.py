@@ -17,10 +17,10 @@ _KINDS = ("cross", "union", "join", "group")
 _FLAGS = ("outer", "lazy", "empty", "reference")
 _LEAF = ("repo", "branch", "glob", "as", "on", "group", "trigger", *_FLAGS)
 _CRON = ("cron", "tz", "as", "overwrite", "catchup")
-_LATER = frozenset({"file", "files", "each"})
+_LATER = frozenset({"files", "each"})
 _EXPECTED = (
-    'expected "repo:/glob", {repo, glob}, {cron}, {cross: [...]}, {union: [...]}, {join: [...]}, {group: [...]} '
-    "or a list of these"
+    'expected "repo:/glob", {repo, glob}, {cron}, {file}, {cross: [...]}, {union: [...]}, {join: [...]}, '
+    "{group: [...]} or a list of these"
 )
 #: What a task finds beside its inputs.
 _RESERVED = "out"
@@ -49,6 +49,9 @@ class _Reader:
             return InputSpec("all", parts=self.parts(node, what, depth), where=node.where)
         if not isinstance(node.value, dict):
             node.fail(f"{what}: {_EXPECTED}, found {fields.found(node)}")
+        if "file" in node.value:
+            message = "a file that is read in place stands alone, or in the list of all inputs of its step"
+            (node.keys or {})["file"].fail(f"{what}: {message}")
         values = fields.keys_of(node, what, dict.fromkeys((*_LEAF, *_CRON, *_KINDS)), _LATER)
         kind = next((kind for kind in _KINDS if kind in values and not _is_template(kind, values)), None)
         if kind is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from penstock.model.spec import After, Batch, Env, Resources, Retry, Step, axis
 from penstock.text import fields
 from penstock.text.exports import read_export
+from penstock.text.inplace import read_outputs, split_input
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
 from penstock.text.resources import read_resources
@@ -29,9 +30,9 @@ _KEYS = (
     *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
     *("env", "output", "resources", "retry", "reuse"),
     *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
-    *("priority", "supports_termination", "grace", "inputs_data", "outputs_data"),
+    *("priority", "supports_termination", "grace", "inputs_data", "outputs_data", "outputs"),
 )
-_LATER = frozenset({"outputs", "site"})
+_LATER = frozenset({"site"})
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
@@ -72,7 +73,8 @@ def read_step(
         if other is not None:
             place = (values["each"].keys or {})[axis_name]
             place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
-    source = read("input", lambda node, what: read_input(node, what, name), None)
+    rest, reads = split_input(values["input"], f"{what}: input") if "input" in values else (None, ())
+    source = read_input(rest, f"{what}: input", name) if rest is not None else None
     output = read("output", fields.name, name if source else None)
     batch = read("batch", _batch, None)
     if batch is not None and "stdin" in values:
@@ -106,6 +108,8 @@ def read_step(
         output=output,
         resources=resources,
         retry=retry,
+        reads=reads,
+        outputs=read("outputs", read_outputs, ()),
         inputs_data=read("inputs_data", read_data_names, ()),
         outputs_data=read("outputs_data", read_data_names, ()),
         priority=read("priority", _priority, 0),

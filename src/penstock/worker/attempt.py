@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from resource import RUSAGE_SELF, getrusage
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
 from penstock.model.data import EMPTY
-from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
+from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Started, Stats
 from penstock.runner.base import Ended, Usage
@@ -127,6 +128,12 @@ class Flight(Struct, eq=False):
             seconds -= self.server.before.cpu_seconds
             peak = max(peak, usage.peak)  # counted since it was given this attempt
         self.seen = Usage(max(self.seen.cpu_seconds, seconds), 0, max(self.seen.peak, peak))
+
+    def check_left(self) -> None:
+        """Raise BadOutput if a file is not there that its step makes where it is."""
+        for path in self.batch.recipe.leaves:
+            if not os.path.lexists(path):
+                raise BadOutput(f"it did not make {path}, which is in its `outputs`")
 
     def stats(self, end: Ended, over: float, uploaded: int) -> Stats:
         """What it cost; its command was over at that moment, and so many bytes of output are stored by now."""

@@ -94,8 +94,7 @@ class Executor:
         unfinished = Unfinished(batch.id, batch.recipe, environment, len(batch.assignments))
         self._batches[batch.id] = unfinished
         self._give_back(self._queue.add(unfinished, batch.assignments))
-        if not batch.assignments:
-            self._tell_at = 0.0
+        self._tell_at = self._tell_at if batch.assignments else 0.0
 
     def recall(self, batch: int) -> None:
         """Give back what has not started of a batch; a report says what that is, even if it is nothing."""
@@ -268,6 +267,7 @@ class Executor:
             strays = self._strays(flight)
             data = flight.slot.take_data()
             if verdict is SUCCESS:
+                flight.check_left()
                 self._accept(flight, strays)
                 if wrote := flight.slot.wrote():
                     root, files, size = self._parts()[0].collect(flight.slot.output)

@@ -82,6 +82,7 @@ def job_view(job: Job, run_hold: str | None = None) -> JobView:
             job.peak_memory,
         ),
         restarts=job.restarts,
+        kept=job.kept,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from penstock.engine.matching import nothing_matches
 from penstock.model.errors import Collision, Corrupt, NotFound
 from penstock.model.facts import Expanded, Fact, Unreadable
@@ -15,13 +17,15 @@ from penstock.objects.blobs import Pages
 from penstock.service.bindings import work
 from penstock.service.bindings.ledger import Done, Ledger
 from penstock.service.opening.able import refusal
+from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
+from penstock.service.userdata.exchange import Exchange
 
 #: How many tasks, and results taken over, are held before they are stored.
 CHUNK = 5000
 
 
-def expand(parts: Parts, run: Run, job: Job, never: str | None = None) -> Fact:
+def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, never: str | None = None) -> Fact:
     """Answer with Expanded; with Unreadable where the step can `never` run, and why.
 
     Tasks of a large job are stored as they are found; nobody looks at them until the job is open.
@@ -34,7 +38,8 @@ def expand(parts: Parts, run: Run, job: Job, never: str | None = None) -> Fact:
         return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r}: {forbidden}")
     _forget_tasks(parts, job)
     try:
-        return _expand(parts, job, step, parts.params(run, job))
+        fact = _expand(parts, job, step, parts.params(run, job))
+        return replace(fact, parts={**fact.parts, **noted(parts, exchange, job.pipeline, step)})
     except (Collision, Corrupt, NotFound) as error:
         _forget_tasks(parts, job)
         reason = Reason.COLLISION if isinstance(error, Collision) else Reason.INPUT

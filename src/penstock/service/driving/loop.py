@@ -165,7 +165,7 @@ class Engine:
 
     def _expand(self, job: Job) -> Fact:
         never = self.crew.never(needs_of(self.world.step(job)))
-        fact = expand(self.parts, self.world.runs[job.run], job, never)
+        fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, never)
         self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
         if isinstance(fact, Expanded):
             first = self.placer.next_task

@@ -23,6 +23,7 @@ from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.driving.frontier import Frontiers
 from penstock.service.driving.promising import Promises
 from penstock.service.driving.recipes import recipe
+from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
 from penstock.service.userdata.exchange import Exchange
 
@@ -203,6 +204,7 @@ class _Turn:
             needs = needs_of(step)
             return (
                 step.lone
+                and not step.reads  # what there is of them is noted when it begins
                 and self.world.may_run(job)
                 and placer.crew_of(job) is crew
                 and worker.node.fits(needs)
@@ -290,7 +292,8 @@ class _Turn:
         attempt = Attempt(task.seq, 1, placer.token, worker.name, created=self.now)
         data = placer.exchange.given(job, step)
         assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data, after=after)
-        return Sent(job.seq, task, attempt), (recipe(placer.parts, job, step), [(task.seq, needs, assignment)])
+        sent = Sent(job.seq, task, attempt, noted(placer.parts, placer.exchange, job.pipeline, step))
+        return sent, (recipe(placer.parts, job, step), [(task.seq, needs, assignment)])
 
     def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[Handed]:
         job = pile.job

@@ -44,6 +44,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
         told=told(parts, job),
+        leaves=tuple(os.path.join(parts.layout.root, file.path) for file in step.outputs),
         data=bool(step.inputs_data or step.outputs_data),
     )
 

@@ -34,7 +34,7 @@ def draft(parts: Parts, pipeline: str, *, failed_only: bool = False) -> Drafted:
     """
     with parts.store.transaction(durable=True):
         name = pipeline_named(parts, pipeline)
-        _check_idle(parts, name)
+        check_idle(parts, name)
         give_up_draft(parts, name)
         run = _drafted(parts, name, UNDONE if failed_only else EVERYTHING)
         steps = steps_of(parts, run)
@@ -78,11 +78,6 @@ def steps_of(parts: Parts, run: Run) -> tuple[str, ...]:
     return tuple(step for pipe, step in wave(bad, arrows([spec])) if pipe == spec.name)
 
 
-def would_run(parts: Parts, pipeline: str) -> tuple[str, ...]:
-    """The steps that a restart would work on: those of the draft, else what did not succeed and all downstream."""
-    return steps_of(parts, draft_of(parts, pipeline) or _drafted(parts, pipeline, UNDONE))
-
-
 def start(parts: Parts, pipeline: str) -> Run:
     """Start the draft of a pipeline. Raises NotFound, Refused where there is none or nothing in it is left."""
     with parts.store.transaction(durable=True):
@@ -108,7 +103,8 @@ def give_up_draft(parts: Parts, pipeline: str) -> None:
         parts.store.execute("forget_run", run=found.id)
 
 
-def _check_idle(parts: Parts, pipeline: str) -> None:
+def check_idle(parts: Parts, pipeline: str) -> None:
+    """Raise Refused while a run of a pipeline is not done."""
     active = [run for run in parts.store.load(Run, "active_runs") if run.pipeline == pipeline]
     if active:
         raise Refused(

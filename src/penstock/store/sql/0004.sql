@@ -9,6 +9,9 @@ alter table job add column exit_code integer;
 -- Of the tasks that failed, those that left before the walltime because they were told to.
 alter table job add column terminated integer not null default 0;
 
+-- The run that did the work of a job that a restart took over.
+alter table job add column kept text;
+
 -- What the next attempt asks for, and how many workers were lost with the task.
 alter table task add column memory integer not null default 0;
 alter table task add column seconds real;

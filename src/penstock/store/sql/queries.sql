@@ -601,7 +601,7 @@ select job.seq, job.step, job.outcome, job.reason, job.exit_code, job.started, j
     run.number
 from job join run on run.id = job.run
 where run.pipeline = :pipeline and job.pipeline = :pipeline and run.number is not null and job.state = 'done'
-    and job.seq > :after
+    and job.kept is null and job.seq > :after
 order by job.seq limit :limit;
 
 -- name: events_of_pipeline
@@ -615,7 +615,7 @@ select pipeline, step, max(version) as version, min(seq) as first,
     sum(processed + failed + recovered) as tasks, sum(cpu_seconds) as cpu_seconds,
     sum(process_seconds) as process_seconds, max(peak_memory) as peak_memory
 from job
-where (run = :run or (:run is null and pipeline = :pipeline))
+where (run = :run or (:run is null and pipeline = :pipeline)) and kept is null
 group by pipeline, step having sum(processed + failed + recovered) > 0 order by first;
 
 -- name: longest
@@ -624,3 +624,20 @@ select job.pipeline, job.step, count(*) as tries, max(attempt.ended - attempt.st
 from job join task on task.job = job.seq join attempt on attempt.task = task.seq
 where (job.run = :run or (:run is null and job.pipeline = :pipeline)) and attempt.started is not null
 group by job.pipeline, job.step;
+
+-- name: keep_jobs
+-- Take jobs over into a run, as they are.
+insert into job (
+    seq, run, pipeline, version, step, repo, created, state, outcome, reason, message, waits, failed_upstream,
+    reached, inputs, base, recipe, parts, ledger, owners, tree, expanded, total, processed, reused, recovered,
+    failed, cancelled, "left", files, size, download_bytes, upload_bytes, process_seconds, started, finished,
+    restarts, download_seconds, upload_seconds, cpu_seconds, peak_memory, keys, unexported, exit_code,
+    terminated, kept
+)
+select
+    :first + row_number() over (order by seq) - 1, :run, pipeline, version, step, repo, :now, state, outcome,
+    reason, message, waits, failed_upstream, reached, inputs, base, recipe, parts, ledger, owners, tree,
+    expanded, total, processed, reused, recovered, failed, cancelled, "left", files, size, download_bytes,
+    upload_bytes, process_seconds, started, finished, restarts, download_seconds, upload_seconds, cpu_seconds,
+    peak_memory, keys, unexported, exit_code, terminated, coalesce(kept, run)
+from job where seq in (select value from json_each(:jobs));

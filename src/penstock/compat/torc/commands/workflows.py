@@ -59,19 +59,25 @@ def start(root: Root) -> None:
 @click.option("-d", "--dry-run", is_flag=True, help="Only print which jobs would run.")
 @click.pass_obj
 def restart(root: Root, dry_run: bool) -> None:
-    """Start the run that waits after `reset-status`, or one over the jobs that did not succeed and all downstream."""
+    """Start the run that waits after `reset-status`, or one over what failed or changed and all downstream."""
     from penstock.compat.torc.keys import workflow
-    from penstock.compat.torc.show import as_json
+    from penstock.compat.torc.show import as_json, log
     from penstock.service.opening import drafts
+    from penstock.service.opening.restart import in_force, look
+    from penstock.service.opening.restart import restart as open_again
 
     with project() as parts:
         name = workflow(parts, root.key).name
+        waits = drafts.draft_of(parts, name)
         if dry_run:
-            print(as_json({"jobs": list(drafts.would_run(parts, name))}))
+            again = drafts.steps_of(parts, waits) if waits else look(parts, in_force(parts, name)).again
+            print(as_json({"jobs": list(again)}))
             return
-        if drafts.draft_of(parts, name) is None:
-            drafts.draft(parts, name, failed_only=True)
-        _started(parts, root, drafts.start(parts, name), "Restarted")
+        run = drafts.start(parts, name) if waits else open_again(parts, in_force(parts, name))
+        if run is None:
+            log("workflows", "Nothing failed or changed; there is nothing to run")
+        else:
+            _started(parts, root, run, "Restarted")
 
 
 def _started(parts: Parts, root: Root, run: Run, said: str) -> None:

@@ -1,0 +1,27 @@
+"""What a job notes, when it begins, of files in place and user data; a restart compares it with what is there then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.model.spec import Step
+from penstock.service import inplace
+from penstock.service.parts import Parts
+from penstock.service.userdata.exchange import Exchange
+
+
+def noted(parts: Parts, exchange: Exchange, pipeline: str, step: Step) -> dict[str, Any]:
+    """What there is now for a step, by kind; nothing for one that has to do with neither."""
+    found: dict[str, Any] = {}
+    if step.reads:
+        found["files"] = inplace.states(str(parts.layout.root), step.reads)
+    if mark := exchange.mark(pipeline, step):
+        found["data"] = mark.hex()
+    return found
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What is not as it was noted, in words."""
+    said = inplace.changes(old.get("files", {}), new.get("files", {}))
+    return [*said, "its user data changed"] if old.get("data") != new.get("data") else said

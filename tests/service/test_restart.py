@@ -1,0 +1,176 @@
+"""A restart keeps what is good, and does what failed or changed with all that waits for it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from penstock.model.errors import Refused
+from penstock.model.run import Job
+from penstock.model.views import RunView
+from penstock.service import resolve
+from penstock.service.answers import views
+from penstock.service.opening.freeze import freeze
+from penstock.service.opening.restart import look, restart
+
+PIPELINE = """
+    steps:
+      prep:
+        input: {file: "data/*.csv"}
+        outputs: [work/all.csv]
+        run: "mkdir -p work; cat data/*.csv > work/all.csv"
+      count:
+        input: [{file: work/all.csv, hash: true}]
+        outputs: [{file: work/count.txt}]
+        run: "wc -l < work/all.csv > work/count.txt"
+      last: {after: [count], run: "true"}
+      other: {run: "true"}
+    """
+
+
+@pytest.fixture
+def work(lab: Any) -> Any:
+    lab.write("data/1.csv", "a\n")
+    lab.write("data/2.csv", "b\n")
+    lab.pipeline(PIPELINE)
+    assert lab.run().state == "success"
+    return lab
+
+
+def again(lab: Any, **how: bool) -> dict[str, str]:
+    return dict(look(lab.parts, freeze(lab.parts, None), **how).again)
+
+
+def restarted(lab: Any, **how: bool) -> RunView | None:
+    run = restart(lab.parts, freeze(lab.parts, None), **how)
+    if run is None:
+        return None
+    lab.project.wait(run.id)
+    found = resolve.run(lab.parts, run.id)
+    return views.run_view(found, lab.parts.store.load(Job, "jobs_of_run", run=run.id))
+
+
+def kept(view: RunView | None) -> set[str]:
+    assert view is not None and view.state == "success"
+    return {job.step for job in view.jobs if job.kept is not None}
+
+
+def test_files_order_the_steps(work: Any) -> None:
+    assert (work.root / "work/count.txt").read_text().strip() == "2"
+    finished = {job.step: job.finished for job in work.runs[0].jobs}
+    assert finished["prep"] < finished["count"] < finished["last"]
+
+
+def test_where_nothing_changed_nothing_runs(work: Any) -> None:
+    assert again(work) == {}
+    assert restarted(work) is None
+    assert len(work.project.runs()) == 1
+
+
+def test_a_changed_input_runs_again_with_all_downstream(work: Any) -> None:
+    work.write("data/3.csv", "c\n")
+    os.utime(work.root / "data/1.csv", ns=(1, 1))
+    (work.root / "data/2.csv").unlink()
+    assert again(work) == {
+        "prep": "file data/1.csv changed",
+        "count": "it waits for prep, which runs again",
+        "last": "it waits for count, which runs again",
+    }
+    assert kept(restarted(work)) == {"other"}
+    assert (work.root / "work/count.txt").read_text().strip() == "2"
+    assert again(work) == {}
+
+
+def test_a_hashed_input_is_the_same_whenever_it_was_written(work: Any) -> None:
+    os.utime(work.root / "work/all.csv", ns=(1, 1))
+    assert again(work) == {}
+    work.write("work/all.csv", "a\nb\nc\n")
+    assert again(work)["count"] == "file work/all.csv changed"
+
+
+def test_a_missing_output_is_made_again(work: Any) -> None:
+    (work.root / "work/count.txt").unlink()
+    assert again(work)["count"] == "its output work/count.txt is missing"
+    assert kept(restarted(work)) == {"prep", "other"}
+
+
+def test_a_changed_command_runs_again(work: Any) -> None:
+    work.pipeline(
+        PIPELINE.replace(
+            'other: {run: "true"}', 'other: {run: "exit 0"}, more: {run: "true"}'.replace(", more", "\n      more")
+        )
+    )
+    assert again(work) == {
+        "other": "the command changed: sh -c true became sh -c exit 0",
+        "more": "it has not run",
+    }
+    assert kept(restarted(work)) == {"prep", "count", "last"}
+    assert again(work) == {}
+
+
+def test_user_data_counts_but_not_what_a_step_wrote_itself(lab: Any) -> None:
+    lab.pipeline("""
+        data: {settings: {value: {depth: 1}}, found: {}}
+        steps:
+          work:
+            inputs_data: [settings]
+            outputs_data: [found]
+            run: "cp $PENSTOCK_DATA/settings.json $PENSTOCK_DATA_OUT/found.json"
+        """)
+    assert lab.run().state == "success"
+    assert again(lab) == {}
+    lab.project.data_set("settings", {"depth": 2})
+    assert again(lab) == {"work": "its user data changed"}
+    assert kept(restarted(lab)) == set()
+    assert lab.project.data_get("found").value == {"depth": 2}
+
+
+def test_what_failed_runs_again_and_the_rest_is_kept(lab: Any) -> None:
+    gate = lab.root.parent / "gate"
+    lab.pipeline(f"""
+        steps:
+          a: {{run: "true"}}
+          b: {{run: "test -e {gate}", after: [a]}}
+          c: {{run: "true", after: [b]}}
+          d: {{run: "true", after: [a]}}
+        """)
+    assert lab.run().state == "failure"
+    gate.touch()
+    lab.pipeline((lab.root / "pipeline.yaml").read_text().replace('d: {run: "true"', 'd: {run: "exit 0"'))
+    assert set(again(lab)) == {"b", "c", "d"}
+    assert set(again(lab, failed_only=True)) == {"b", "c"}
+    view = restarted(lab, failed_only=True)
+    assert kept(view) == {"a", "d"}
+    assert {job.step: job.kept for job in view.jobs if job.kept} == dict.fromkeys(("a", "d"), lab.runs[0].run)
+    assert "its work was done in run" in lab.explain(f"a@{view.run}")
+
+
+def test_a_step_that_does_not_make_its_outputs_has_failed(lab: Any) -> None:
+    lab.pipeline("steps: {s: {run: 'true', outputs: [made.txt]}}")
+    (job,) = lab.run().jobs
+    assert job.state == "failure" and "made.txt, which is in its `outputs`" in lab.tasks(job)[0].message
+
+
+def test_nothing_is_restarted_while_a_run_is_not_done(lab: Any) -> None:
+    lab.pipeline(f"steps: {{s: {{run: 'until test -e {lab.root.parent}/go; do sleep 0.02; done'}}}}")
+    driver = lab.penstock("run")
+    lab.wait_for(lambda: lab.project.runs())
+    with pytest.raises(Refused, match="is not done"):
+        restart(lab.parts, freeze(lab.parts, None))
+    (lab.root.parent / "go").touch()
+    driver.communicate(timeout=60)
+    assert driver.returncode == 0
+
+
+def test_many_good_jobs_are_kept_in_one_statement(lab: Any) -> None:
+    steps = "\n".join(f"  s{place}: {{run: 'true'}}" for place in range(300))
+    lab.pipeline(f"steps:\n{steps}\n  bad: {{run: 'false'}}")
+    assert lab.run().state == "failure"
+    statements: list[str] = []
+    lab.parts.store._db.set_trace_callback(statements.append)
+    view = restarted(lab)
+    lab.parts.store._db.set_trace_callback(None)
+    assert view is not None and sum(job.kept is not None for job in view.jobs) == 300
+    assert sum("coalesce(kept, run)" in statement for statement in statements) == 1
