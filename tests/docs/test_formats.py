@@ -215,7 +215,7 @@ def test_the_canonical_encoding_is_the_one_described() -> None:
 
 
 def test_logs_are_spans_of_append_files(home: Path, rows: Rows) -> None:
-    attempts = rows("select * from attempt")
+    attempts = rows("select * from attempt where outcome <> 'cancelled'")  # not those given back unstarted
     for attempt in attempts:
         data = (home / "logs" / attempt["log_file"]).read_bytes()
         assert data[attempt["log_offset"] :][: attempt["log_length"]] == b"said\n"

@@ -34,12 +34,17 @@ def read_outputs(node: Node, what: str) -> tuple[InPlace, ...]:
     """The files that a step makes. Raises BadSpec."""
     found: dict[str, InPlace] = {}
     for item in fields.items(node, what, "files, each a path or {file: PATH}"):
-        made = _read(item, what, glob=False) if isinstance(item.value, dict) else (_path(item, what, False),)
+        made = _read(item, what, glob=False) if isinstance(item.value, dict) else (read_place(item, what),)
         for file in made:
             if file.path in found:
                 item.fail(f'{what}: "{file.path}" stands there twice')
             found[file.path] = file
     return tuple(found.values())
+
+
+def read_place(node: Node, what: str) -> InPlace:
+    """A path, without anything that makes it a glob. Raises BadSpec."""
+    return _path(node, what, glob=False)
 
 
 def _is_file(node: Node) -> bool:

@@ -10,18 +10,22 @@ from typing import Any, NoReturn
 from penstock.compat.torc.units import parse_memory
 from penstock.engine.graph import arrows, cycle
 from penstock.model.errors import UsageError
-from penstock.model.spec import After, Datum, Pipeline, Resources, ResourceSet, Step
+from penstock.model.spec import After, Datum, InPlace, Pipeline, Resources, ResourceSet, Step
 from penstock.service.userdata.bodies import check_name, write_body
+from penstock.text.inplace import read_place
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.units import parse_seconds
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
-_TOP = ("name", "description", "jobs", "user_data", "resource_requirements", "config")
+_TOP = ("name", "description", "jobs", "files", "user_data", "resource_requirements", "config")
 _JOB = (
     *("name", "command", "blocked_by", "resource_requirements", "cancel_on_blocking_job_failure"),
     *("supports_termination", "input_user_data", "output_user_data", "invocation_script"),
+    *("input_files", "output_files"),
 )
+#: When a file changed is looked up, so what the definition says of it does not count.
+_FILE = ("name", "path", "st_mtime")
 _RESOURCES = ("name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime")
 _SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
 #: What a job asks for that says nothing. Torc's default of "1m" is no limit there, and would be one here.
@@ -42,6 +46,7 @@ class _Reader:
         name = self._name(self.top.get("name"), "name") if "name" in self.top else default_name
         data = tuple(self._data())
         sets = {item.name: item.resources for item in self._sets()}
+        self.files = {name: self._path(fields) for name, fields in self._named("files", "file", _FILE).items()}
         jobs = self._named("jobs", "job", _JOB)
         known, documents = set(jobs), {item.name for item in data}
         steps = [self._step(job, fields, known, documents, sets) for job, fields in jobs.items()]
@@ -92,6 +97,11 @@ class _Reader:
                 next(iter(fields.values())).fail(str(error))
             yield Datum(name, value or None, _flag(fields, "is_ephemeral", False))
 
+    def _path(self, fields: Mapping[str, Node]) -> InPlace:
+        if "path" not in fields:
+            next(iter(fields.values()), self.root).fail("a file has a `path`")
+        return read_place(fields["path"], "path")
+
     def _sets(self) -> Iterable[ResourceSet]:
         for name, fields in self._named("resource_requirements", "resources", _RESOURCES).items():
             if _count(fields, "num_nodes", 1, 1) != 1:
@@ -128,18 +138,24 @@ class _Reader:
             on_upstream_failure="cancel" if cancel else "continue",
             reuse=False,
             resources=sets[named] if named else _DEFAULT,
+            reads=self._files(fields, "input_files"),
+            outputs=self._files(fields, "output_files"),
             inputs_data=_names(fields, "input_user_data", documents, "user data"),
             outputs_data=_names(fields, "output_user_data", documents, "user data"),
             supports_termination=_flag(fields, "supports_termination", False),
         )
 
+    def _files(self, fields: Mapping[str, Node], key: str) -> tuple[InPlace, ...]:
+        return tuple(self.files[name] for name in _names(fields, key, set(self.files), "file"))
+
     def _check_writers(self, steps: list[Step]) -> None:
         writers: dict[str, str] = {}
         for step in steps:
-            for name in step.outputs_data:
-                if name in writers:
-                    self.root.fail(f"user data {name!r} is written by both job {writers[name]!r} and job {step.name!r}")
-                writers[name] = step.name
+            documents = (f"user data {name!r}" for name in step.outputs_data)
+            for made in (*documents, *(f"file {file.path!r}" for file in step.outputs)):
+                if made in writers:
+                    self.root.fail(f"{made} is written by both job {writers[made]!r} and job {step.name!r}")
+                writers[made] = step.name
 
     def _sort(self) -> Any:
         if "config" not in self.top:
