@@ -28,7 +28,13 @@ HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("BENCH_DIR", HERE.parent / ".bench")).resolve()
 
 #: What users would otherwise pick; exact versions, so that ratios can be compared over time.
-PEERS = {"ninja": "ninja==1.13.2", "hyperqueue": "hyperqueue==0.27.0", "dvc": "dvc==3.67.1"}
+PEERS = {
+    "ninja": "ninja==1.13.2",
+    "hyperqueue": "hyperqueue==0.27.0",
+    "dvc": "dvc==3.67.1",
+    "parsl": "parsl==2026.10.26",
+    "dask": "distributed==2026.8.0",
+}
 
 CORES = len(os.sched_getaffinity(0))
 

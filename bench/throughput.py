@@ -30,7 +30,7 @@ def in_ninja(ninja: Path, directory: Path, n: int) -> common.Measured:
 def in_hyperqueue(python: Path, directory: Path, n: int) -> common.Measured:
     """A new server, one worker, one job of N tasks."""
     directory.mkdir()
-    return common.measure([python, common.HERE / "hyperqueue_driver.py", str(n), str(common.CORES)], directory)
+    return common.measure([python, common.HERE / "hyperqueue_driver.py", "flat", str(n), str(common.CORES)], directory)
 
 
 def main() -> None:
