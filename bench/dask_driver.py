@@ -27,8 +27,8 @@ def main(shape: str, n: int, cores: int) -> None:
     if shape == "flat":
         client.gather(client.map(true, range(n), pure=False))
     elif shape == "chain":
-        last = None
-        for _ in range(n):
+        last = client.submit(true, pure=False)
+        for _ in range(n - 1):
             last = client.submit(true, last, pure=False)
         last.result()
     else:

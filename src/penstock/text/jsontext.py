@@ -12,6 +12,8 @@ from penstock.text.nodes import MAX_DIGITS, Budget, Node, add_key, line_starts
 _SPACE = re.compile(r"(?:[\s\ufeff]+|//[^\n\r\u2028\u2029]*|/\*(?s:.*?)\*/)*")
 _IDENTIFIER = re.compile(r"(?:[^\W\d]|\$)(?:\w|\$)*")
 #: A number or a word, right or wrong, up to what ends it.
+#: What begins neither space nor a comment.
+_SOLID = frozenset("{}[]:,\"'-+.0123456789abcdefghijklmnopqrstuvwxyz_")
 _BARE = re.compile(r"[-+.\w$]+")
 _QUOTES = ("'", '"')
 _ESCAPE = r"\\(?:\r\n|[\s\S])"
@@ -41,7 +43,7 @@ class _Scanner:
         self.text, self.file = text, file
         self.at = 0
         self.starts = line_starts(text)
-        self.budget = Budget()
+        self.budget = Budget(len(text))
 
     def place(self, offset: int, value: Any = None) -> Node:
         line = bisect_right(self.starts, offset)
@@ -52,6 +54,9 @@ class _Scanner:
 
     def skip(self) -> str:
         """Pass over space and comments; the next character, "" at the end."""
+        char = self.text[self.at : self.at + 1]
+        if char in _SOLID:  # most files are dense
+            return char
         match = _SPACE.match(self.text, self.at)
         self.at = match.end() if match else self.at
         if self.text.startswith("/*", self.at):

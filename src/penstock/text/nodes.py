@@ -10,6 +10,7 @@ from msgspec import Struct
 from penstock.model.errors import BadSpec
 
 MAX_DEPTH = 100
+#: Values that any file may have; a large one may have a fourth of its characters, which repetition alone makes more of.
 MAX_NODES = 1_000_000
 MAX_MESSAGE = 600
 #: More digits than any number here has; longer ones cost quadratic time to read.
@@ -54,16 +55,17 @@ class Node(Struct, eq=False):
 
 
 class Budget:
-    """Counts the nodes of one file, and refuses what is too many or too deep."""
+    """Counts the nodes of one file of so many characters, and refuses what is too many or too deep."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.most = max(MAX_NODES, size // 4)
         self.nodes = 0
 
     def spend(self, place: Node, depth: int, nodes: int = 1) -> None:
         """Account for `nodes` more values of which the deepest lies `depth` levels down; raise BadSpec at `place`."""
         self.nodes += nodes
-        if self.nodes > MAX_NODES:
-            place.fail(f"more than {MAX_NODES:,} values, repeated ones counted; split the file")
+        if self.nodes > self.most:
+            place.fail(f"more than {self.most:,} values, repeated ones counted; split the file")
         if depth > MAX_DEPTH:
             place.fail(f"more than {MAX_DEPTH} levels inside each other")
 

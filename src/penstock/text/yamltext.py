@@ -54,7 +54,7 @@ def read_yaml(text: str, file: str) -> Node:
 
     parser = yaml.CSafeLoader(text)
     try:
-        return _Reader(yaml, parser, file).document()
+        return _Reader(yaml, parser, file, len(text)).document()
     except yaml.YAMLError as error:
         raise _readable(error, text, file) from None
     finally:
@@ -86,9 +86,9 @@ class _Anchored(Struct, frozen=True):
 
 
 class _Reader:
-    def __init__(self, yaml: Any, parser: Any, file: str) -> None:
+    def __init__(self, yaml: Any, parser: Any, file: str, size: int) -> None:
         self.yaml, self.parser, self.file = yaml, parser, file
-        self.budget = Budget()
+        self.budget = Budget(size)
         #: None while the anchor's own value is still being read.
         self.anchors: dict[str, _Anchored | None] = {}
 
