@@ -316,3 +316,27 @@ def test_a_small_command_that_fails_did_not_run_out_of_memory(lab: Any) -> None:
     (job,) = lab.run().jobs
     (task,) = lab.tasks(job)
     assert task.reason == "exit" and "exit code 3" in task.message
+
+
+def test_between_two_tries_something_may_be_mended(lab: Any) -> None:
+    here = lab.root.parent
+    lab.pipeline(f"""
+        steps:
+          s:
+            run: "echo try >> {here}/story; test -e {here}/mended"
+            retry: {{tries: 3, between: "echo $PENSTOCK_ATTEMPT >> {here}/story; touch {here}/mended"}}
+          t:
+            run: "exit 9"
+            retry:
+              - {{on: [8], between: ["false"]}}
+              - {{on: [9], between: [sh, -c, "echo between; exit 1"]}}
+        """)
+    jobs = {job.step: job for job in lab.run().jobs}
+    assert (jobs["s"].state, jobs["t"].state) == ("success", "failure")
+    (task,) = lab.tasks(jobs["s"])
+    assert (here / "story").read_text().split("\n") == ["try", f"{task.id}-1", "try", ""]
+    (task,) = lab.tasks(jobs["t"])
+    first, last = lab.parts.store.load(Attempt, "attempts", task=task.seq)
+    assert first.message.endswith("exit code 9; what runs between tries failed, too")
+    assert last.message.endswith("exit code 9")
+    assert [attempt.exit_code for attempt in (first, last)] == [9, 9]

@@ -221,7 +221,7 @@ BAD = [
     (STEP % "{run: x, resources: {memory: 1g}, retry: {memory: 0.5x}}", "3:55", "how many times as much"),
     (STEP % "{run: x, retry: []}", "3:21", "expected at least one rule"),
     (STEP % "{run: x, retry: [{timeout: 1}, {timeout: 2}]}", "3:46", "`timeout` holds for all rules"),
-    (STEP % "{run: x, retry: {between: y}}", "3:22", "`between` is not supported by this version"),
+    (STEP % "{run: x, retry: {between: []}}", "3:31", "expected the name of a command first"),
     (STEP % "{run: x, priority: high}", "3:24", "expected a whole number"),
     ("sort: fast\nsteps: {s: {run: x}}", "1:7", 'expected "gpus_runtime_memory"'),
     (STEP % "{run: x, resources: {cpus: 1.5}}", "3:32", "expected a whole number, found a number 1.5"),

@@ -101,6 +101,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     tries: int = 2  #: how many a task has in all
     memory: float = 1.0  #: the next try asks for so many times the memory, if this one lacked it
     time: float = 1.0  #: the same for `resources.time` and the timeout
+    between: tuple[str, ...] = ()  #: an argv, started where the try failed before there is another one
 
 
 class Retry(Struct, frozen=True, forbid_unknown_fields=True):

@@ -80,7 +80,11 @@ def read_step(
     if batch is not None and "stdin" in values:
         values["stdin"].fail(f"{what}: stdin: with `batch`, the process reads its tasks there; leave one of them out")
     resources = read("resources", lambda node, what: read_resources(node, what, sets), Resources())
-    retry = read("retry", read_retry, Retry())
+
+    def command(node: Node, label: str) -> tuple[str, ...]:
+        return read_run(node, label, has_file)
+
+    retry = read("retry", lambda node, what: read_retry(node, what, command), Retry())
     if batch is not None and resources.gpus:
         values["batch"].fail(f"{what}: batch: its process outlives the tasks that GPUs are given to; leave one out")
     if any(rule.memory != 1.0 for rule in retry.rules) and not resources.memory:
@@ -118,7 +122,7 @@ def read_step(
         reuse=read("reuse", _reuse, output is not None),
         accept_exit=read("accept_exit", _accept_exit, ()),
         stdin=read("stdin", _stdin, None),
-        err_run=read("err_run", lambda node, label: read_run(node, label, has_file), ()),
+        err_run=read("err_run", command, ()),
         timeout=read("timeout", fields.seconds, None),
         fail=cast(Any, read("fail", read_fail, fail)),
         user=read("user", _user, None),

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
+from penstock.engine.retry import next_try
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
@@ -28,6 +29,8 @@ from penstock.worker.slot import Slot
 LONG = 1.0
 #: The same for the first attempt of a batch, so that people see that a job has begun; and for one with a limit.
 SOON = 0.1
+#: Ends of a command that its `err_run` may judge.
+_RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 #: How an attempt ended, why if it did not succeed, and one line for people.
 Verdict = tuple[Outcome, Reason | None, str]
 SUCCESS: Verdict = (Outcome.SUCCEEDED, None, "")
@@ -148,6 +151,18 @@ class Flight(Struct, eq=False):
             peak_memory=used.peak,
         )
 
+    def second(self, verdict: Verdict, exit_code: int) -> tuple[tuple[str, ...], bool]:
+        """What is started, if anything, in its place when it failed: `between` two tries, or `err_run` after the last
+        one; and whether it was the last.
+        """
+        recipe, (outcome, reason, _) = self.batch.recipe, verdict
+        if self.failure is not None:
+            return (), False
+        rule = next_try(recipe.retry, self.assignment.tries + 1, outcome, reason, exit_code)
+        if rule is not None:
+            return rule.between, False
+        return (recipe.err_argv if reason in _RECOVERABLE else ()), True
+
     def used(self, end: Ended) -> Usage:
         """What it used, all in all: by its commands' own account, or what was seen of them."""
         ends = [end] if self.failure is None else [self.failure.end, end]
@@ -163,6 +178,7 @@ class Failure(Struct, frozen=True):
 
     verdict: Verdict
     end: Ended
+    last: bool  #: whether there is no other try
 
 
 def now() -> int:
@@ -204,7 +220,7 @@ def judge(flight: Flight, end: Ended) -> Verdict:
     if flight.ending == Reason.USER:
         return Outcome.CANCELLED, Reason.USER, "stopped"
     if flight.failure is not None:
-        return _judge_recovery(flight, flight.failure.verdict, end)
+        return _judge_recovery(flight, flight.failure, end)
     if flight.ending == Reason.TIMEOUT:
         return Outcome.FAILED, Reason.TIMEOUT, f"{program} took longer than {flight.timeout or 0:g} s"
     if flight.ending == Reason.WALLTIME:
@@ -229,12 +245,12 @@ def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
 
 
-def _judge_recovery(flight: Flight, failed: Verdict, end: Ended) -> Verdict:
-    """What the end of `err_run` means: that of the command, unless it succeeded."""
-    _, reason, message = failed
+def _judge_recovery(flight: Flight, failure: Failure, end: Ended) -> Verdict:
+    """What the end of the command after a failure means: `err_run` may recover the task, `between` only helps."""
+    outcome, reason, message = failure.verdict
     if end.exit_code == 0 and flight.ending is None:
-        return Outcome.RECOVERED, reason, message
-    return failed
+        return (Outcome.RECOVERED, reason, message) if failure.last else failure.verdict
+    return failure.verdict if failure.last else (outcome, reason, f"{message}; what runs between tries failed, too")
 
 
 def _judge_service(flight: Flight, server: Server, end: Ended) -> Verdict:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
-from penstock.engine.retry import next_try
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadOutput, PenstockError
 from penstock.model.moves import Outcome, Reason
@@ -26,7 +25,6 @@ from penstock.worker.attempt import (
     Failure,
     Flight,
     Unfinished,
-    Verdict,
     few,
     judge,
     not_kept,
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
 
 #: Seconds that results wait for others before they are told, while there is more to do.
 PATIENCE = 0.1
-#: Ends of a command that its `err_run` may judge.
-_RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 
 
 class Executor:
@@ -253,12 +249,13 @@ class Executor:
         verdict = judge(flight, end)
         if verdict is not SUCCESS:
             verdict = verdict[0], verdict[1], verdict[2] + self._launcher.sweep(flight)
-        if self._asks(flight, verdict, end.exit_code):
+        argv, last = flight.second(verdict, end.exit_code)
+        if argv:
             try:
-                self._recover(flight, Failure(verdict, end))
+                self._recover(flight, Failure(verdict, end, last), argv)
                 return
             except (PenstockError, OSError) as error:
-                verdict = verdict[0], verdict[1], f"{verdict[2]}; its `err_run` failed, too: {error}"
+                verdict = verdict[0], verdict[1], f"{verdict[2]}; {argv[0]} failed, too: {error}"
         over = time.monotonic()
         span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0
@@ -281,18 +278,9 @@ class Executor:
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         self._tell(flight.batch, replace(told, data=data) if data else told)
 
-    def _asks(self, flight: Flight, verdict: Verdict, exit_code: int) -> bool:
-        """Whether a failure is for the step's `err_run` to judge."""
-        recipe = flight.batch.recipe
-        if not recipe.err_argv or flight.failure is not None or verdict[1] not in _RECOVERABLE:
-            return False
-        outcome, reason, _ = verdict
-        return next_try(recipe.retry, flight.assignment.tries + 1, outcome, reason, exit_code) is None
-
-    def _recover(self, flight: Flight, failure: Failure) -> None:
-        """Start the command that decides whether to go on without this task. Raises PenstockError, OSError."""
-        recipe = flight.batch.recipe
-        handle = self._launcher.run(flight, recipe.err_argv, None)
+    def _recover(self, flight: Flight, failure: Failure, argv: tuple[str, ...]) -> None:
+        """Start that command. Raises PenstockError, OSError."""
+        handle = self._launcher.run(flight, argv, None)
         flight.failure, flight.ending = failure, None
         if flight.server is None:
             flight.hold(self._capacity)
