@@ -208,14 +208,14 @@ def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("[]", "1:1", "is an object"),
+        ("[]", "1:1", "expected a mapping, found a list"),
         ("{jobs: []}", "1:1", "no jobs"),
-        ("{jobs: [{name: 'a'}]}", "1:16", "no `command`"),
-        ("{jobs: [{command: 'true', color: 1}]}", "1:34", "`color` has no counterpart"),
+        ("{jobs: [{name: 'a'}]}", "1:16", "`command` is missing"),
+        ("{jobs: [{command: 'true', color: 1}]}", "1:27", 'unknown field "color"'),
         ("{jobs: [{command: 'true', blocked_by: ['b']}]}", "1:40", "no job 'b'"),
         ('{jobs: [{command: "\'"}]}', "1:19", "cannot be split"),
         ("{jobs: [{name: 'a', command: 'a'}, {name: 'a', command: 'a'}]}", "1:36", "two of `jobs`"),
-        ("{jobs: [{name: 'a', command: 'a', blocked_by: ['a']}]}", "1:1", "a -> a"),
+        ("{jobs: [{name: 'a', command: 'a', blocked_by: ['a']}]}", "1:47", "a -> a"),
         ("{jobs: [{command: 'a'}], resource_requirements: [{name: 'r', memory: 'x'}]}", "1:70", "expected digits"),
         ("{jobs: [{command: 'a', input_user_data: ['x']}]}", "1:42", "no user data 'x'"),
     ],

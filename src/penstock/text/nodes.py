@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -86,3 +87,19 @@ def place_of(text: str, offset: int, file: str) -> str:
 def line_starts(text: str) -> list[int]:
     """The offset at which each line begins."""
     return [0, *(match.end() for match in _LINE_END.finditer(text))]
+
+
+def scalar(value: Any, at: Node) -> Node:
+    """A value at the place of what it was translated from."""
+    return Node(value, at.file, at.line, at.column, str(value))
+
+
+def sequence(items: Sequence[Node], at: Node) -> Node:
+    """A list that stands there."""
+    return Node(list(items), at.file, at.line, at.column)
+
+
+def made(items: Mapping[str, Node], at: Node) -> Node:
+    """A mapping whose keys stand where their values do."""
+    keys = {name: Node(name, item.file, item.line, item.column, name) for name, item in items.items()}
+    return Node(dict(items), at.file, at.line, at.column, keys=keys)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -58,18 +57,3 @@ def snake(key: str) -> str:
 def says(node: Node) -> bool:
     """Whether a field is set: a zero, an empty text, list or mapping, and null are as if it was not there."""
     return node.value not in (None, False, 0, "", [], {})
-
-
-def scalar(value: Any, at: Node) -> Node:
-    """A value at the place of what it was translated from."""
-    return Node(value, at.file, at.line, at.column, str(value))
-
-
-def sequence(items: Sequence[Node], at: Node) -> Node:
-    return Node(list(items), at.file, at.line, at.column)
-
-
-def made(items: Mapping[str, Node], at: Node) -> Node:
-    """A mapping whose keys stand where their values do."""
-    keys = {name: Node(name, item.file, item.line, item.column, name) for name, item in items.items()}
-    return Node(dict(items), at.file, at.line, at.column, keys=keys)

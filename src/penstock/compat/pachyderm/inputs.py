@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from penstock.compat.pachyderm.fields import Message, made, says, scalar, sequence, snake
+from penstock.compat.pachyderm.fields import Message, says, snake
 from penstock.model.spec import DEFAULT_BRANCH
 from penstock.text import fields
-from penstock.text.nodes import Node
+from penstock.text.nodes import Node, made, scalar, sequence
 
 #: The branch that Pachyderm means where none is named.
 MASTER = "master"

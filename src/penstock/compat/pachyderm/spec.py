@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 
-from penstock.compat.pachyderm.fields import Message, made, scalar, sequence
+from penstock.compat.pachyderm.fields import Message
 from penstock.compat.pachyderm.inputs import MASTER, Inputs, check_project
 from penstock.model.errors import BadSpec
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline
 from penstock.text import fields
 from penstock.text.marked import read_marked_stream
-from penstock.text.nodes import Node
+from penstock.text.nodes import Node, made, scalar, sequence
 from penstock.text.pipeline import pipeline_of
 
 #: What a pipeline runs in that names no image, and how often it tries a datum.

@@ -1,242 +1,259 @@
-"""Torc's workflow definitions (one JSON5 object) as pipelines: every field is translated, or refused by name."""
+"""Torc's workflow definitions in the words of our pipeline file: JSON5 as the Python Torc reads it, and YAML, JSON and
+JSON5 as today's does.
+
+What comes out is a tree like that of a file of ours, in which every value stands at the place in the definition that it
+was made of. So it is checked by the same reader, and can be written down as well as put in force.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
+from msgspec import Struct, field
+
+from penstock.compat.torc.fields import (
+    CONFIG,
+    FILE,
+    HANDLER,
+    JOB,
+    LATER_ONLY,
+    RESOURCES,
+    RULE,
+    TOP,
+    USER_DATA,
+    flag,
+    names,
+    number,
+    objects,
+    text,
+)
+from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.units import parse_memory
-from penstock.engine.graph import arrows, cycle
 from penstock.model.errors import UsageError
-from penstock.model.spec import After, Datum, InPlace, Pipeline, Resources, ResourceSet, Step
-from penstock.service.userdata.bodies import check_name, write_body
-from penstock.text.inplace import read_place
+from penstock.model.spec import Pipeline
+from penstock.text import fields
 from penstock.text.marked import read_marked
-from penstock.text.nodes import Node
+from penstock.text.nodes import Node, made, scalar, sequence
+from penstock.text.pipeline import pipeline_of
 from penstock.text.units import parse_seconds
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
-_TOP = ("name", "description", "jobs", "files", "user_data", "resource_requirements", "config")
-_JOB = (
-    *("name", "command", "blocked_by", "resource_requirements", "cancel_on_blocking_job_failure"),
-    *("supports_termination", "input_user_data", "output_user_data", "invocation_script"),
-    *("input_files", "output_files"),
-)
-#: When a file changed is looked up, so what the definition says of it does not count.
-_FILE = ("name", "path", "st_mtime")
-_RESOURCES = ("name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime")
-_SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
-#: What a job asks for that says nothing. Torc's default of "1m" is no limit there, and would be one here.
-_DEFAULT = Resources(cpus=1, time=60.0)
+SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
+_BAD = re.compile(r"[^A-Za-z0-9_-]+")
+_FILE = re.compile(r"\$\{files\.(input|output)\.([^}]*)\}")
+_VARIABLE = re.compile(r"\$\{user_data\.(?:input|output)\.([^}]*)\}")
+
+
+class Translated(Struct):
+    """A definition in our words, and what there is to say of it."""
+
+    tree: Node
+    notes: list[str] = field(default_factory=list)
 
 
 def read_workflow(source: bytes, file: str, default_name: str) -> Pipeline:
-    """A definition as a pipeline. Raises BadSpec with file:line:column."""
-    return _Reader(read_marked(source, file, json=True)).pipeline(default_name)
+    """A definition of the Python Torc as a pipeline. Raises BadSpec with file:line:column."""
+    tree = translate(read_marked(source, file, json=True), default_name, shell=False).tree
+    return pipeline_of(tree, known_repos=(), has_file=lambda _: False, default_name=default_name)
+
+
+def is_todays(root: Node, json: bool) -> bool:
+    """Whether a definition is of today's Torc, which runs commands by a shell: by its form, or the fields it has."""
+    jobs = root.value.get("jobs") if isinstance(root.value, dict) else None
+    said = set(root.value) if isinstance(root.value, dict) else set()
+    for job in jobs.value if jobs is not None and isinstance(jobs.value, list) else ():
+        said |= set(job.value) if isinstance(job.value, dict) else set()
+    return not json or bool(said & LATER_ONLY)
+
+
+def translate(root: Node, default_name: str, *, shell: bool) -> Translated:
+    """A definition in our words; with `shell` its commands are lines for bash. Raises BadSpec."""
+    return _Reader(root, shell).workflow(default_name)
 
 
 class _Reader:
-    def __init__(self, root: Node) -> None:
-        self.root = root
-        self.top = _fields(root, "the workflow", _TOP)
+    def __init__(self, root: Node, shell: bool) -> None:
+        self.root, self.shell = root, shell
+        self.notes: list[str] = []
+        self.top = TOP.read(root, "the workflow", self.notes)
+        self.config = CONFIG.read(self.top["config"], "`config`", self.notes) if "config" in self.top else {}
+        shared = self.top.get("parameters")
+        self.shared: Mapping[str, Node] = fields.mapping(shared, "parameters") if shared is not None else {}
 
-    def pipeline(self, default_name: str) -> Pipeline:
-        name = self._name(self.top.get("name"), "name") if "name" in self.top else default_name
-        data = tuple(self._data())
-        sets = {item.name: item.resources for item in self._sets()}
-        self.files = {name: self._path(fields) for name, fields in self._named("files", "file", _FILE).items()}
-        jobs = self._named("jobs", "job", _JOB)
-        known, documents = set(jobs), {item.name for item in data}
-        steps = [self._step(job, fields, known, documents, sets) for job, fields in jobs.items()]
-        if not steps:
+    def workflow(self, default_name: str) -> Translated:
+        self.files = {name: said["path"] for name, said in self.items("files", FILE).items() if self.has(said, "path")}
+        self.documents = self.items("user_data", USER_DATA)
+        sets = self.items("resource_requirements", RESOURCES)
+        self.sets = {name: self.called(name, place) for place, name in enumerate(sets)}
+        self.rules = {name: self.rules_of(said) for name, said in self.items("failure_handlers", HANDLER).items()}
+        jobs = self.items("jobs", JOB)
+        if not jobs:
             self.root.fail("the workflow has no jobs")
-        self._check_writers(steps)
-        spec = Pipeline(
-            name=name,
-            steps=tuple(steps),
-            description=_text(self.top, "description", ""),
-            resource_sets=tuple(ResourceSet(key, value) for key, value in sets.items()),
-            data=data,
-            sort=self._sort(),
-        )
-        loop = cycle(_graph(spec))
-        if loop:
-            self.root.fail(f"jobs wait for each other: {' -> '.join(step for _, step in loop)}")
-        return spec
+        taken: dict[str, str] = {}
+        for name, said in jobs.items():
+            taken[name] = self.step_name(name, said.get("name", self.root), taken)
+        self.steps = taken
+        steps = {taken[name]: self.step(name, said) for name, said in jobs.items()}
+        wanted = self.top.get("name")
+        name = default_name if wanted is None else text(self.top, "name", "")
+        tree: dict[str, Node] = {"pipeline": scalar(self.called(name, 0), wanted or self.root)}
+        if "description" in self.top:
+            tree["description"] = self.top["description"]
+        sort = self.top.get("jobs_sort_method") or self.config.get("prepare_jobs_sort_method")
+        if sort is not None:
+            tree["sort"] = scalar(fields.choice(sort, "the sort method", SORTS), sort)
+        if sets:
+            tree["resource_sets"] = made(
+                {self.sets[name]: self.resources(said) for name, said in sets.items()}, self.root
+            )
+        if self.documents:
+            tree["data"] = made({name: self.document(said) for name, said in self.documents.items()}, self.root)
+        tree["steps"] = made(steps, self.top["jobs"])
+        return Translated(made(tree, self.root), self.notes)
 
-    def _named(self, key: str, what: str, allowed: tuple[str, ...]) -> dict[str, dict[str, Node]]:
-        """A list of objects by their names."""
+    def items(self, key: str, message: Any) -> dict[str, dict[str, Node]]:
+        """The objects of a list, by their names, with their parameters filled."""
         node, found = self.top.get(key), dict[str, dict[str, Node]]()
-        if node is None or node.value is None:
+        if node is None:
             return found
-        if not isinstance(node.value, list):
-            node.fail(f"`{key}` is a list of objects")
-        for place, item in enumerate(node.value, 1):
-            fields = _fields(item, f"{what} {place}", allowed)
-            name = self._name(fields["name"], "name") if "name" in fields else f"{what}-{place}"
+        what = f"`{key}`"
+        for place, item in enumerate(expanded(objects(node, what), self.shared, what), 1):
+            said = message.read(item, f"{what} {place}", self.notes)
+            name = text(said, "name", "") or f"{message.what}-{place}"
             if name in found:
-                item.fail(f"two of `{key}` are called {name!r}")
-            found[name] = fields
+                item.fail(f"two of {what} are called {name!r}")
+            found[name] = said
         return found
 
-    def _name(self, node: Node | None, what: str) -> str:
-        assert node is not None
-        if not isinstance(node.value, str) or not _NAME.fullmatch(node.value):
-            node.fail(f"`{what}` is a letter or digit, then letters, digits, _ . and -, 128 at most")
-        return str(node.value)
+    def has(self, said: Mapping[str, Node], key: str) -> bool:
+        if key not in said:
+            next(iter(said.values()), self.root).fail(f"`{key}` is missing")
+        return True
 
-    def _data(self) -> Iterable[Datum]:
-        for name, fields in self._named("user_data", "document", ("name", "data", "is_ephemeral")).items():
-            value = fields["data"].plain() if "data" in fields else {}
-            try:
-                check_name(name)
-                write_body(value, f"user data {name!r}")
-            except UsageError as error:
-                next(iter(fields.values())).fail(str(error))
-            yield Datum(name, value or None, _flag(fields, "is_ephemeral", False))
+    def called(self, name: str, place: int) -> str:
+        """A name as ours may be."""
+        return name if fields.is_name(name) else (_BAD.sub("-", name).strip("-_")[: fields.MAX_NAME - 8] or f"x{place}")
 
-    def _path(self, fields: Mapping[str, Node]) -> InPlace:
-        if "path" not in fields:
-            next(iter(fields.values()), self.root).fail("a file has a `path`")
-        return read_place(fields["path"], "path")
+    def step_name(self, name: str, at: Node, taken: Mapping[str, str]) -> str:
+        """What a job's step is called: as the job, as far as a step can be."""
+        wanted = first = self.called(name, len(taken))
+        others, number = set(taken.values()), 1
+        while wanted in others:
+            number += 1
+            wanted = f"{first}-{number}"
+        if wanted != name:
+            self.notes.append(f"{at.where}: job {name!r} is called {wanted!r}")
+        return wanted
 
-    def _sets(self) -> Iterable[ResourceSet]:
-        for name, fields in self._named("resource_requirements", "resources", _RESOURCES).items():
-            if _count(fields, "num_nodes", 1, 1) != 1:
-                fields["num_nodes"].fail("`num_nodes`: a job runs on one node here")
-            resources = Resources(
-                cpus=_count(fields, "num_cpus", 1, 1),
-                gpus=_count(fields, "num_gpus", 0, 0),
-                memory=_read(fields, "memory", parse_memory, _DEFAULT.memory),
-                time=_read(fields, "runtime", parse_seconds, _DEFAULT.time),
-            )
-            yield ResourceSet(name, resources)
+    def resources(self, said: Mapping[str, Node]) -> Node:
+        """A set of resources."""
+        if number(said, "num_nodes", 1) != 1:
+            said["num_nodes"].fail("`num_nodes`: a job runs on one node here")
+        found: dict[str, Node] = {}
+        if "num_cpus" in said:
+            found["cpus"] = said["num_cpus"]
+        if number(said, "num_gpus", 0):
+            found["gpus"] = said["num_gpus"]
+        for ours, theirs, parse in (("memory", "memory", parse_memory), ("time", "runtime", parse_seconds)):
+            if theirs in said:
+                try:
+                    found[ours] = scalar(parse(str(said[theirs].value)), said[theirs])
+                except UsageError as error:
+                    said[theirs].fail(f"`{theirs}`: {error}")
+        return made(found, next(iter(said.values()), self.root))
 
-    def _step(
-        self,
-        name: str,
-        fields: Mapping[str, Node],
-        jobs: set[str],
-        documents: set[str],
-        sets: Mapping[str, Resources],
-    ) -> Step:
-        if "command" not in fields:
-            next(iter(fields.values()), self.root).fail(f"job {name!r} has no `command`")
-        words = [*_words(fields, "invocation_script"), *_words(fields, "command")]
-        if not words:
-            fields["command"].fail(f"job {name!r}: `command` is empty")
-        named = _text(fields, "resource_requirements", "")
-        if named and named not in sets:
-            fields["resource_requirements"].fail(f"job {name!r}: no resource requirements are called {named!r}")
-        cancel = _flag(fields, "cancel_on_blocking_job_failure", True)
-        return Step(
-            name=name,
-            run=tuple(words),
-            after=tuple(After(item) for item in _names(fields, "blocked_by", jobs, "job")),
-            on_upstream_failure="cancel" if cancel else "continue",
-            reuse=False,
-            resources=sets[named] if named else _DEFAULT,
-            reads=self._files(fields, "input_files"),
-            outputs=self._files(fields, "output_files"),
-            inputs_data=_names(fields, "input_user_data", documents, "user data"),
-            outputs_data=_names(fields, "output_user_data", documents, "user data"),
-            supports_termination=_flag(fields, "supports_termination", False),
-        )
+    def document(self, said: Mapping[str, Node]) -> Node:
+        found = {}
+        if "data" in said and said["data"].value != {}:
+            found["value"] = said["data"]
+        if flag(said, "is_ephemeral", False):
+            found["ephemeral"] = said["is_ephemeral"]
+        return made(found, next(iter(said.values()), self.root))
 
-    def _files(self, fields: Mapping[str, Node], key: str) -> tuple[InPlace, ...]:
-        return tuple(self.files[name] for name in _names(fields, key, set(self.files), "file"))
+    def rules_of(self, said: Mapping[str, Node]) -> list[Node]:
+        """The rules of a failure handler as rules of retry."""
+        self.has(said, "rules")
+        found = []
+        for place, item in enumerate(objects(said["rules"], "`rules`"), 1):
+            rule = RULE.read(item, f"rule {place}", self.notes)
+            made_of: dict[str, Node] = {"tries": scalar(number(rule, "max_retries", 3) + 1, item)}
+            if not flag(rule, "match_all_exit_codes", False):
+                self.has(rule, "exit_codes")
+                made_of["on"] = rule["exit_codes"]
+            if "recovery_script" in rule:
+                made_of["between"] = self.argv(text(rule, "recovery_script", ""), rule["recovery_script"], shell=True)
+            found.append(made(made_of, item))
+        return found
 
-    def _check_writers(self, steps: list[Step]) -> None:
-        writers: dict[str, str] = {}
-        for step in steps:
-            documents = (f"user data {name!r}" for name in step.outputs_data)
-            for made in (*documents, *(f"file {file.path!r}" for file in step.outputs)):
-                if made in writers:
-                    self.root.fail(f"{made} is written by both job {writers[made]!r} and job {step.name!r}")
-                writers[made] = step.name
+    def argv(self, command: str, at: Node, shell: bool) -> Node:
+        """A command as words: those of bash, or of the line split as a shell would, which no shell runs."""
+        try:
+            words = ["bash", "-c", command] if shell else shlex.split(command)
+        except ValueError as error:
+            at.fail(f"the command cannot be split into words: {error}")
+        if not words or not command.strip():
+            at.fail("the command is empty")
+        return sequence([scalar(word, at) for word in words], at)
 
-    def _sort(self) -> Any:
-        if "config" not in self.top:
-            return "gpus_runtime_memory"
-        fields = _fields(self.top["config"], "`config`", ("prepare_jobs_sort_method",))
-        sort = _text(fields, "prepare_jobs_sort_method", "gpus_runtime_memory")
-        if sort not in _SORTS:
-            fields["prepare_jobs_sort_method"].fail(f"expected one of {', '.join(_SORTS)}")
-        return sort
+    def step(self, name: str, said: Mapping[str, Node]) -> Node:
+        """One job."""
+        self.has(said, "command")
+        command, reads, makes = self.with_files(said)
+        if "invocation_script" in said:
+            command = f"{text(said, 'invocation_script', '')} {command}"
+        found = {"run": self.argv(command, said["command"], self.shell)}
+        waits = {after for key in ("blocked_by", "depends_on") for after in names(said, key, self.steps, "job")}
+        if waits:
+            at = said.get("blocked_by") or said.get("depends_on") or said["command"]
+            found["after"] = sequence([scalar(self.steps[job], at) for job in self.steps if job in waits], at)
+        if not flag(said, "cancel_on_blocking_job_failure", True):
+            found["on_upstream_failure"] = scalar("continue", said["cancel_on_blocking_job_failure"])
+        if reads:
+            found["input"] = made({"file": sequence(list(reads.values()), said["command"])}, said["command"])
+        if makes:
+            found["outputs"] = sequence(list(makes.values()), said["command"])
+        for ours, theirs in (("inputs_data", "input_user_data"), ("outputs_data", "output_user_data")):
+            documents = names(said, theirs, self.documents, "user data")
+            if documents:
+                at = next(said[key] for key in (theirs, f"{theirs}_regexes") if key in said)
+                found[ours] = sequence([scalar(item, at) for item in documents], at)
+        if wanted := text(said, "resource_requirements", ""):
+            if wanted not in self.sets:
+                said["resource_requirements"].fail(f"no resource requirements are called {wanted[:80]!r}")
+            found["resources"] = scalar(self.sets[wanted], said["resource_requirements"])
+        if flag(said, "supports_termination", False):
+            found["supports_termination"] = said["supports_termination"]
+            if lead := self.lead():
+                found["grace"] = lead
+        if "failure_handler" in said:
+            handler = text(said, "failure_handler", "")
+            if handler not in self.rules:
+                said["failure_handler"].fail(f"there is no failure handler {handler[:80]!r}")
+            found["retry"] = sequence(self.rules[handler], said["failure_handler"])
+        return made(found, said["command"])
 
+    def lead(self) -> Node | None:
+        """How long before the end of their place jobs are told to leave."""
+        key = "compute_node_expiration_buffer_seconds"
+        return self.top.get(key) or self.config.get(key)
 
-def _graph(spec: Pipeline) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    graph: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for arrow in arrows([spec]):
-        graph.setdefault(arrow.node, []).append(arrow.upstream)
-    return graph
-
-
-def _fields(node: Node, what: str, allowed: tuple[str, ...]) -> dict[str, Node]:
-    """The fields of an object, without those that are null. Raises BadSpec for one that has no counterpart."""
-    if not isinstance(node.value, dict):
-        node.fail(f"{what} is an object")
-    for name, item in node.value.items():
-        if name not in allowed and item.value not in (None, [], {}):
-            item.fail(f"{what}: `{name}` has no counterpart here; take it out. Known are {', '.join(allowed)}")
-    return {name: item for name, item in node.value.items() if item.value is not None}
-
-
-def _text(fields: Mapping[str, Node], name: str, default: str) -> str:
-    if name not in fields:
-        return default
-    if not isinstance(fields[name].value, str):
-        fields[name].fail(f"`{name}` is text")
-    return str(fields[name].value)
-
-
-def _flag(fields: Mapping[str, Node], name: str, default: bool) -> bool:
-    if name not in fields:
-        return default
-    if not isinstance(fields[name].value, bool):
-        fields[name].fail(f"`{name}` is true or false")
-    return bool(fields[name].value)
-
-
-def _count(fields: Mapping[str, Node], name: str, default: int, least: int) -> int:
-    if name not in fields:
-        return default
-    value = fields[name].value
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 1_000_000:
-        fields[name].fail(f"`{name}` is a whole number, {least} or more")
-    return int(value)
-
-
-def _read(fields: Mapping[str, Node], name: str, parse: Callable[[str], Any], default: Any) -> Any:
-    if name not in fields:
-        return default
-    try:
-        return parse(str(fields[name].value))
-    except UsageError as error:
-        fields[name].fail(str(error))
-
-
-def _words(fields: Mapping[str, Node], name: str) -> list[str]:
-    """A command split as a shell would; no shell runs it."""
-    try:
-        return shlex.split(_text(fields, name, ""))
-    except ValueError as error:
-        fields[name].fail(f"`{name}` cannot be split into words: {error}")
-
-
-def _names(fields: Mapping[str, Node], name: str, known: set[str], what: str) -> tuple[str, ...]:
-    node = fields.get(name)
-    if node is None:
-        return ()
-    if not isinstance(node.value, list):
-        node.fail(f"`{name}` is a list of names")
-    for item in node.value:
-        if not isinstance(item.value, str) or item.value not in known:
-            _unknown(item, name, what)
-    return tuple(dict.fromkeys(item.value for item in node.value))
-
-
-def _unknown(node: Node, name: str, what: str) -> NoReturn:
-    node.fail(f"`{name}`: there is no {what} {str(node.value)[:80]!r} in this file")
+    def with_files(self, said: Mapping[str, Node]) -> tuple[str, dict[str, Node], dict[str, Node]]:
+        """The command with the paths that it names, and the files that a job reads and makes: those that the command
+        names, if it names any, else those of the lists.
+        """
+        command, at = text(said, "command", ""), said["command"]
+        if _VARIABLE.search(command):
+            at.fail("the command names user data, which is no text here; read $PENSTOCK_DATA/NAME.json instead")
+        lists: dict[str, dict[str, Node]] = {"input": {}, "output": {}}
+        for way, name in _FILE.findall(command):
+            if name not in self.files:
+                at.fail(f"there is no file {name[:80]!r} in this definition")
+            lists[way][name] = self.files[name]
+        if not lists["input"] and not lists["output"]:
+            for way in lists:
+                listed = names(said, f"{way}_files", self.files, "file")
+                lists[way] = {name: self.files[name] for name in listed}
+        command = _FILE.sub(lambda match: shlex.quote(str(self.files[match[2]].value)), command)
+        return command, lists["input"], lists["output"]

@@ -1,0 +1,60 @@
+"""`penstock import torc`: Torc's workflow definitions become a pipeline file of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("torc")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The pipeline file to write [stdout].")
+@click.option("--name", metavar="NAME", help="What the pipeline is called; else as the workflow, or as the file.")
+@click.option(
+    "--commands",
+    type=click.Choice(["auto", "shell", "words"]),
+    default="auto",
+    show_default=True,
+    help="Commands are run by bash, as today's Torc does, or split into words, as the one in Python did.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_torc(file: Path, output: Path | None, name: str | None, commands: str, force: bool, as_json: bool) -> None:
+    """Translate a Torc workflow definition (YAML, JSON or JSON5) to a pipeline file.
+
+    Every field is translated, left out with a sentence, or refused by name, with file:line:column. Definitions in YAML,
+    and those with fields that only today's Torc has, are taken for today's.
+    """
+    import json
+
+    from penstock.cli.output import show_json, talk
+    from penstock.compat.torc.spec import is_todays, translate
+    from penstock.model.errors import AlreadyExists, NotFound
+    from penstock.text.marked import read_marked
+    from penstock.text.nodes import scalar
+    from penstock.text.pipeline import pipeline_of
+    from penstock.text.written import write_yaml
+
+    if not file.is_file():
+        raise NotFound(f"{file}: no such file")
+    in_json = file.suffix in (".json", ".json5")
+    root = read_marked(file.read_bytes(), str(file), json=in_json)
+    shell = commands == "shell" or (commands == "auto" and is_todays(root, in_json))
+    found = translate(root, name or file.stem, shell=shell)
+    if name is not None:
+        found.tree.value["pipeline"] = scalar(name, found.tree)
+    pipeline_of(found.tree, known_repos=(), has_file=lambda _: True, default_name=file.stem)
+    for note in found.notes:
+        talk(f"note: {note}")
+    said = found.tree.plain()
+    if output is None:
+        print(json.dumps(said, ensure_ascii=False) if as_json else write_yaml(said), end="\n" if as_json else "")
+        return
+    if output.exists() and not force:
+        raise AlreadyExists(f"{output}: exists already; name another file, or use --force")
+    output.write_text(write_yaml(said))
+    if as_json:
+        show_json(said)
+    else:
+        print(f"wrote {output} with {len(said['steps'])} steps")

@@ -1,0 +1,167 @@
+"""What each object of a definition may hold: what is translated, what is left out with a sentence, what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
+
+from penstock.text.fields import items, mapping, nearest
+from penstock.text.nodes import Node
+
+_THERE = "workers are there while there is work"
+_MEASURED = "processors and memory are always measured; `penstock report` tells"
+_MADE = "it is given here"
+
+
+class Fields(Struct, frozen=True):
+    """The fields of one kind of object; `what` names one that has no name. `left_out` and `refused`: field -> why."""
+
+    what: str
+    taken: frozenset[str]
+    left_out: Mapping[str, str] = {}
+    refused: Mapping[str, str] = {}
+
+    def read(self, node: Node, what: str, notes: list[str]) -> dict[str, Node]:
+        """The fields that are translated; null is as if it was not there. What is left out becomes a note.
+
+        Raises BadSpec for what is refused or unknown.
+        """
+        values, found = mapping(node, what), dict[str, Node]()
+        for name, place in (node.keys or {}).items():
+            value = values[name]
+            if name not in self.taken and name not in self.left_out and name not in self.refused:
+                known = {*self.taken, *self.left_out, *self.refused}
+                place.fail(f'{what}: unknown field "{name}"{nearest(name, known)}')
+            if value.value is None or (name not in self.taken and value.value in (False, "", [], {})):
+                continue
+            if name in self.refused:
+                place.fail(f"{what}: `{name}` is refused: {self.refused[name]}")
+            if name in self.left_out:
+                notes.append(f"{place.where}: {what}: `{name}` is left out: {self.left_out[name]}")
+            else:
+                found[name] = value
+        return found
+
+
+_NODES = {
+    "compute_node_wait_for_new_jobs_seconds": _THERE,
+    "compute_node_ignore_workflow_completion": _THERE,
+    "compute_node_wait_for_healthy_database_minutes": "there is no server to wait for",
+    "compute_node_min_time_for_new_jobs_seconds": "a task is begun if there is as much time left as it asks for",
+}
+_SCRIPT = "a script around the whole workflow is a step that all others come after, or that comes after all of them"
+
+TOP = Fields(
+    "workflow",
+    frozenset(
+        {"name", "description", "parameters", "jobs", "files", "user_data", "resource_requirements", "config"}
+        | {"failure_handlers", "jobs_sort_method", "compute_node_expiration_buffer_seconds"}
+    ),
+    left_out={
+        **dict.fromkeys(("key", "user", "is_archived"), _MADE),
+        "schedulers": "jobs run on the machine where their run is started",
+        "slurm_schedulers": "jobs run on the machine where their run is started",
+        "slurm_defaults": "jobs run on the machine where their run is started",
+        "resource_monitor": _MEASURED,
+        **_NODES,
+    },
+    refused={
+        "actions": "nothing but jobs is started here",
+        "use_pending_failed": "a job that failed has failed; `penstock restart` tries it again",
+    },
+)
+CONFIG = Fields(
+    "config",
+    frozenset({"prepare_jobs_sort_method", "compute_node_expiration_buffer_seconds"}),
+    left_out={"compute_node_resource_stats": _MEASURED, **_NODES},
+    refused={
+        "workflow_startup_script": _SCRIPT,
+        "workflow_completion_script": _SCRIPT,
+        "worker_startup_script": "put it before the command of each job, as its `invocation_script`",
+    },
+)
+JOB = Fields(
+    "job",
+    frozenset(
+        {"name", "command", "invocation_script", "cancel_on_blocking_job_failure", "supports_termination"}
+        | {"resource_requirements", "failure_handler"}
+        | {f"{key}{tail}" for key in ("input_files", "output_files", "depends_on") for tail in ("", "_regexes")}
+        | {f"{key}_user_data{tail}" for key in ("input", "output") for tail in ("", "_regexes")}
+        | {"blocked_by"}
+    ),
+    left_out={"scheduler": "jobs run on the machine where their run is started"},
+)
+#: When a file changed is looked up, so what the definition says of it does not count.
+FILE = Fields("file", frozenset({"name", "path"}), left_out={"st_mtime": "it is looked up"})
+USER_DATA = Fields("data", frozenset({"name", "data", "is_ephemeral"}))
+RESOURCES = Fields(
+    "resources", frozenset({"name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime"}), left_out={"key": _MADE}
+)
+HANDLER = Fields("handler", frozenset({"name", "rules"}))
+RULE = Fields("rule", frozenset({"exit_codes", "match_all_exit_codes", "recovery_script", "max_retries"}))
+
+#: Fields of a workflow and its jobs that only today's Torc knows.
+LATER_ONLY = frozenset(
+    {"parameters", "parameter_mode", "use_parameters", "failure_handlers", "failure_handler", "slurm_schedulers"}
+    | {"slurm_defaults", "resource_monitor", "actions", "use_pending_failed", "jobs_sort_method", "depends_on"}
+    | {"depends_on_regexes", "input_files_regexes", "output_files_regexes", "input_user_data_regexes"}
+    | {"output_user_data_regexes", *_NODES, "compute_node_expiration_buffer_seconds"}
+)
+
+
+def objects(node: Node, what: str) -> list[Node]:
+    """A list of objects. Raises BadSpec."""
+    return items(node, what, "objects")
+
+
+def text(fields: Mapping[str, Node], name: str, default: str) -> str:
+    """Text, or the default. Raises BadSpec."""
+    if name not in fields:
+        return default
+    if not isinstance(fields[name].value, str):
+        fields[name].fail(f"`{name}` is text")
+    return str(fields[name].value)
+
+
+def flag(fields: Mapping[str, Node], name: str, default: bool) -> bool:
+    """True or false. Raises BadSpec."""
+    if name not in fields:
+        return default
+    if not isinstance(fields[name].value, bool):
+        fields[name].fail(f"`{name}` is true or false")
+    return bool(fields[name].value)
+
+
+def number(fields: Mapping[str, Node], name: str, default: int) -> int:
+    """A whole number, not below 0. Raises BadSpec."""
+    if name not in fields:
+        return default
+    value = fields[name].value
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000:
+        fields[name].fail(f"`{name}` is a whole number, 0 or more")
+    return int(value)
+
+
+def names(fields: Mapping[str, Node], name: str, known: Collection[str], what: str) -> list[str]:
+    """The names in a list, and those that the expressions of `<name>_regexes` find, in the order of the definition.
+
+    Raises BadSpec for one that is not known, and for an expression that finds none.
+    """
+    wanted: set[str] = set()
+    for item in items(fields[name], f"`{name}`", "names") if name in fields else ():
+        if not isinstance(item.value, str) or item.value not in known:
+            other = nearest(str(item.value), known)
+            item.fail(f"`{name}`: there is no {what} {str(item.value)[:80]!r} in this file{other}")
+        wanted.add(item.value)
+    by = f"{name}_regexes"
+    for item in items(fields[by], f"`{by}`", "expressions") if by in fields else ():
+        try:
+            found = {one for one in known if re.search(str(item.value), one)}
+        except re.error as error:
+            item.fail(f"`{by}`: {str(item.value)[:80]!r} is no regular expression: {error}")
+        if not found:
+            item.fail(f"`{by}`: {str(item.value)[:80]!r} finds no {what}")
+        wanted |= found
+    return [one for one in known if one in wanted]

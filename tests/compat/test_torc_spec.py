@@ -1,0 +1,223 @@
+"""Torc's definitions in our words: both generations, every field translated, left out or refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.compat.torc import fields
+from penstock.compat.torc.parameters import expanded
+from penstock.compat.torc.spec import is_todays, read_workflow, translate
+from penstock.model.errors import BadSpec
+from penstock.model.spec import After, InPlace, Resources, Rule
+from penstock.text.marked import read_marked
+from penstock.text.nodes import Node
+from penstock.text.pipeline import pipeline_of
+
+TODAYS = r"""
+name: sweep.v2
+description: a sweep
+parameters: {lr: "[0.1, 0.01]", i: "1:3"}
+jobs_sort_method: none
+compute_node_expiration_buffer_seconds: 90
+files:
+  - {name: "in_{i}", path: "data/in{i:03d}.txt", use_parameters: [i]}
+  - {name: "out_{i}", path: "work/out{i:03d}.txt", use_parameters: [i]}
+user_data:
+  - {name: best, data: {score: 0}}
+  - {name: scratch, is_ephemeral: true}
+resource_requirements:
+  - {name: big, num_cpus: 2, num_gpus: 1, memory: 1g, runtime: PT1H}
+failure_handlers:
+  - name: again
+    rules:
+      - {exit_codes: [137], max_retries: 2, recovery_script: "echo more"}
+      - {match_all_exit_codes: true}
+resource_monitor: {enabled: true}
+jobs:
+  - name: "work.{i}"
+    use_parameters: [i]
+    command: "cat ${files.input.in_{i}} > ${files.output.out_{i}} && echo {i} {i:02d} {other}"
+    resource_requirements: big
+    failure_handler: again
+  - {name: "train_{lr:.2f}", use_parameters: [lr], command: "train --lr {lr}", depends_on_regexes: ['^work\.'],
+     supports_termination: true}
+  - {name: end, command: "true", depends_on_regexes: [train], cancel_on_blocking_job_failure: false,
+     output_user_data: [best], input_user_data: [scratch], invocation_script: nice}
+"""
+
+
+def todays(text: str = TODAYS) -> Any:
+    root = read_marked(text, "w.yaml")
+    assert is_todays(root, json=False)
+    return translate(root, "w", shell=True)
+
+
+def steps(text: str = TODAYS) -> dict[str, Any]:
+    tree = todays(text).tree
+    pipeline = pipeline_of(tree, known_repos=(), has_file=lambda _: False, default_name="w")
+    return {step.name: step for step in pipeline.steps}
+
+
+def test_todays_definitions_are_pipelines_of_ours() -> None:
+    found = todays()
+    pipeline = pipeline_of(found.tree, known_repos=(), has_file=lambda _: False, default_name="w")
+    assert (pipeline.name, pipeline.description, pipeline.sort) == ("sweep-v2", "a sweep", "none")
+    assert [step.name for step in pipeline.steps] == ["work-1", "work-2", "work-3", "train_0-10", "train_0-01", "end"]
+    assert {item.name: (item.value, item.ephemeral) for item in pipeline.data} == {
+        "best": ({"score": 0}, False),
+        "scratch": (None, True),
+    }
+    by_name = steps()
+    work, train, end = by_name["work-2"], by_name["train_0-10"], by_name["end"]
+    command = "cat data/in002.txt > work/out002.txt && echo 2 02 {other}"
+    assert work.run == ("bash", "-c", command)
+    assert [file.path for file in (*work.reads, *work.outputs)] == ["data/in002.txt", "work/out002.txt"]
+    assert work.resources == Resources(2, 1 << 30, 1, 3600.0)
+    assert work.retry.rules == (Rule((137,), 3, between=("bash", "-c", "echo more")), Rule((), 4))
+    assert train.run == ("bash", "-c", "train --lr 0.1")
+    assert train.after == tuple(After(f"work-{place}") for place in (1, 2, 3))
+    assert (train.supports_termination, train.grace) == (True, 90.0)
+    assert end.run == ("bash", "-c", "nice true")
+    assert (end.on_upstream_failure, end.inputs_data, end.outputs_data) == ("continue", ("scratch",), ("best",))
+    notes = "\n".join(found.notes)
+    assert "`resource_monitor` is left out" in notes and "job 'work.1' is called 'work-1'" in notes
+
+
+def test_the_seeds_resources_are_read() -> None:
+    """The block of the page the project was founded on."""
+    asked = 'num_cpus: 36, num_gpus: 0, num_nodes: 1, memory: "80g", runtime: "P0DT12H"'
+    text = f"""{{jobs: [{{name: "a", command: "true", resource_requirements: "r"}}],
+        resource_requirements: [{{name: "r", {asked}}}]}}"""
+    (step,) = read_workflow(text.encode(), "w.json5", "w").steps
+    assert step.resources == Resources(36, 80 << 30, 0, 43200.0)
+
+
+def test_the_python_torc_splits_commands_and_reads_lists_of_files() -> None:
+    text = """{
+        name: "old", key: "1", user: "me",
+        jobs: [
+            {name: "a", command: "echo 'x y' $HOME", input_files: ["f"], output_files: ["g"]},
+            {name: "b", command: "true", blocked_by: ["a"], scheduler: "slurm_schedulers/x"},
+        ],
+        files: [{name: "f", path: "in.txt", st_mtime: 1.5}, {name: "g", path: "/out/g.txt"}],
+        schedulers: {slurm_schedulers: [{name: "x", account: "y", nodes: 1}]},
+        config: {prepare_jobs_sort_method: "gpus_memory_runtime", compute_node_expiration_buffer_seconds: 120},
+    }"""
+    pipeline = read_workflow(text.encode(), "w.json5", "w")
+    first, second = pipeline.steps
+    assert first.run == ("echo", "x y", "$HOME")
+    places = [InPlace(file.path, file.hash) for file in (*first.reads, *first.outputs)]
+    assert places == [InPlace("in.txt"), InPlace("/out/g.txt")]
+    assert second.after == (After("a"),) and pipeline.sort == "gpus_memory_runtime"
+    root = read_marked(text, "w.json5", json=True)
+    assert not is_todays(root, json=True)
+    assert len(translate(root, "w", shell=False).notes) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("jobs: []", "1:1", "the workflow has no jobs"),
+        ("jobs: [{name: a}]", "1:15", "`command` is missing"),
+        ("jobs: [{command: ''}]", "1:18", "the command is empty"),
+        ("jobs: [{command: x, depend_on: [a]}]", "1:21", 'unknown field "depend_on"; did you mean "depends_on"?'),
+        ("jobs: [{command: x, depends_on: [a]}]", "1:34", "there is no job 'a' in this file"),
+        ("jobs: [{command: x, depends_on_regexes: ['(']}]", "1:42", "is no regular expression"),
+        ("jobs: [{command: x, depends_on_regexes: [zz]}]", "1:42", "finds no job"),
+        ("jobs: [{name: a, command: x}, {name: a, command: y}]", "1:31", "two of `jobs` are called 'a'"),
+        ("jobs: [{name: a, command: x, depends_on: [b]}, {name: b, command: x, depends_on: [a]}]", "", "in a cycle"),
+        ("jobs: [{command: 'x ${files.input.f}'}]", "1:18", "there is no file 'f'"),
+        ("jobs: [{command: 'x ${user_data.input.f}'}]", "1:18", "read $PENSTOCK_DATA/NAME.json instead"),
+        ("{actions: [{a: 1}], jobs: [{command: x}]}", "1:2", "`actions` is refused"),
+        ("{use_pending_failed: true, jobs: [{command: x}]}", "1:2", "`use_pending_failed` is refused"),
+        ("{config: {worker_startup_script: x}, jobs: [{command: x}]}", "1:11", "`worker_startup_script` is refused"),
+        ("{resource_requirements: [{name: r, num_nodes: 2}], jobs: [{command: x}]}", "1:47", "one node"),
+        ("{resource_requirements: [{name: r, memory: 1.5g}], jobs: [{command: x}]}", "1:44", 'memory "1.5g"'),
+        ("jobs: [{command: x, resource_requirements: r}]", "1:44", "no resource requirements are called 'r'"),
+        ("jobs: [{command: x, failure_handler: r}]", "1:38", "there is no failure handler 'r'"),
+        ("{failure_handlers: [{name: h, rules: [{max_retries: 1}]}], jobs: [{command: x}]}", "1:53", "`exit_codes`"),
+        ("jobs: [{command: 'x {i}', parameters: {i: '1:3:0'}}]", "1:43", "has a step of 0"),
+        ("jobs: [{command: 'x {i}', parameters: {i: '3:1'}}]", "1:43", "holds no values"),
+        ("jobs: [{command: 'x {i}', parameters: {i: '1:9999999'}}]", "1:43", "holds more than 1,000,000"),
+        ("jobs: [{command: 'x {i:q}', parameters: {i: [a]}}]", "1:18", "{i:q}: the value 'a' cannot be written so"),
+        ("jobs: [{command: x, use_parameters: [i]}]", "1:38", "the workflow has no parameter 'i'"),
+        (
+            "jobs: [{command: x, parameters: {i: [1], j: [1, 2]}, parameter_mode: zip}]",
+            "1:70",
+            "as many values each; i has 1, j has 2",
+        ),
+        ("jobs: [{name: 'a{i}', command: x, parameters: {i: [1, 1]}}]", "1:8", "two of `jobs` are called 'a1'"),
+    ],
+)
+def test_one_error_at_the_place_to_change(text: str, place: str, says: str) -> None:
+    with pytest.raises(BadSpec) as caught:
+        steps(text)
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(f"w.yaml:{place}")
+
+
+def jobs(text: str) -> list[Any]:
+    node = read_marked(text, "w.yaml")
+    return [item.plain() for item in expanded(node.value, {}, "`jobs`")]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ("'1:3'", ["1", "2", "3"]),
+        ("'0:10:5'", ["0", "5", "10"]),
+        ("'3:1:-1'", ["3", "2", "1"]),
+        ("'0:0.3:0.1'", ["0.0", "0.1", "0.2", "0.3"]),
+        ("\"[1, 'x', 2.5]\"", ["1", "x", "2.5"]),
+        ("[a, true]", ["a", "True"]),
+        ("7", ["7"]),
+        ("word", ["word"]),
+    ],
+)
+def test_values_of_parameters(values: str, found: list[str]) -> None:
+    assert [job["name"] for job in jobs(f"[{{name: '{{i}}', parameters: {{i: {values}}}}}]")] == found
+
+
+def test_combinations_come_in_the_order_of_the_file() -> None:
+    both = "parameters: {b: [1, 2], a: [x, y]}"
+    assert [job["name"] for job in jobs(f"[{{name: '{{b}}{{a}}', {both}}}]")] == ["1x", "1y", "2x", "2y"]
+    assert [job["name"] for job in jobs(f"[{{name: '{{b}}{{a}}', {both}, parameter_mode: zip}}]")] == ["1x", "2y"]
+
+
+@given(st.text(), st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans()))
+def test_any_text_is_filled_or_refused(text: str, value: Any) -> None:
+    def at(inside: Any) -> Node:
+        return Node(inside, "f", 1, 1)
+
+    item = at({"name": at(text), "parameters": at({"i": at([at(value)])})})
+    try:
+        (filled,) = expanded([item], {}, "`jobs`")
+    except BadSpec:
+        return
+    assert isinstance(filled.value["name"].value, str)
+    if "{i" not in text:
+        assert filled.value["name"].value == text
+
+
+def test_no_field_is_in_two_places() -> None:
+    messages = (fields.TOP, fields.CONFIG, fields.JOB, fields.FILE, fields.USER_DATA, fields.RESOURCES, fields.RULE)
+    for message in messages:
+        assert not message.taken & message.left_out.keys() and not message.taken & message.refused.keys()
+        assert not message.left_out.keys() & message.refused.keys()
+
+
+def test_import_writes_a_file_that_runs(penstock: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("jobs:\n  - {name: 'j{i}', command: 'echo {i} >> told', parameters: {i: '1:3'}}\n")
+    said = penstock("import", "torc", "w.yaml", "-o", "pipeline.yaml")
+    assert (said.code, said.out) == (0, "wrote pipeline.yaml with 3 steps\n")
+    assert penstock("import", "torc", "w.yaml", "-o", "pipeline.yaml").code == 3
+    assert list(penstock("import", "torc", "w.yaml", "--json").json["steps"]) == ["j1", "j2", "j3"]
+    assert penstock("import", "torc", "none.yaml").code == 3
+    assert penstock("init").code == 0 and penstock("run").code == 0
+    assert sorted((tmp_path / "told").read_text().split()) == ["1", "2", "3"]
