@@ -143,7 +143,9 @@ def test_several_in_a_file_in_every_form() -> None:
 LEFT_OUT = [
     *((f"spec.{field}", {field: {"x": 1}}) for field in spec._SPEC.left_out),
     *((f"transform.{field}", {"transform": {"cmd": ["true"], field: True}}) for field in spec._TRANSFORM.left_out),
-    *((f"resources.{field}", {"resource_limits": {field: "1G"}}) for field in spec._RESOURCES.left_out),
+    *((f"requests.{field}", {"resource_requests": {field: "1G"}}) for field in spec._REQUESTS.left_out),
+    *((f"limits.{field}", {"resource_limits": {field: "1G"}}) for field in spec._LIMITS.left_out),
+    *((f"gpu.{field}", {"resource_limits": {"gpu": {field: "x"}}}) for field in spec._GPU.left_out),
 ]
 REFUSED = [
     *((field, {field: {"x": 1}}) for field in spec._SPEC.refused),
@@ -196,6 +198,7 @@ def test_what_is_refused_is_named(name: str, changes: dict[str, Any]) -> None:
         ({"datum_timeout": "soon"}, "is no duration"),
         ({"reprocess_spec": "never"}, 'expected "until_success" or "every_job"'),
         ({"resource_limits": {"cpu": "many"}}, "cpu: expected a number"),
+        ({"resource_limits": {"memory": "1GB"}}, "memory: expected a quantity such as 512Mi or 2G"),
         ({"egress": {"URL": "gs://bucket"}}, "cannot be exported to"),
         ({"egress": {"URL": "s3://b", "sql_database": {"url": "x"}}}, "exactly one"),
     ],
@@ -261,3 +264,26 @@ def test_nothing_else_than_a_bad_spec(value: Any) -> None:
         read_specs([(json.dumps(value).encode(), "x.json")]).pipelines(["images"], lambda name: False)
     except BadSpec as error:
         assert error.where.startswith("x.json:")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("512Mi", 512 << 20),
+        ("2G", 2_000_000_000),
+        ("1.5Gi", 3 << 29),
+        ("128974848", 128974848),
+        ("1k", 1000),
+        ("1Ki", 1024),
+    ],
+)
+def test_limits_are_resources(said: str, found: int) -> None:
+    text = {
+        "pipeline": {"name": "one"},
+        "transform": {"cmd": ["true"]},
+        "input": {"pfs": {"repo": "images", "glob": "/"}},
+        "resource_limits": {"memory": said, "gpu": {"type": "nvidia.com/gpu", "number": 2}},
+    }
+    read = read_specs([(json.dumps(text).encode(), "x.json")], bare=True)
+    (pipeline,) = read.pipelines(["images"], lambda name: True)
+    assert pipeline.steps[0].resources == Resources(1, found, 2)

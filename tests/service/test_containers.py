@@ -120,6 +120,19 @@ def test_a_timeout_ends_the_whole_container(lab: Any, image: str) -> None:
     assert running(lab) == []
 
 
+def test_a_container_that_uses_more_memory_than_it_may_is_killed(lab: Any, image: str) -> None:
+    lab.pipeline(f"""
+        steps:
+          hog:
+            env: {{image: "{image}"}}
+            resources: {{memory: 50MB}}
+            run: "x=$(head -c 200000000 /dev/zero | tr '\\\\0' a); echo $x"
+        """)
+    (job,) = lab.run().jobs
+    (task,) = lab.tasks(job)
+    assert task.reason == "memory" and "was killed in its container, which may use 47.7 MiB" in task.message
+
+
 def test_nothing_is_left_of_a_killed_engine(lab: Any, image: str) -> None:
     lab.pipeline(SLEEP.format(timeout="1h", image=image))
     engine = lab.penstock("run")
@@ -167,6 +180,7 @@ def test_without_an_engine_it_is_refused(lab: Any, monkeypatch: pytest.MonkeyPat
     [
         ("batch: true", "batch: not possible in a container"),
         ("user: nobody", "user: not possible in a container"),
+        ("resources: {gpus: 1}", "gets no GPUs"),
     ],
 )
 def test_what_a_container_cannot_do(lab: Any, more: str, why: str) -> None:

@@ -70,15 +70,22 @@ def image_id(name: str) -> str:
 
 
 def inside(
-    program: str, image: str, launch: Launch, vars: Mapping[str, str], mounts: Sequence[Mount], reads: bool
+    program: str,
+    image: str,
+    launch: Launch,
+    vars: Mapping[str, str],
+    mounts: Sequence[Mount],
+    reads: bool,
+    memory: int = 0,
 ) -> tuple[str, ...]:
     """The argv that runs a launch in a container. Of its environment the container gets `vars` and PENSTOCK_…; it has
     the network, user and group of who starts it, and nothing of this machine but the mounts. With `reads` it gets the
-    standard input.
+    standard input. With `memory` it is killed for more bytes than that.
     """
     words = [program, "run", "--rm", "--network", "host", "--pull", "never", "--user", f"{os.getuid()}:{os.getgid()}"]
     if os.getuid() and os.path.basename(program) == "podman":
         words += ["--userns", "keep-id"]
+    words += ["--memory", str(memory)] if memory else []
     words += ["--interactive"] if reads else []
     words += ["--workdir", launch.cwd] if launch.cwd else []
     for name, label in _MARKS.items():

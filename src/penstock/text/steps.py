@@ -95,6 +95,8 @@ def read_step(
         if barred in values:
             values[barred].fail(f"{what}: {barred}: a process that serves many tasks has none; leave out `batch`")
     env = read("env", _env, Env())
+    if env.image is not None and resources.gpus:
+        values["resources"].fail(f"{what}: resources: a container (`env.image`) gets no GPUs; leave one of them out")
     for barred in ("batch", "user") if env.image is not None else ():
         if barred in values:
             values[barred].fail(f"{what}: {barred}: not possible in a container (`env.image`); leave one of them out")

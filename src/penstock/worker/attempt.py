@@ -29,6 +29,8 @@ from penstock.worker.slot import Slot
 LONG = 1.0
 #: The same for the first attempt of a batch, so that people see that a job has begun; and for one with a limit.
 SOON = 0.1
+#: The exit code of a container whose first process was killed, as it is for using too much memory.
+KILLED = 137
 #: Ends of a command that its `err_run` may judge.
 _RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 #: How an attempt ended, why if it did not succeed, and one line for people.
@@ -233,6 +235,8 @@ def judge(flight: Flight, end: Ended) -> Verdict:
         return SUCCESS
     verdict = _judge_exit(program, end)
     limit, used = flight.memory, flight.used(end).peak
+    if recipe.container is not None and limit and end.exit_code == KILLED and flight.ending is None:
+        return Outcome.FAILED, Reason.MEMORY, f"{program} was killed in its container, which may use {_mib(limit)}"
     # What the system tells of a command begins at what this process had when it started it.
     known = max(flight.seen.peak, used if used > getrusage(RUSAGE_SELF).ru_maxrss << 10 else 0)
     if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or known > limit):

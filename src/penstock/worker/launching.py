@@ -92,7 +92,7 @@ class Launcher:
             mounts += [Mount(slot.data, slot.data), Mount(slot.data_out, slot.data_out, writable=True)]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
-        return replace(launch, argv=inside(program, image, launch, vars, mounts, reads))
+        return replace(launch, argv=inside(program, image, launch, vars, mounts, reads, flight.memory))
 
     def sweep(self, flight: Flight) -> str:
         """End the container of an attempt whose client may have been killed; what is wrong if it stays."""

@@ -7,6 +7,7 @@ of. So it is checked by the same reader, with the same messages, and can be writ
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
@@ -23,11 +24,13 @@ from penstock.text.pipeline import pipeline_of
 #: What a pipeline runs in that names no image, and how often it tries a datum.
 IMAGE = "ubuntu:20.04"
 TRIES = 3
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGTP]?)(i?)")
 
 _ENDLESS = "it never ends, and only work that ends can be run so far"
 _CLUSTER = "it tells Kubernetes where and how to keep workers, and changes no result"
 _FLAG = "it belongs to the command, not to the pipeline"
-_ROOM = "memory, disks and GPUs are not counted so far; a task may use what the machine has"
+_ROOM = "disks are not counted; a task may use what the machine has"
+_ASKED = "a request limits nothing there, and would here; `resource_limits` are translated"
 
 _SPEC = Message(
     frozenset(
@@ -78,7 +81,9 @@ _TRANSFORM = Message(
     },
 )
 _NAMED = Message(frozenset({"name", "project"}))
-_RESOURCES = Message(frozenset({"cpu"}), left_out=dict.fromkeys(("memory", "disk", "gpu"), _ROOM))
+_REQUESTS = Message(frozenset({"cpu"}), left_out={"disk": _ROOM, **dict.fromkeys(("memory", "gpu"), _ASKED)})
+_LIMITS = Message(frozenset({"cpu", "memory", "gpu"}), left_out={"disk": _ROOM})
+_GPU = Message(frozenset({"number"}), left_out={"type": "there is one kind of GPUs on a machine"})
 _EGRESS = Message(frozenset({"url", "object_storage", "sql_database"}))
 _OBJECTS = Message(frozenset({"url"}))
 _TABLES = Message(
@@ -235,19 +240,38 @@ class _Reader:
         return made(said, at)
 
     def _resources(self, values: dict[str, Node], what: str) -> Node | None:
-        """Processors: as many as requested, else as many as it may have; parts of one are rounded up."""
-        wanted: Node | None = None
-        for field in ("resource_limits", "resource_requests"):
-            if field in values:
-                found = _RESOURCES.read(values[field], f"{what}: {field}", self.notes)
-                wanted = found.get("cpu", wanted)
-        if wanted is None:
-            return None
-        if not isinstance(wanted.value, (int, float)) or isinstance(wanted.value, bool):
-            wanted.fail(f"{what}: cpu: expected a number, found {fields.found(wanted)}")
-        if not math.isfinite(wanted.value) or wanted.value < 0:
-            wanted.fail(f"{what}: cpu: expected a number of processors")
-        return made({"cpus": scalar(math.ceil(wanted.value), wanted)}, wanted)
+        """Processors: as many as requested, else as many as it may have; parts of one are rounded up. Memory and GPUs:
+        as many as it may have.
+        """
+        said: dict[str, Node] = {}
+        cpu: Node | None = None
+        if "resource_limits" in values:
+            found = _LIMITS.read(values["resource_limits"], f"{what}: resource_limits", self.notes)
+            cpu = found.get("cpu")
+            if "memory" in found:
+                said["memory"] = self._memory(found["memory"], f"{what}: memory")
+            if "gpu" in found:
+                gpus = _GPU.read(found["gpu"], f"{what}: gpu", self.notes)
+                if "number" in gpus:
+                    said["gpus"] = gpus["number"]
+        if "resource_requests" in values:
+            asked = _REQUESTS.read(values["resource_requests"], f"{what}: resource_requests", self.notes)
+            cpu = asked.get("cpu", cpu)
+        if cpu is not None:
+            if not isinstance(cpu.value, (int, float)) or isinstance(cpu.value, bool):
+                cpu.fail(f"{what}: cpu: expected a number, found {fields.found(cpu)}")
+            if not math.isfinite(cpu.value) or cpu.value < 0:
+                cpu.fail(f"{what}: cpu: expected a number of processors")
+            said = {"cpus": scalar(math.ceil(cpu.value), cpu), **said}
+        return made(said, next(iter(said.values()))) if said else None
+
+    def _memory(self, node: Node, what: str) -> Node:
+        """Kubernetes' quantities: G is 1000 to the third, Gi 1024 to the third."""
+        match = _QUANTITY.fullmatch(node.text or str(node.value))
+        if match is None:
+            node.fail(f"{what}: expected a quantity such as 512Mi or 2G")
+        power = " kMGTP".index({"K": "k"}.get(match[2], match[2]) or " ")
+        return scalar(int(float(match[1]) * (1024 if match[3] else 1000) ** power), node)
 
     def _reuse(self, values: dict[str, Node], what: str) -> Node | None:
         if "reprocess_spec" not in values:
