@@ -86,6 +86,9 @@ bench: $(VENV)/.dev
 	@$(BIN)/python bench/memory.py
 	@$(BIN)/python bench/trees.py
 	@$(BIN)/python bench/algebra.py
+	@$(BIN)/python bench/firstrun.py
+	@$(BIN)/python bench/packing.py
+	@$(BIN)/python bench/commands.py
 
 storm: $(VENV)/.dev
 	@$(MAKE) --no-print-directory $(VENV)/.penstock

@@ -1,4 +1,4 @@
-"""(i) Plain commands, a step each: N at once (flat), 1 → N → 1 (fan), and one behind the other (chain).
+"""(j) Plain commands, a step each: N at once (flat), 1 → N → 1 (fan), and one behind the other (chain).
 
 Beside a C loop that only spawns (as many at once as there are processors; one at a time for the chain), ninja, GNU
 parallel where it is installed, HyperQueue, Parsl and Dask. Penstock stores every job, task and attempt, and what each
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import statistics
 from collections.abc import Callable
@@ -63,8 +64,10 @@ def in_driver(name: str, directory: Path, shape: str, n: int) -> Measured:
     """A peer by its Python interface; what its driver says of its own time counts."""
     directory.mkdir()
     python = common.peer(name, "python")
-    taken = common.measure([python, common.HERE / f"{name}_driver.py", shape, str(n), str(common.CORES)], directory)
-    return Measured(json.loads(taken.out)["inner"], taken.peak, taken.out)
+    own = {"PATH": f"{python.parent}:{os.environ['PATH']}"}  # one looks for its own programs there
+    words: list[str | Path] = [python, common.HERE / f"{name}_driver.py", shape, str(n), str(common.CORES)]
+    taken = common.measure(words, directory, own)
+    return Measured(json.loads(taken.out.splitlines()[-1])["inner"], taken.peak, taken.out)
 
 
 def contestants(penstock: Path, top: Path, shape: str, n: int) -> dict[str, Callable[[], Measured]]:

@@ -48,8 +48,9 @@ def main(shape: str, n: int, cores: int) -> None:
     else:
         first = app()
         app(inputs=[app(inputs=[first]) for _ in range(n)]).result()
-    print(json.dumps({"inner": time.perf_counter() - started}), flush=True)
-    os._exit(0)
+    taken = time.perf_counter() - started
+    parsl.dfk().cleanup()
+    print(json.dumps({"inner": taken}), flush=True)
 
 
 if __name__ == "__main__":
