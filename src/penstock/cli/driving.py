@@ -11,6 +11,7 @@ from penstock.model.errors import Interrupted
 from penstock.service.driving.watch import follow_or_drive
 
 if TYPE_CHECKING:
+    from penstock.model.views import RunView
     from penstock.service.parts import Parts
 
 
@@ -33,6 +34,25 @@ def see_through(
         raise Interrupted("stopped; `penstock run` goes on") from None
     finally:
         watch.close()
+
+
+def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
+    """Show how a run ended, and what failed in it."""
+    from penstock.cli import summary
+    from penstock.cli.output import show_json
+    from penstock.model.run import Job
+    from penstock.service import resolve
+    from penstock.service.answers import views
+
+    done = resolve.run(parts, run)
+    view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
+    if as_json:
+        show_json(view)
+    else:
+        summary.show_run(view)
+    if view.state != "success":
+        summary.show_failures(parts, view.jobs)
+    return view
 
 
 def keep_watch(parts: Parts) -> NoReturn:

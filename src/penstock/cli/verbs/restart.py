@@ -29,11 +29,9 @@ def restart(ctx: click.Context, file: Path | None, failed_only: bool, dry_run: b
     files in place (by size and time, or by hash) and its user data are as they were, and the files it makes are there.
     Everything else runs again, and all that waits for it. Exit code 1 if the run did not succeed.
     """
-    from penstock.cli import driving, summary
-    from penstock.cli.output import number, show_json, talk
+    from penstock.cli import driving
+    from penstock.cli.output import number, talk
     from penstock.model.run import Job
-    from penstock.service import resolve
-    from penstock.service.answers import views
     from penstock.service.opening.freeze import freeze
     from penstock.service.opening.restart import look, restart
 
@@ -51,14 +49,7 @@ def restart(ctx: click.Context, file: Path | None, failed_only: bool, dry_run: b
         kept = sum(job.kept is not None for job in jobs)
         talk(f"{number(kept, 'job')} kept, {number(len(jobs) - kept, 'job')} to run")
         driving.see_through(parts, [run.id])
-        done = resolve.run(parts, run.id)
-        view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
-        if as_json:
-            show_json(view)
-        else:
-            summary.show_run(view)
-        if view.state != "success":
-            summary.show_failures(parts, view.jobs)
+        if driving.tell_end(parts, run.id, as_json).state != "success":
             ctx.exit(1)
 
 

@@ -48,10 +48,7 @@ def run(
     `penstock stop --engine` ends that. --watch stays until Ctrl-C; with --detach, in the background.
     """
     from penstock.cli import driving, summary
-    from penstock.cli.output import number, short, show_json, talk
-    from penstock.model.run import Job
-    from penstock.service import resolve
-    from penstock.service.answers import views
+    from penstock.cli.output import number, short, talk
     from penstock.service.opening.begin import begin
     from penstock.text.units import parse_seconds, show_size
 
@@ -74,14 +71,8 @@ def run(
         if watch:
             driving.keep_watch(parts)
         driving.see_through(parts, [*begun.ahead, begun.run.id], limit, ends=limit is not None)
-        done = resolve.run(parts, begun.run.id)
-        view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
-        if as_json:
-            show_json(view)
-        else:
-            summary.show_run(view)
+        view = driving.tell_end(parts, begun.run.id, as_json)
         if view.state != "success":
-            summary.show_failures(parts, view.jobs)
             ctx.exit(1)
         if not as_json:
             summary.show_next(parts, view)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from penstock.compat.pachyderm.commands.base import say
 from penstock.compat.pachyderm.commands.pipelines import env_option, read_files
 
 
@@ -24,11 +23,8 @@ def import_pachyderm(
 
     Every field is translated, left out with a sentence, or refused by name, with file:line:column.
     """
-    import json
-
-    from penstock.model.errors import AlreadyExists
+    from penstock.compat.importing import write_out
     from penstock.text.pipeline import pipeline_of
-    from penstock.text.written import write_yaml
 
     read = read_files(files, bare=env is not None)
     only = read.specs[0].name if len(read.specs) == 1 else None
@@ -36,11 +32,5 @@ def import_pachyderm(
     # Repos that no step publishes to are made when the file is applied, so all that it reads is known.
     known = {repo for spec in read.specs for repo in spec.reads}
     pipeline_of(tree, known_repos=known, has_file=lambda name: True, default_name=tree.value["pipeline"].value)
-    said = tree.plain()
-    if output is None:
-        print(json.dumps(said, ensure_ascii=False) if as_json else write_yaml(said), end="\n" if as_json else "")
-        return
-    if output.exists() and not force:
-        raise AlreadyExists(f"{output}: exists already; name another file, or use --force")
-    output.write_text(write_yaml(said))
-    say(f"wrote {output} with {', '.join(spec.name for spec in read.specs)}", as_json, said)
+    wrote = f"wrote {output} with {', '.join(spec.name for spec in read.specs)}"
+    write_out(tree.plain(), output, force=force, as_json=as_json, message=wrote)

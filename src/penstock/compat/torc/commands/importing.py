@@ -26,15 +26,12 @@ def import_torc(file: Path, output: Path | None, name: str | None, commands: str
     Every field is translated, left out with a sentence, or refused by name, with file:line:column. Definitions in YAML,
     and those with fields that only today's Torc has, are taken for today's.
     """
-    import json
-
-    from penstock.cli.output import show_json, talk
+    from penstock.compat.importing import write_out
     from penstock.compat.torc.spec import is_todays, translate
-    from penstock.model.errors import AlreadyExists, NotFound
+    from penstock.model.errors import NotFound
     from penstock.text.marked import read_marked
     from penstock.text.nodes import scalar
     from penstock.text.pipeline import pipeline_of
-    from penstock.text.written import write_yaml
 
     if not file.is_file():
         raise NotFound(f"{file}: no such file")
@@ -46,15 +43,7 @@ def import_torc(file: Path, output: Path | None, name: str | None, commands: str
         found.tree.value["pipeline"] = scalar(name, found.tree)
     pipeline_of(found.tree, known_repos=(), has_file=lambda _: True, default_name=file.stem)
     for note in found.notes:
-        talk(f"note: {note}")
+        click.echo(f"note: {note}", err=True)
     said = found.tree.plain()
-    if output is None:
-        print(json.dumps(said, ensure_ascii=False) if as_json else write_yaml(said), end="\n" if as_json else "")
-        return
-    if output.exists() and not force:
-        raise AlreadyExists(f"{output}: exists already; name another file, or use --force")
-    output.write_text(write_yaml(said))
-    if as_json:
-        show_json(said)
-    else:
-        print(f"wrote {output} with {len(said['steps'])} steps")
+    wrote = f"wrote {output} with {len(said['steps'])} steps"
+    write_out(said, output, force=force, as_json=as_json, message=wrote)
