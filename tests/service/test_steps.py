@@ -282,3 +282,24 @@ while time.monotonic() - began < 2.5:  # looked at once a second
 for child in children:
     child.communicate(b"")
 """
+
+
+def test_words_have_places_for_parameters_and_zipped_ones_go_together(lab: Any) -> None:
+    lab.pipeline("""
+        steps:
+          s:
+            each: {zip: {name: [one, "two words"], n: "1..2"}, rate: [0.5]}
+            run:
+              - sh
+              - -c
+              - printf '%s\\n' "$@" > "$PENSTOCK_OUT/$PENSTOCK_PARAM_N"
+              - sh
+              - "{name}"
+              - "{n:03d}/{rate:.2f}"
+              - "{x}${n}"
+            output: o
+        """)
+    assert lab.ok() == {"s": (2, 2, 0)}
+    assert lab.files("o") == {"1": "one\n001/0.50\n{x}${n}\n", "2": "two words\n002/0.50\n{x}${n}\n"}
+    assert lab.ok() == {"s": (2, 0, 2)}
+    assert sorted(task.params["name"] for task in lab.tasks(lab.runs[0].jobs[0])) == ["one", "two words"]

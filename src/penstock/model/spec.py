@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -186,7 +187,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     after: tuple[After, ...] = ()
     on_upstream_failure: Literal["cancel", "continue"] = "cancel"
     params: dict[str, Any] = field(default_factory=dict)
-    each: dict[str, Any] = field(default_factory=dict)  #: parameter -> list, or a range "1..100", "1..10..2"
+    #: parameter -> list, or a range "1..100", "1..10..2"; below `zip`, those that go together, value by value
+    each: dict[str, Any] = field(default_factory=dict)
     code: tuple[str, ...] | None = None  #: globs of the files that count; None: named in `run`, and what they import
     workdir: str | None = None  #: None: frozen code for publishing steps, else the live project directory
     env: Env = field(default_factory=Env)
@@ -258,6 +260,42 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[str, Step]:
         return {step.name: step for step in self.steps}
+
+
+#: What stands for parameters that go together, if it holds a mapping.
+ZIP = "zip"
+
+
+def axis_names(each: Mapping[str, Any]) -> list[str]:
+    """The parameters of `each`, sorted.
+
+    >>> axis_names({"seed": "1..3", "zip": {"b": [1], "a": [2]}})
+    ['a', 'b', 'seed']
+    """
+    return sorted(name for key, values in each.items() for name in (values if _zips(key, values) else (key,)))
+
+
+def combinations(each: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination, its parameters sorted; the last of them changes fastest.
+
+    >>> list(combinations({"b": [1, 2], "zip": {"a": "1..2", "c": ["x", "y"]}}))
+    [{'a': 1, 'b': 1, 'c': 'x'}, {'a': 2, 'b': 1, 'c': 'y'}, {'a': 1, 'b': 2, 'c': 'x'}, {'a': 2, 'b': 2, 'c': 'y'}]
+    """
+    names = axis_names(each)
+    for rows in product(*(_rows(key, each[key]) for key in sorted(each))):
+        found = {name: value for row in rows for name, value in row.items()}
+        yield {name: found[name] for name in names}
+
+
+def _rows(key: str, values: Any) -> list[dict[str, Any]]:
+    if not _zips(key, values):
+        return [{key: value} for value in axis(values)]
+    columns = [[(name, value) for value in axis(values[name])] for name in values]
+    return [dict(row) for row in zip(*columns, strict=True)]
+
+
+def _zips(key: str, values: Any) -> bool:
+    return key == ZIP and isinstance(values, dict)
 
 
 def axis(values: Any) -> Sequence[Any]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from penstock.model.spec import After, Batch, Env, Resources, Retry, Step, axis
+from penstock.model import templates
+from penstock.model.errors import UsageError
+from penstock.model.spec import ZIP, After, Batch, Env, Resources, Retry, Step, axis, axis_names
 from penstock.text import fields
 from penstock.text.exports import read_export
 from penstock.text.inplace import read_outputs, split_input
@@ -67,11 +69,10 @@ def read_step(
 
     params = read("params", fields.params, dict[str, Any]())
     each = read("each", _each, dict[str, Any]())
-    for axis_name in each:
+    for axis_name, place in each_places(values["each"]).items() if each else ():
         own = (values["params"].keys or {}) if params else {}
         other = own.get(axis_name) or shared.get(axis_name)
         if other is not None:
-            place = (values["each"].keys or {})[axis_name]
             place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
     rest, reads = split_input(values["input"], f"{what}: input") if "input" in values else (None, ())
     source = read_input(rest, f"{what}: input", name) if rest is not None else None
@@ -100,9 +101,12 @@ def read_step(
     for barred in ("batch", "user") if env.image is not None else ():
         if barred in values:
             values[barred].fail(f"{what}: {barred}: not possible in a container (`env.image`); leave one of them out")
+    argv = read_run(values["run"], f"{what}: run", has_file)
+    if check_places(values["run"], f"{what}: run", argv, each) and batch is not None:
+        values["batch"].fail(f"{what}: batch: its process serves tasks of all parameters, and `run` names one")
     return Step(
         name=name,
-        run=read_run(values["run"], f"{what}: run", has_file),
+        run=argv,
         input=source,
         after=read("after", _after, ()),
         on_upstream_failure=cast(Any, read("on_upstream_failure", _on_upstream_failure, "cancel")),
@@ -160,6 +164,27 @@ def read_run(node: Node, what: str, has_file: Callable[[str], bool]) -> tuple[st
     return "sh", "-c", command
 
 
+def check_places(node: Node, what: str, argv: tuple[str, ...], each: Mapping[str, Any]) -> bool:
+    """Whether words have places for parameters. Raises BadSpec for one that some value cannot fill, or that stands in a
+    text which a shell would read.
+    """
+    names = templates.named(argv, axis_names(each))
+    if names and not isinstance(node.value, list):
+        instead = f'write "$PENSTOCK_PARAM_{names[0].upper()}", or a list of words'
+        node.fail(f"{what}: {{{names[0]}}} in a text for the shell, where a value could say anything; {instead}")
+    zipped = each[ZIP] if isinstance(each.get(ZIP), dict) else {}
+    for name in names:
+        values = axis(zipped[name] if name in zipped else each[name])
+        # All numbers of a range are alike.
+        for value in (values[0], values[-1]) if isinstance(values, range) else values:
+            try:
+                for word in argv:
+                    templates.fill(word, {name: value})
+            except UsageError as error:
+                node.fail(f"{what}: {error}")
+    return bool(names)
+
+
 def after_places(node: Node) -> dict[str, Node]:
     """The steps that a read `after` names, and where it does."""
     if isinstance(node.value, list):
@@ -192,14 +217,46 @@ def _on_upstream_failure(node: Node, what: str) -> str:
 
 def _each(node: Node, what: str) -> dict[str, Any]:
     values = fields.mapping(node, what)
-    bindings = 1
+    bindings, places = 1, dict[str, Node]()
     for key in (node.keys or {}).values():
-        axis_name = fields.variable(key, what)
-        value = values[axis_name]
-        bindings *= _count(value, f"{what}.{axis_name}")
+        value = values[key.value]
+        if key.value == ZIP and isinstance(value.value, dict):
+            count = _zipped(value, f"{what}.{ZIP}", places)
+        else:
+            _axis_name(key, what, places)
+            count = _count(value, f"{what}.{key.value}")
+        bindings *= count
         if bindings > MAX_BINDINGS:
             value.fail(f"{what}: more than {MAX_BINDINGS:,} combinations")
     return {key: fields.data(value, f"{what}.{key}") for key, value in values.items()}
+
+
+def _axis_name(key: Node, what: str, places: dict[str, Node]) -> None:
+    name = fields.variable(key, what)
+    first = places.setdefault(name, key)
+    if first is not key:
+        key.fail(f'{what}: "{name}" was given before, at {first.line}:{first.column}')
+
+
+def _zipped(node: Node, what: str, places: dict[str, Node]) -> int:
+    """Parameters that go together; how many values each of them has."""
+    counts: dict[str, int] = {}
+    for key in (node.keys or {}).values():
+        _axis_name(key, what, places)
+        counts[key.value] = _count(node.value[key.value], f"{what}.{key.value}")
+    if len(set(counts.values())) != 1:
+        shown = ", ".join(f"{name} has {count}" for name, count in counts.items()) or "there are none"
+        node.fail(f"{what}: expected parameters with as many values each; {shown}")
+    return next(iter(counts.values()))
+
+
+def each_places(node: Node) -> dict[str, Node]:
+    """The parameters that a read `each` names, and where it does."""
+    found = dict(node.keys or {})
+    if ZIP in found and isinstance(node.value[ZIP].value, dict):
+        del found[ZIP]
+        found |= node.value[ZIP].keys or {}
+    return found
 
 
 def _count(node: Node, what: str) -> int:

@@ -255,7 +255,8 @@ class Executor:
                 self._recover(flight, Failure(verdict, end, last), argv)
                 return
             except (PenstockError, OSError) as error:
-                verdict = verdict[0], verdict[1], f"{verdict[2]}; {argv[0]} failed, too: {error}"
+                which = "its `err_run`" if last else "what runs between tries"
+                verdict = verdict[0], verdict[1], f"{verdict[2]}; {which} failed, too: {error}"
         over = time.monotonic()
         span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from penstock.model import templates
 from penstock.model.data import EMPTY
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Recipe
@@ -47,7 +48,11 @@ class Launcher:
             return self._serve(flight)
         flight.folder = self._folder(recipe, flight.slot.path, flight.slot.number)
         flight.log.begin()
-        return self.run(flight, recipe.argv, recipe.stdin)
+        argv, params = recipe.argv, flight.assignment.params
+        if recipe.fills:
+            values = {name: params[name] for name in recipe.fills}
+            argv = tuple(templates.fill(word, values) for word in argv)
+        return self.run(flight, argv, recipe.stdin)
 
     def run(self, flight: Flight, argv: tuple[str, ...], stdin: str | None) -> int:
         """Start one command in the place of an attempt. Raises PenstockError, OSError."""

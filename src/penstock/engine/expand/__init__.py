@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count, product
+from itertools import count
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from msgspec import Struct
 from penstock.engine.expand.keyed import Group, Join
 from penstock.engine.expand.nodes import All, Alone, Cross, Glob, Node, Union
 from penstock.engine.expand.parts import ALONE, NOTHING, Binding, Change, Index, Key, Leaf, Match
-from penstock.model.spec import InputSpec, axis
+from penstock.model.spec import InputSpec, axis_names, combinations
 
 __all__ = ["ALONE", "NOTHING", "Binding", "Change", "Expansion", "Index", "Key", "Leaf", "LeftOut", "Match", "left_out"]
 
@@ -35,19 +35,19 @@ class Expansion:
 
     def every(self) -> Iterator[Binding]:
         """All bindings."""
-        combinations = list(_axes(self._each))
+        grid = list(combinations(self._each))
         self._node.fill()
         for binding in self._node.every():
-            yield from (_with(binding, combination) for combination in combinations)
+            yield from (_with(binding, combination) for combination in grid)
 
     def changed(self, before: Expansion, again: Iterable[Key] = ()) -> Iterator[Change]:
         """Bindings that may differ from those of `before`, and those of the keys in `again`; None for what is gone.
         No key comes twice.
         """
-        combinations = list(_axes(self._each))
+        grid = list(combinations(self._each))
         left = set(again)
         for key, binding in self._node.changed(before._node):
-            for combination in combinations:
+            for combination in grid:
                 whole = _with(Binding(key) if binding is None else binding, combination)
                 left.discard(whole.key)
                 yield whole.key, None if binding is None else whole
@@ -56,19 +56,13 @@ class Expansion:
 
     def find(self, key: Key) -> Binding | None:
         """The binding of a key, if there is one."""
-        cut = len(key) - len(self._each)
+        cut = len(key) - len(axis_names(self._each))
         binding = self._node.find(key[:cut] or ALONE)
         if binding is None:
             return None
         # Keys are those of bindings that were: their values are in `each`.
         named = (text.partition("=") for text in key[cut:])
         return _with(binding, {name: json.loads(value) for name, _, value in named})
-
-
-def _axes(each: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    names = sorted(each)
-    for values in product(*(axis(each[name]) for name in names)):
-        yield dict(zip(names, values, strict=True))
 
 
 def _with(binding: Binding, combination: dict[str, Any]) -> Binding:

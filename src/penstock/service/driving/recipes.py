@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from penstock.model import templates
 from penstock.model.run import Job
-from penstock.model.spec import Step
+from penstock.model.spec import Step, axis_names
 from penstock.model.wire import Recipe, Source
 from penstock.service.parts import Parts
 
@@ -44,6 +45,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
         told=told(parts, job),
+        fills=templates.named(step.run, axis_names(step.each)) if step.each else (),
         leaves=tuple(os.path.join(parts.layout.root, file.path) for file in step.outputs),
         data=bool(step.inputs_data or step.outputs_data),
     )
