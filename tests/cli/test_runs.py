@@ -50,7 +50,7 @@ def test_the_document_of_a_run(penstock: Penstock, letters: Path) -> None:
     assert list(run) == keys.split()
     assert (run["state"], run["reason"], run["pipeline"], run["version"]) == ("success", None, "letters", 1)
     job = run["jobs"][0]
-    keys = "job pipeline step state reason message tasks output created started finished stats restarts"
+    keys = "job pipeline step state reason message tasks output created started finished stats restarts kept"
     assert list(job) == keys.split()
     assert (job["job"], job["output"]) == (f"upper@{run['run']}", f"upper@{run['run']}")
     assert list(job["tasks"]) == COUNTS

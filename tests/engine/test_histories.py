@@ -261,7 +261,9 @@ class History:
         """The one task of a lone job, on its way."""
         self.token += 1
         self.sent += 1
-        task = replace(self.invented(job, 0), seq=len(self.tasks) + self.sent, state=TaskState.ACTIVE, attempts=1)
+        task = replace(
+            self.invented(job, 0), seq=max(self.tasks, default=0) + self.sent, state=TaskState.ACTIVE, attempts=1
+        )
         return f.Sent(job.seq, task, Attempt(task.seq, 1, self.token, "w1", created=self.now))
 
     def lone(self) -> list[Job]:
