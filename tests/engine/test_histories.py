@@ -263,8 +263,6 @@ class History:
         self.sent += 1
         number = max(self.tasks, default=0) + self.sent
         task = replace(self.invented(job, 0), seq=number, state=TaskState.ACTIVE, attempts=1)
-            self.invented(job, 0), seq=max(self.tasks, default=0) + self.sent, state=TaskState.ACTIVE, attempts=1
-        )
         return f.Sent(job.seq, task, Attempt(task.seq, 1, self.token, "w1", created=self.now))
 
     def lone(self) -> list[Job]:
