@@ -85,17 +85,23 @@ def kill(driver: subprocess.Popen[str], project: str, victim: str) -> str:
     return "nobody"
 
 
+def over(root: Path) -> bool:
+    """Whether its run is done."""
+    with Project.open(root) as project:
+        return [project.run_view(run.run).state for run in project.runs(1)] == ["success"]
+
+
 def check(root: Path, project_id: str, count: int, deaths: int) -> None:
     """Every command ran, in an order that its edges allow, and every job says so."""
     ran = Counter(int(line) for line in (root / "story").read_text().split())
     assert set(ran) == set(range(count))
-    # What was in flight when somebody died ran again; what had been told did not.
-    assert sum(ran.values()) <= count + deaths * 2000
+    # What was in flight when somebody died, or done in the last moment, ran again; what had been told did not.
+    assert sum(ran.values()) <= count + deaths * 1000
     with Project.open(root) as project:
         parts = project.parts
         assert parts.store.fetch("active_runs") == [] and parts.store.load(Attempt, "live_attempts") == []
         views = [project.run_view(run.run) for run in project.runs(10)]
-        assert {view.state for view in views} == {"success"} and len(views) <= 2
+        assert {view.state for view in views} == {"success"} and len(views) == 1
         jobs = parts.store.load(Job, "jobs_of_run", run=views[-1].run)
         assert [(job.total, job.processed, job.left) for job in jobs] == [(1, 1, 0)] * count
         steps = json.loads((root / "pipeline.json").read_text())["steps"]
@@ -117,12 +123,10 @@ def strike(root: Path, count: int, seconds: float, victim: str) -> str:
         died = kill(driver, project, victim)
         driver.wait(300)
         assert died == "engine" or driver.returncode == 0
-    for _ in range(3):
+    if died == "engine" and not over(root):  # else it died on its way out
         with start(root) as driver:
             driver.wait(300)
-        if driver.returncode == 0:
-            break
-    assert driver.returncode == 0
+        assert driver.returncode == 0
     check(root, project, count, deaths=1)
     return died
 
