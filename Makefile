@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 # Extra words for pytest: make test T="tests/engine -k pack"
 T ?=
 # Real services that tests ask for; see ci/services.sh.
-# Ceph's S3 gateway and PostgreSQL come as Debian packages; they are left out where those cannot be had.
-OPTIONAL := postgres rgw
+# Ceph's S3 gateway, PostgreSQL and Slurm come as Debian packages; they are left out where those cannot be had.
+OPTIONAL := postgres rgw slurm
 DEBIAN := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
-SERVICES ?= moto $(if $(DEBIAN),postgres rgw)
+SERVICES ?= moto $(if $(DEBIAN),postgres rgw slurm)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Directories too: a file that goes leaves its trace there.

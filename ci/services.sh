@@ -192,6 +192,189 @@ down_rgw() { # all it holds is thrown away, so nothing is gained by an orderly e
     rm -rf "$root/rgw"
 }
 
+# --- Slurm: eight small nodes on this machine, with accounting, as one private cluster --------------------------------
+
+slurm_nodes=8
+
+slurm_conf() { # DIR PORT CONTROLLER_ADDRESS: the slurm.conf; ports from PORT on are its own
+    local dir=$1 host number track='ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherParams=OverMemoryKill'
+    host=$(hostname -s)
+    # Memory is limited by cgroups where there are those of version 1, else a job is killed by who watches it.
+    [ -w /sys/fs/cgroup/memory/cgroup.procs ] && track='ProctrackType=proctrack/cgroup
+TaskPlugin=task/cgroup
+JobAcctGatherType=jobacct_gather/cgroup'
+    cat <<CONF
+ClusterName=penstock
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$2
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge/socket
+CredType=cred/munge
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool/%n
+SlurmctldPidFile=$dir/run/slurmctld.pid
+SlurmdPidFile=$dir/run/slurmd-%n.pid
+SlurmctldLogFile=$dir/log/slurmctld.log
+SlurmdLogFile=$dir/log/slurmd-%n.log
+MpiDefault=none
+SwitchType=switch/none
+ReturnToService=2
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0,sched_min_interval=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+$track
+JobAcctGatherFrequency=task=1
+JobCompType=jobcomp/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=$(($2 + 2))
+AccountingStoragePass=$dir/munge/socket
+AccountingStorageTRES=gres/gpu
+PropagateResourceLimits=NONE
+InactiveLimit=0
+KillWait=5
+MinJobAge=60
+SlurmdTimeout=10
+SlurmctldTimeout=30
+MaxArraySize=1001
+SlurmdParameters=config_overrides
+GresTypes=gpu
+CONF
+    for number in $(seq $slurm_nodes); do
+        echo "NodeName=pn$number NodeHostname=$host NodeAddr=127.0.0.1 Port=$(($2 + 10 + number)) CPUs=4 RealMemory=4000 Gres=gpu:2"
+    done
+    echo "PartitionName=long Nodes=pn[1-6] Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=200"
+    echo "PartitionName=short Nodes=pn[7-8] MaxTime=5 DefaultTime=5 DefMemPerCPU=200"
+}
+
+slurm_database() { # DIR PORT: MariaDB and slurmdbd, for sacct
+    local dir=$1
+    mkdir "$dir/db"
+    mariadb-install-db --no-defaults --user=root --datadir="$dir/db" --auth-root-authentication-method=normal \
+        --skip-test-db >"$dir/log/mariadb-install.log" 2>&1 || return 1
+    setsid mariadbd --no-defaults --user=root --datadir="$dir/db" --socket="$dir/run/db.sock" \
+        --pid-file="$dir/run/mariadb.pid" --bind-address=127.0.0.1 --port=$(($2 + 3)) --innodb-buffer-pool-size=64M \
+        --innodb-lock-wait-timeout=900 --innodb-flush-log-at-trx-commit=0 >"$dir/log/mariadb.log" 2>&1 </dev/null &
+    for _ in $(seq 200); do
+        mariadb-admin --no-defaults -u root -S "$dir/run/db.sock" ping >/dev/null 2>&1 && break
+        sleep .05
+    done
+    mariadb --no-defaults -u root -S "$dir/run/db.sock" -e "create user slurm@'127.0.0.1' identified by 'slurm';
+        grant all on slurm.* to slurm@'127.0.0.1'; create user slurm@localhost identified by 'slurm';
+        grant all on slurm.* to slurm@localhost;" || return 1
+    cat >"$dir/etc/slurmdbd.conf" <<CONF
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge/socket
+DbdHost=$(hostname -s)
+DbdAddr=127.0.0.1
+DbdPort=$(($2 + 2))
+SlurmUser=root
+LogFile=$dir/log/slurmdbd.log
+PidFile=$dir/run/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort=$(($2 + 3))
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+CONF
+    chmod 600 "$dir/etc/slurmdbd.conf"
+    slurmdbd
+    for _ in $(seq 100); do
+        timeout 5 sacctmgr -n -r show cluster && break
+        sleep .1
+    done
+    sacctmgr -i -Q add cluster penstock || true
+    sacctmgr -i -Q add account default Description=x Organization=x && sacctmgr -i -Q add user root account=default
+}
+
+slurm_port() { # the first of enough ports that nobody has
+    python3 - <<'PYTHON'
+import socket, sys
+for first in range(21000, 31000, 100):
+    try:
+        for port in range(first, first + 30):
+            with socket.socket() as server:
+                server.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    sys.exit(print(first))
+sys.exit(1)
+PYTHON
+}
+
+slurm_idle() { # how many nodes can take jobs
+    sinfo -h -N -t idle -o %N | sort -u | wc -l
+}
+
+up_slurm() {
+    local dir=$root/slurm port number
+    [ "$(id -u)" = 0 ] || { say "Slurm for tests needs root"; return 1; }
+    command -v slurmctld slurmd munged slurmdbd mariadbd >/dev/null ||
+        have slurm-wlm munge slurmdbd mariadb-server || return 1
+    mkdir -p "$dir"/{etc,run,log,state,spool,munge} || return 1
+    port=$(slurm_port) || return 1
+    export SLURM_CONF=$dir/etc/slurm.conf
+    (
+        exec </dev/null >>"$dir/log/start.log" 2>&1
+        head -c 1024 /dev/urandom >"$dir/munge/key" && chmod 400 "$dir/munge/key" &&
+        munged --key-file="$dir/munge/key" --socket="$dir/munge/socket" --pid-file="$dir/munge/pid" \
+            --seed-file="$dir/munge/seed" --log-file="$dir/munge/log" --num-threads=2 --force || exit 1
+        slurm_conf "$dir" "$port" >"$SLURM_CONF"
+        cat >"$dir/etc/cgroup.conf" <<CONF
+CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+CgroupAutomount=no
+ConstrainCores=no
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=no
+ConstrainDevices=no
+CONF
+        for number in $(seq $slurm_nodes); do
+            mkdir "$dir/spool/pn$number"
+            echo "NodeName=pn$number Name=gpu File=/dev/tty[1-2]" # any device will do: nothing uses it
+        done >"$dir/etc/gres.conf"
+        slurm_database "$dir" "$port" || exit 1
+        slurmctld -i -c -f "$SLURM_CONF"
+        for number in $(seq $slurm_nodes); do slurmd -N "pn$number" -f "$SLURM_CONF"; done
+        for _ in $(seq 200); do
+            [ "$(slurm_idle)" = $slurm_nodes ] && exit
+            sleep .1
+        done
+        sinfo -R
+        exit 1
+    ) || { tail -n 5 "$dir"/log/*.log >&2; return 1; }
+    echo "$SLURM_CONF"
+}
+
+down_slurm() {
+    local dir=$root/slurm file number process group
+    [ -d "$dir" ] || return 0
+    for file in "$dir"/run/slurmd-*.pid; do end "$file" slurmd || return 1; done
+    end "$dir/run/slurmctld.pid" slurmctld && end "$dir/run/slurmdbd.pid" slurmdbd && end "$dir/munge/pid" munged &&
+        end "$dir/run/mariadb.pid" mariadbd || return 1
+    # What jobs left: who watches them has our configuration in its environment, and they are in groups of our nodes.
+    for process in $(pgrep -x slurmstepd); do
+        tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -qxF "SLURM_CONF=$dir/etc/slurm.conf" && kill -KILL "$process"
+    done 2>/dev/null
+    for group in /sys/fs/cgroup/*/slurm_pn[0-9]*; do
+        [ -d "$group" ] || continue
+        find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -KILL 2>/dev/null
+        for _ in 1 2 3 4 5; do
+            find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null
+            [ -d "$group" ] || break
+            sleep .1
+        done
+    done
+    rm -rf "$dir"
+}
+
 # --- what is asked for -----------------------------------------------------------------------------------------------
 
 names() { declare -F | sed -n 's/^declare -f up_//p'; }

@@ -14,7 +14,7 @@ from penstock.compat.torc import fields
 from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.spec import is_todays, read_workflow, translate
 from penstock.model.errors import BadSpec
-from penstock.model.spec import After, InPlace, Resources, Rule
+from penstock.model.spec import After, InPlace, Resources, Rule, Site
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.pipeline import pipeline_of
@@ -115,9 +115,39 @@ def test_the_python_torc_splits_commands_and_reads_lists_of_files() -> None:
     places = [InPlace(file.path, file.hash) for file in (*first.reads, *first.outputs)]
     assert places == [InPlace("in.txt"), InPlace("/out/g.txt")]
     assert second.after == (After("a"),) and pipeline.sort == "gpus_memory_runtime"
+    assert (first.site, second.site) == ("local", "x")
+    assert pipeline.sites == (Site("x", "slurm", options=(("account", "y"),)),)
     root = read_marked(text, "w.json5", json=True)
     assert not is_todays(root, json=True)
-    assert len(translate(root, "w", shell=False).notes) == 5
+    assert len(translate(root, "w", shell=False).notes) == 3
+
+
+def test_todays_schedulers_are_sites() -> None:
+    text = """
+name: far
+slurm_schedulers:
+  - {name: gpu nodes, account: lab, partition: gpu, nodes: 2, walltime: "1-02:00:00", mem: 180G, gres: "gpu:a100:4",
+     ntasks_per_node: 1, extra: "--exclusive"}
+  - {name: plain, account: lab, walltime: 90}
+slurm_defaults: {constraint: fast, mail-user: me}
+jobs:
+  - {name: a, command: x, scheduler: gpu nodes}
+  - {name: b, command: x, scheduler: plain}
+  - {name: c, command: x}
+"""
+    found = translate(read_marked(text, "w.yaml"), "w", shell=True)
+    pipeline = pipeline_of(found.tree, known_repos=(), has_file=lambda _: True, default_name="w")
+    assert [step.site for step in pipeline.steps] == ["gpu-nodes", "plain", "local"]
+    shared = (("account", "lab"), ("constraint", "fast"))
+    first, second = pipeline.sites
+    assert first == Site(
+        *("gpu-nodes", "slurm", "gpu", 93600.0, 2),
+        memory=180 << 30,
+        gpus=4,
+        options=(*shared, ("exclusive", ""), ("mail-user", "me")),
+    )
+    assert second == Site("plain", "slurm", walltime=5400.0, options=(*shared, ("mail-user", "me")))
+    assert any("`ntasks_per_node` is left out" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +164,12 @@ def test_the_python_torc_splits_commands_and_reads_lists_of_files() -> None:
         ("jobs: [{name: a, command: x, depends_on: [b]}, {name: b, command: x, depends_on: [a]}]", "", "in a cycle"),
         ("jobs: [{command: 'x ${files.input.f}'}]", "1:18", "there is no file 'f'"),
         ("jobs: [{command: 'x ${user_data.input.f}'}]", "1:18", "read $PENSTOCK_DATA/NAME.json instead"),
+        ("{slurm_schedulers: [{name: s, mem: x}], jobs: [{command: x}]}", "1:36", "expected a size"),
+        ("{slurm_schedulers: [{name: s, walltime: x}], jobs: [{command: x}]}", "1:41", "`walltime`"),
+        ("{slurm_schedulers: [{name: s}, {name: s}], jobs: [{command: x}]}", "1:32", "are called 's'"),
+        ("{slurm_defaults: {mem: 4G}, slurm_schedulers: [{name: s}], jobs: [{command: x}]}", "1:24", "say `memory`"),
+        ("{jobs: [{command: x, scheduler: s}]}", "1:33", "no Slurm scheduler is called 's'"),
+        ("{schedulers: {aws_schedulers: [{a: 1}]}, jobs: [{command: x}]}", "1:15", "`aws_schedulers` is refused"),
         ("{actions: [{a: 1}], jobs: [{command: x}]}", "1:2", "`actions` is refused"),
         ("{use_pending_failed: true, jobs: [{command: x}]}", "1:2", "`use_pending_failed` is refused"),
         ("{config: {worker_startup_script: x}, jobs: [{command: x}]}", "1:11", "`worker_startup_script` is refused"),

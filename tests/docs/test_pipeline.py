@@ -59,7 +59,7 @@ def test_every_key_of_the_file_is_there() -> None:
     assert {row[0] for row in rows_of(top)} == {f"`{key}`" for key in pipeline._KEYS}
     assert {row[0] for row in rows_of(step.partition("\n### ")[0])} == {f"`{key}`" for key in steps._KEYS}
     later = set(codes(DOCUMENT.partition("\nKeys to come")[2].partition("\n\n")[0]))
-    assert later >= pipeline._LATER | steps._LATER | inputs._LATER
+    assert later >= pipeline._LATER | inputs._LATER
     assert not later & {"run", "input", "after", "cpus", "tries", "cross"}
 
 

@@ -18,6 +18,7 @@ from penstock.service.answers.why import trace
 from penstock.service.bindings import work
 from penstock.service.driving import expanding
 from penstock.service.driving.control import stop
+from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.loop import Engine
 from penstock.worker import storage
 
@@ -272,7 +273,7 @@ def test_an_engine_ticks_while_it_lives(lab: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(lab.parts, "now", lambda: now)
     make(lab, CRON)
     lab.ok()
-    engine = Engine(lab.parts, 1)
+    engine = Engine(lab.parts, LocalCrew(lab.parts.layout, this_machine(1)))
     engine.turn()
     assert not engine.world.runs
     now += 24 * 3600 * 1_000_000

@@ -12,6 +12,7 @@ import pytest
 from penstock.model.errors import NotFound, PenstockError
 from penstock.model.run import Attempt
 from penstock.service.answers.logs import logs
+from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.loop import Engine
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
@@ -295,7 +296,7 @@ def test_what_a_busy_worker_has_not_begun_is_shared_out_again(lab: Any) -> None:
             each: {i: "1..60"}
             run: 'test $PENSTOCK_PARAM_I -le 52 || sleep 0.7'
         """)
-    engine = Engine(lab.parts, cpus=2)
+    engine = Engine(lab.parts, LocalCrew(lab.parts.layout, this_machine(2)))
     begun = lab.project.begin()
     engine.refresh()
     try:

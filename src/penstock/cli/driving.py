@@ -21,13 +21,14 @@ def see_through(
     timeout: float | None = None,
     jobs: Collection[int] = (),
     ends: bool = False,
+    site: str | None = None,
 ) -> None:
     """Return when all `runs` are done, or if some are named these `jobs` of theirs; with `ends` this machine is ours no
-    longer than the timeout. Raises WaitTimeout, Interrupted.
+    longer than the timeout, with `site` steps of this machine run there. Raises WaitTimeout, Interrupted.
     """
     watch = watcher()
     try:
-        follow_or_drive(parts, runs, watch, timeout, jobs, ends)
+        follow_or_drive(parts, runs, watch, timeout, jobs, ends, site)
     except KeyboardInterrupt:
         if watch.following is not None:
             raise Interrupted(f"stopped waiting; engine is {watch.following} and goes on") from None
@@ -55,7 +56,7 @@ def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
     return view
 
 
-def keep_watch(parts: Parts) -> NoReturn:
+def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
     """Drive whatever comes until Ctrl-C; each run that ends is told. Raises Interrupted."""
     from penstock.cli import summary
     from penstock.cli.output import talk
@@ -70,5 +71,5 @@ def keep_watch(parts: Parts) -> NoReturn:
 
     talk("watching linked directories and timed branches; Ctrl-C ends it")
     with contextlib.suppress(KeyboardInterrupt):
-        stay(parts, ended, watch=True)
+        stay(parts, ended, watch=True, site=site)
     raise Interrupted("stopped watching; `penstock run` goes on")

@@ -46,6 +46,7 @@ _SECTIONS = {
     "Keeping": {
         "gc": ("verbs.gc:gc", "Delete what nothing needs any more."),
         "fsck": ("verbs.fsck:fsck", "Look for damage."),
+        "worker": ("verbs.worker:worker", "Work for the engine of this project, on the node of a site."),
         "data": ("nouns.data:data", "User data: list add get set delete; all that is stored: usage."),
     },
     "Other systems": {
@@ -59,6 +60,7 @@ _SECTIONS = {
         "file": ("nouns.file:file", "What commits hold: list show."),
         "commit": ("nouns.commit:commit", "States of a repo: list show create start finish abandon squash drop."),
         "pipeline": ("nouns.pipeline:pipeline", "Graphs of steps: list show create delete disable enable."),
+        "site": ("nouns.site:site", "Where steps run, beside this machine: list show."),
         "job": ("nouns.job:job", "Steps of a run: list show. (`run list`, `run show`, `run delete`: runs.)"),
         "task": ("nouns.task:task", "Bindings of a job: list show."),
     },

@@ -110,7 +110,7 @@ def needs(task: Task, step: Step) -> tuple[int, float | None]:
 def fold_tasks(job: Job, stop: str | None) -> tuple[str, str | None, str]:
     """Outcome, reason and message of a job whose tasks are all done. `stop`: why it was asked to end."""
     if stop is not None and (job.cancelled or job.failed or job.unexported is not None):
-        return Outcome.CANCELLED, stop, job.unexported or ""
+        return Outcome.CANCELLED, stop, job.unexported or job.message
     if job.failed and job.failed == job.terminated:
         return Outcome.TERMINATED, Reason.WALLTIME, f"{job.failed} of {job.total} had to leave before the walltime"
     if job.failed:

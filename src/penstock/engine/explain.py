@@ -52,6 +52,7 @@ class Around(Struct, frozen=True):
     base: str | None = None  #: the job it took its ledger over from
     differences: Sequence[str] = ()  #: what is not as it was in the base
     left_out: Sequence[str] = ()  #: what its joins find no partner for
+    site: str | None = None  #: what the site has lent that it could run at
     failures: Sequence[str] = ()  #: what its failed tasks say
     twin: str | None = None  #: a task in flight that does the same work
     made_by: str | None = None  #: the task whose result was reused
@@ -92,6 +93,8 @@ def explain_job(job: Job, around: Around) -> list[str]:
         lines.append(f"it is held by {job.hold or around.run_hold}; `penstock release` lets it go on")
     elif job.state != JobState.DONE and around.engine is None:
         lines.append("nobody drives the project: `penstock run` or `penstock wait` does")
+    if around.site is not None:
+        lines.append(around.site)
     if job.kept is not None:
         lines.append(f"its work was done in run {job.kept}; nothing it depends on was different at the restart")
     elif job.expanded:
@@ -159,6 +162,7 @@ def explain_task(task: Task, job: Job, attempts: Sequence[Attempt], around: Arou
             lines.append("nobody drives the project: `penstock run` or `penstock wait` does")
         else:
             lines.append("every worker is busy; it runs when one is free")
+            lines += [around.site] if around.site is not None else []
         return lines
     if task.state == TaskState.ACTIVE:
         lines = [f"{name} is running on worker {attempts[-1].worker}" if attempts else f"{name} is being placed"]

@@ -12,6 +12,7 @@
     │   ├── NewerFormat                  written by a later Penstock
     │   └── NotWritable
     ├── Unreachable                   4  a server or an engine that does not answer
+    │   └── Doubt                        nobody knows whether a batch system did what it was asked
     ├── WaitTimeout                 124
     ├── Interrupted                 130
     ├── Conflict                      1  rows changed under a transaction: load again
@@ -85,6 +86,10 @@ class Unreachable(PenstockError):
     """A server, or the engine of this project on another host, does not answer."""
 
     exit_code = 4
+
+
+class Doubt(Unreachable):
+    """A batch system was asked and its answer is not there or makes no sense: nothing is known, nothing changes."""
 
 
 class WaitTimeout(PenstockError):

@@ -47,6 +47,14 @@ class AttemptState(StrEnum):
     ENDED = "ended"
 
 
+class AllocationState(StrEnum):
+    ASKED = "asked"  #: written down; whether the batch system has it is not known yet
+    QUEUED = "queued"  #: the batch system has it, its native id is stored
+    RUNNING = "running"  #: its worker was heard
+    PARTING = "parting"  #: it is not wanted any more; the batch system has still to be told, or to be asked about it
+    ENDED = "ended"  #: nothing of it runs, or ever will
+
+
 class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -108,9 +116,27 @@ MOVES: dict[str, dict[tuple[str, str], str]] = {
             if state != AttemptState.ENDED
         },
     },
+    "allocation": {
+        (AllocationState.ASKED, AllocationState.QUEUED): "the batch system took it",
+        (AllocationState.ASKED, AllocationState.RUNNING): "its worker was heard, whatever the batch system says",
+        (AllocationState.QUEUED, AllocationState.RUNNING): "its worker was heard",
+        **{
+            (state, AllocationState.PARTING): "it is given back, or nothing is known of it"
+            for state in (AllocationState.ASKED, AllocationState.QUEUED, AllocationState.RUNNING)
+        },
+        (AllocationState.ASKED, AllocationState.ENDED): "refused, or never sent",
+        (AllocationState.RUNNING, AllocationState.ENDED): "its worker has left",
+        (AllocationState.PARTING, AllocationState.ENDED): "the batch system ended it, or does not know it",
+    },
 }
 
-STATES: dict[str, type[StrEnum]] = {"run": RunState, "job": JobState, "task": TaskState, "attempt": AttemptState}
+STATES: dict[str, type[StrEnum]] = {
+    "run": RunState,
+    "job": JobState,
+    "task": TaskState,
+    "attempt": AttemptState,
+    "allocation": AllocationState,
+}
 
 #: The furthest of two attempt states is the later in this order: what people see never goes backwards.
 ATTEMPT_ORDER = {state: place for place, state in enumerate(AttemptState)}

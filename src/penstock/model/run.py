@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from penstock.model.data import EMPTY
-from penstock.model.moves import AttemptState, JobState, RunState, TaskState
+from penstock.model.moves import AllocationState, AttemptState, JobState, RunState, TaskState
 
 
 class Repo(Struct, frozen=True):
@@ -241,6 +241,30 @@ class Attempt(Struct, frozen=True):
     upload_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+
+
+class Allocation(Struct, frozen=True):
+    """A node asked of a batch system, for one worker."""
+
+    seq: int  #: 0: not stored yet
+    site: str  #: the site as its pipeline said it, as JSON
+    name: str  #: of the request, by which the batch system knows it
+    element: int  #: of that request
+    cpus: int
+    memory: int  #: bytes; 0: as the batch system thinks fit
+    gpus: int
+    seconds: int  #: walltime
+    created: int
+    state: str = AllocationState.ASKED
+    native: str | None = None  #: the batch system's id
+    started: int | None = None  #: when its worker was heard first
+    ended: int | None = None
+    message: str = ""  #: what the batch system said of its end
+
+    @property
+    def worker(self) -> str:
+        """The name of its worker."""
+        return f"{self.name}-{self.element}"
 
 
 class Document(Struct, frozen=True):

@@ -14,6 +14,8 @@ from msgspec import Struct, field
 
 #: The branch a reference means when it names none.
 DEFAULT_BRANCH = "main"
+#: The site that is there without being said: this machine.
+LOCAL = "local"
 #: The name of an environment that is the caller's: it does not count in a fingerprint.
 INHERITED = "inherit"
 
@@ -134,6 +136,25 @@ class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
     resources: Resources = field(default_factory=Resources)
 
 
+class Site(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named place that runs work, beside `local`: nodes that a batch system lends."""
+
+    name: str
+    kind: Literal["slurm"]
+    partition: str | None = None  #: several may be named, with commas
+    walltime: float = 3600.0  #: seconds a node is asked for
+    nodes: int = 1  #: at most so many at once
+    min_nodes: int = 0  #: so many are kept although they have nothing to do
+    #: Of each node, None: what the partition's nodes have; with `per: task` the least that is asked for.
+    cpus: int | None = None
+    memory: int | None = None  #: bytes
+    gpus: int | None = None
+    per: Literal["node", "task"] = "node"  #: a worker packs tasks onto a node, or each task is asked for by itself
+    idle: float = 60.0  #: seconds without work after which a node is given back
+    lead: float = 120.0  #: seconds before the walltime at which the batch system is to say that it comes
+    options: tuple[tuple[str, str], ...] = ()  #: further ones of the batch system, such as account and qos
+
+
 class Datum(Struct, frozen=True, forbid_unknown_fields=True):
     """User data that a pipeline declares: a named JSON document."""
 
@@ -212,6 +233,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     priority: int = 0  #: higher ones go first
     supports_termination: bool = False  #: whether SIGTERM makes it checkpoint and leave
     grace: float = 120.0  #: seconds that needs, after SIGTERM, if it does
+    site: str = LOCAL
     where: str = ""
 
     @property
@@ -252,10 +274,15 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     backlog: Literal["each", "latest"] = "each"  #: whether commits that wait are worked on one by one
     resource_sets: tuple[ResourceSet, ...] = ()
     data: tuple[Datum, ...] = ()
+    sites: tuple[Site, ...] = ()
     sort: Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"] = "gpus_runtime_memory"  #: which go first
 
     def step(self, name: str) -> Step:
         return self._by_name[name]
+
+    def site(self, name: str) -> Site | None:
+        """The site of this name; None for `local`."""
+        return next((site for site in self.sites if site.name == name), None)
 
     @cached_property
     def _by_name(self) -> dict[str, Step]:

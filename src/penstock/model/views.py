@@ -290,3 +290,33 @@ class AskedView(Struct, frozen=True):
     time_enough: float | None
     over: tuple[str, ...] = ()  #: of cpus, memory and time, what was used beyond what was asked for
     under: tuple[str, ...] = ()  #: what was asked for and was less than half used
+
+
+class AllocationView(Struct, frozen=True):
+    """A node asked of a batch system for a site. Sizes in bytes; 0: as the batch system thinks fit."""
+
+    name: str
+    id: str | None  #: the batch system's
+    state: str  #: asked, queued, running, parting, ended
+    cpus: int
+    memory: int
+    gpus: int
+    walltime: int  #: seconds
+    message: str  #: what the batch system said last
+    created: str | None
+    started: str | None
+    ended: str | None
+
+
+class SiteView(Struct, frozen=True):
+    """A named place that runs work, as pipelines in force say it, and how many nodes it has lent."""
+
+    site: str
+    pipeline: str
+    kind: str
+    partition: str | None
+    walltime: int  #: seconds
+    min_nodes: int
+    max_nodes: int
+    running: int  #: nodes
+    queued: int  #: nodes asked for that have not come

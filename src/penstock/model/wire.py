@@ -164,9 +164,12 @@ class Stop(Struct, frozen=True):
     attempts: tuple[str, ...] | None = None
 
 
-class Hello(Struct, frozen=True):
-    """Worker to engine, once, first: it can take batches."""
+class Hello(Struct, frozen=True, omit_defaults=True):
+    """Worker to engine, first: it can take batches. One elsewhere tells what it has, and again if that is less now."""
 
     name: str
     pid: int
     slots: int
+    memory: int = 0  #: bytes; 0: not known
+    gpus: int = 0
+    seconds: float | None = None  #: until its place ends; None: it does not

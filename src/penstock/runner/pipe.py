@@ -1,31 +1,13 @@
-"""Messages over a pair of pipes: frames of a length, a kind and a MessagePack body, the same at both ends.
-
-It lives below `service` and `worker`, which are strangers and both need it.
-"""
+"""Messages over a pair of pipes, the same at both ends."""
 
 from __future__ import annotations
 
 import os
 import select
-import struct
 
-import msgspec
+from penstock.runner.frames import Message, framed, take_complete
 
-from penstock.model.wire import Batch, Hello, Recall, Report, Stop
-
-Message = Batch | Recall | Stop | Report | Hello
-
-#: The position of a class is its kind on the wire.
-_KINDS: tuple[type[Message], ...] = (Hello, Batch, Recall, Stop, Report)
-_HEAD = struct.Struct("<IB")  #: body length in bytes, kind
-_encode = msgspec.msgpack.Encoder().encode
-_decoders = [msgspec.msgpack.Decoder(kind) for kind in _KINDS]
 _READ = 1 << 20
-
-
-def _frame(message: Message) -> bytes:
-    body = _encode(message)
-    return _HEAD.pack(len(body), _KINDS.index(type(message))) + body
 
 
 class Pipe:
@@ -46,7 +28,7 @@ class Pipe:
 
         While the other end is slow, what it sends is taken in, so that two ends that send at once both get on.
         """
-        data = memoryview(b"".join(map(_frame, messages)))
+        data = memoryview(framed(messages))
         while data:
             try:
                 data = data[os.write(self._sink, data) :]
@@ -76,20 +58,7 @@ class Pipe:
                 raise EOFError("the other end closed the conversation")
             self._buffer += chunk
         self.waiting = False
-        return self._complete()
-
-    def _complete(self) -> list[Message]:
-        messages: list[Message] = []
-        start = 0
-        while len(self._buffer) - start >= _HEAD.size:
-            size, kind = _HEAD.unpack_from(self._buffer, start)
-            end = start + _HEAD.size + size
-            if end > len(self._buffer):
-                break
-            messages.append(_decoders[kind].decode(self._buffer[start + _HEAD.size : end]))
-            start = end
-        del self._buffer[:start]
-        return messages
+        return take_complete(self._buffer)
 
     def close(self) -> None:
         """Close both directions. May be called twice."""

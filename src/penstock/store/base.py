@@ -27,6 +27,7 @@ TABLES: dict[type, str] = {
     rows.Task: "task",
     rows.Attempt: "attempt",
     rows.Document: "document",
+    rows.Allocation: "allocation",
     rows.Success: "success",
     rows.Event: "event",
 }

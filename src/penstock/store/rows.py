@@ -51,6 +51,7 @@ IDENTITY: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     nouns.Task: (("seq",), ("state",)),
     nouns.Attempt: (("task", "number"), ("state", "token")),
     nouns.Document: (("seq",), ("revision",)),
+    nouns.Allocation: (("seq",), ("state",)),
 }
 
 #: Columns that never change after the row was made, or that only the verbs of people write (hold, stop).
@@ -66,6 +67,7 @@ FIXED: dict[type, frozenset[str]] = {
     ),
     nouns.Attempt: frozenset({"token", "worker", "created"}),
     nouns.Document: frozenset({"pipeline", "step", "name", "created"}),
+    nouns.Allocation: frozenset({"site", "name", "element", "cpus", "memory", "gpus", "seconds", "created"}),
 }
 
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from penstock.engine.pack import Needs
+from penstock.engine.pack import Needs, Wish
 from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
 
@@ -44,7 +44,7 @@ class DryCrew(Crew):
     def expect(self, needs: Sequence[Needs]) -> None:
         """The one worker is there already."""
 
-    def workers(self, tasks: int, needs: Sequence[Needs]) -> Sequence[Worker]:
+    def workers(self, wishes: Sequence[Wish]) -> Sequence[Worker]:
         return self._workers
 
     def give(self, worker: Worker, handed: Sequence[tuple[Recipe, Sequence[tuple[int, Needs, Assignment]]]]) -> None:

@@ -18,6 +18,7 @@ from penstock.text.graph import check_graph
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.resources import read_sets
+from penstock.text.sites import check_sites, read_sites
 from penstock.text.steps import read_fail, read_step
 from penstock.text.userdata import read_data
 
@@ -25,8 +26,11 @@ from penstock.text.userdata import read_data
 MAX_COMMITS = 1_000_000_000
 #: In which order tasks are packed: what is hardest to place first, or the oldest.
 SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
-_KEYS = ("pipeline", "description", "params", "repos", "steps", "fail", "backlog", "resource_sets", "sort", "data")
-_LATER = frozenset({"params_schema", "sites", "services", "env", "schedule", "keep"})
+_KEYS = (
+    *("pipeline", "description", "params", "repos", "steps", "fail", "backlog", "resource_sets", "sort", "data"),
+    "sites",
+)
+_LATER = frozenset({"params_schema", "services", "env", "schedule", "keep"})
 
 
 def read_pipeline(
@@ -66,6 +70,8 @@ def pipeline_of(
     fail = read_fail(values["fail"], "fail") if "fail" in values else "finish"
     sets = read_sets(values["resource_sets"], "resource_sets") if "resource_sets" in values else {}
     steps = {key: read_step(keys[key], node, shared, has_file, fail, sets) for key, node in nodes.items()}
+    sites = read_sites(values["sites"], "sites") if "sites" in values else {}
+    check_sites(steps, nodes, sites)
     check_graph(steps, nodes, repos, known_repos)
     check_exports(steps, repos)
     description = fields.text(values["description"], "description") if "description" in values else ""
@@ -80,6 +86,7 @@ def pipeline_of(
         tuple(repos.values()),
         backlog=cast(Any, backlog),
         data=tuple(data.values()),
+        sites=tuple(sites.values()),
         resource_sets=tuple(ResourceSet(key, value) for key, value in sets.items()),
         sort=cast(Any, sort),
     )

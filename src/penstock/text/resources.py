@@ -23,7 +23,7 @@ def read_resources(node: Node, what: str, sets: Mapping[str, Resources]) -> Reso
     values = fields.keys_of(node, what, ("cpus", "memory", "gpus", "time"), ("nodes",))
     return Resources(
         cpus=fields.whole(values["cpus"], f"{what}.cpus", 1, MAX_CPUS) if "cpus" in values else 1,
-        memory=_size(values["memory"], f"{what}.memory") if "memory" in values else 0,
+        memory=read_size(values["memory"], f"{what}.memory") if "memory" in values else 0,
         gpus=fields.whole(values["gpus"], f"{what}.gpus", 0, MAX_GPUS) if "gpus" in values else 0,
         time=fields.seconds(values["time"], f"{what}.time") if "time" in values else None,
     )
@@ -37,7 +37,7 @@ def read_sets(node: Node, what: str) -> dict[str, Resources]:
     return {name: read_resources(value, f"{what}.{name}", {}) for name, value in values.items()}
 
 
-def _size(node: Node, what: str) -> int:
+def read_size(node: Node, what: str) -> int:
     if isinstance(node.value, bool) or not isinstance(node.value, (str, int)):
         node.fail(f"{what}: expected a size such as 4GiB, found {fields.found(node)}")
     try:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from penstock.model import templates
 from penstock.model.errors import UsageError
-from penstock.model.spec import ZIP, After, Batch, Env, Resources, Retry, Step, axis, axis_names
+from penstock.model.spec import LOCAL, ZIP, After, Batch, Env, Resources, Retry, Step, axis, axis_names
 from penstock.text import fields
 from penstock.text.exports import read_export
 from penstock.text.inplace import read_outputs, split_input
@@ -32,9 +32,8 @@ _KEYS = (
     *("run", "input", "after", "on_upstream_failure", "params", "each", "code", "workdir"),
     *("env", "output", "resources", "retry", "reuse"),
     *("accept_exit", "stdin", "err_run", "timeout", "fail", "user", "batch", "pfs", "export"),
-    *("priority", "supports_termination", "grace", "inputs_data", "outputs_data", "outputs"),
+    *("priority", "supports_termination", "grace", "inputs_data", "outputs_data", "outputs", "site"),
 )
-_LATER = frozenset({"site"})
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
@@ -60,7 +59,7 @@ def read_step(
     """
     name = fields.name(key, "steps")
     what = f'step "{name}"'
-    values = fields.keys_of(node, what, _KEYS, _LATER)
+    values = fields.keys_of(node, what, _KEYS)
     if "run" not in values:
         key.fail(f"{what}: `run` is missing; expected a command, such as run: [python3, work.py]")
 
@@ -125,6 +124,7 @@ def read_step(
         priority=read("priority", _priority, 0),
         supports_termination=read("supports_termination", fields.boolean, False),
         grace=read("grace", fields.seconds, DEFAULT_GRACE),
+        site=read("site", fields.name, LOCAL),
         reuse=read("reuse", _reuse, output is not None),
         accept_exit=read("accept_exit", _accept_exit, ()),
         stdin=read("stdin", _stdin, None),

@@ -8,12 +8,13 @@ mark this process and all its tasks, so that an engine which takes over, or lost
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from penstock.runner.pipe import Pipe
 from penstock.worker.capacity import Capacity
 from penstock.worker.files import describe
-from penstock.worker.loop import Worker, leave_on_sigterm
+from penstock.worker.loop import Notices, Worker
 
 
 def main(arguments: list[str]) -> int:
@@ -25,15 +26,15 @@ def main(arguments: list[str]) -> int:
         return 2
     capacity = Capacity(*map(int, numbers))
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what somebody above forgot to close must not reach tasks
-    leave = leave_on_sigterm()
+    notices = Notices({signal.SIGTERM: 0.0})
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     try:
-        worker = Worker(home, name, pipe, os.environ, capacity)
+        worker = Worker(home, name, pipe, os.environ, capacity, notices)
     except OSError as error:
         print(f"penstock worker {name} cannot start: {describe(error, home)}", file=sys.stderr)
         return 1
-    worker.run(leave)
+    worker.run()
     return 0
 
 

@@ -87,11 +87,17 @@ class Flight(Struct, eq=False):
 
     def set_out(self, moment: float, ends: float) -> None:
         """Its command was started at this moment, in a place that ends then."""
-        recipe, timeout = self.batch.recipe, self.timeout
+        timeout = self.timeout
         self.notice = moment + (self.interval if self.batch.begun else SOON)
         self.batch.begun = True
+        self.alarm = math.inf if timeout is None else moment + timeout
+        self.must_leave(ends)
+
+    def must_leave(self, ends: float) -> None:
+        """Its place ends then."""
+        recipe = self.batch.recipe
         self.last_call = ends - (max(recipe.grace, MARGIN) if recipe.terminates else MARGIN)
-        self.alarm = min(self.last_call, math.inf if timeout is None else moment + timeout)
+        self.alarm = min(self.alarm, self.last_call if self.ending is None else ends - MARGIN)
 
     def why(self, moment: float) -> tuple[Reason, bool]:
         """Why its alarm rings, and whether it is to be killed: it was asked before, or would not know what to do."""

@@ -32,14 +32,25 @@ class Capacity:
     def __init__(self, cpus: int, memory: int = 0, gpus: int = 0, left: float | None = None) -> None:
         self.cpus = cpus
         self.gpus = gpus  #: how many there are
+        self.memory = memory  #: how much there is in all
         self._memory = memory or math.inf
         self._free_gpus = set(range(gpus))
         self.ends = math.inf if left is None else time.monotonic() + left
 
     @property
+    def left(self) -> float | None:
+        """Seconds until there is nothing of it any more; None: there always is."""
+        return None if self.ends == math.inf else self.ends - time.monotonic()
+
+    @property
     def full(self) -> bool:
         """Whether nothing at all may begin now."""
         return self.cpus <= 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing may begin any more."""
+        return not lasts(self.left, None)
 
     def fits(self, wish: Asked) -> bool:
         """Whether an attempt may begin now, beside what runs."""
@@ -47,7 +58,7 @@ class Capacity:
 
     def lasts(self, wish: Asked) -> bool:
         """Whether there is as much time left as an attempt says it needs, or any at all."""
-        return lasts(None if self.ends == math.inf else self.ends - time.monotonic(), wish.seconds)
+        return lasts(self.left, wish.seconds)
 
     def take(self, wish: Asked) -> tuple[int, ...]:
         """Give an attempt what it asks for; the devices it gets, the lowest that are free."""

@@ -116,6 +116,20 @@ class Executor:
             if wanted is None or flight.assignment.attempt in wanted:
                 self._end(handle, flight, Reason.USER, request.kill)
 
+    def ends_in(self, seconds: float, clear: bool) -> None:
+        """This place ends earlier than was known; `clear`: what has not started is given back at once."""
+        ends = self._capacity.ends = min(self._capacity.ends, time.monotonic() + seconds)
+        for flight in self._flights.values():
+            flight.must_leave(ends)
+            self._next_alarm = min(self._next_alarm, flight.alarm)
+        if clear:
+            self._give_back(self._queue.take())
+
+    @property
+    def over(self) -> bool:
+        """Whether this place has ended, and nothing runs here any more."""
+        return not self._flights and self._capacity.over
+
     # the loop --------------------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
@@ -124,9 +138,8 @@ class Executor:
             found = self._queue.next(self._capacity.fits, alone=not self._flights)
             if found is None:
                 return
-            batch, assignment = found
-            if self._capacity.lasts(asked(batch.recipe, assignment)):
-                self._start(batch, assignment)
+            if self._capacity.lasts(asked(found[0].recipe, found[1])):
+                self._start(*found)
             else:
                 self._give_back([found])
 
@@ -230,10 +243,9 @@ class Executor:
             flight.hold(self._capacity)
             handle = self._launcher.begin(flight)
         except (PenstockError, OSError) as error:
-            verdict = not_started(error, slot.path)
             flight.let_go(self._capacity)
             self._put_away(flight, wrote=False, fresh=True)
-            self._tell(batch, result(assignment, verdict, flight.started))
+            self._tell(batch, result(assignment, not_started(error, slot.path), flight.started))
             return
         self._logs[flight.log.source] = flight.log
         self._fly(handle, flight, flight.spawned)
@@ -288,8 +300,7 @@ class Executor:
         self._fly(handle, flight, time.monotonic())
 
     def _end_log(self, flight: Flight, cut_off: bool) -> LogSpan:
-        log = flight.log
-        source = log.source
+        log, source = flight.log, flight.log.source
         span = log.end(renew=cut_off)
         if log.source != source:
             self._logs[log.source] = self._logs.pop(source)
@@ -364,8 +375,9 @@ class Executor:
                     flight.told = True
                     flight.batch.running.append(flight.running())
                     self._tell_at = 0.0
-        alarms = (min(flight.alarm, flight.notice) for flight in self._flights.values())
-        self._next_alarm = min(alarms, default=math.inf)
+        self._next_alarm = min(
+            (min(flight.alarm, flight.notice) for flight in self._flights.values()), default=math.inf
+        )
 
     # the project's bytes ---------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     help="How long this machine is ours (90, 10m, 04:00:00): tasks are told to leave before that. Exit code 124.",
 )
 @click.option("--env", type=click.Choice(["inherit"]), help="Run steps that name an image on the bare machine.")
+@click.option("--site", metavar="SITE", help="Run steps that name no site there, and not on this machine.")
 @json_option
 @click.pass_context
 def run(
@@ -34,6 +35,7 @@ def run(
     watch: bool,
     time_limit: str | None,
     env: str | None,
+    site: str | None,
     as_json: bool,
 ) -> None:
     """Apply the pipeline file and run what changed.
@@ -49,6 +51,7 @@ def run(
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import number, short, talk
+    from penstock.service.answers.sites import check_site
     from penstock.service.opening.begin import begin
     from penstock.text.units import parse_seconds, show_size
 
@@ -57,6 +60,8 @@ def run(
         raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
     with project(create=True) as parts:
         begun = begin(parts, file, read_params(params), inherit=env is not None)
+        if site is not None:
+            check_site(parts, begun.run, site)
         for warning in begun.warnings:
             talk(f"warning: {warning}")
         for commit in begun.commits:
@@ -66,11 +71,11 @@ def run(
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
         if detach:
-            _detach(parts, begun.run.id, watch, as_json)
+            _detach(parts, begun.run.id, watch, site, as_json)
             return
         if watch:
-            driving.keep_watch(parts)
-        driving.see_through(parts, [*begun.ahead, begun.run.id], limit, ends=limit is not None)
+            driving.keep_watch(parts, site)
+        driving.see_through(parts, [*begun.ahead, begun.run.id], limit, ends=limit is not None, site=site)
         view = driving.tell_end(parts, begun.run.id, as_json)
         if view.state != "success":
             ctx.exit(1)
@@ -78,12 +83,12 @@ def run(
             summary.show_next(parts, view)
 
 
-def _detach(parts: Parts, run: str, watch: bool, as_json: bool) -> None:
+def _detach(parts: Parts, run: str, watch: bool, site: str | None, as_json: bool) -> None:
     """Leave a run to an engine in the background; its id on stdout."""
     from penstock.cli.output import show_json, talk
     from penstock.service.driving import background
 
-    engine = background.start(parts, watch)
+    engine = background.start(parts, watch, site)
     if as_json:
         show_json({"run": run, "engine": engine})
     else:

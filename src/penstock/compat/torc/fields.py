@@ -58,12 +58,10 @@ TOP = Fields(
     frozenset(
         {"name", "description", "parameters", "jobs", "files", "user_data", "resource_requirements", "config"}
         | {"failure_handlers", "jobs_sort_method", "compute_node_expiration_buffer_seconds"}
+        | {"schedulers", "slurm_schedulers", "slurm_defaults"}
     ),
     left_out={
         **dict.fromkeys(("key", "user", "is_archived"), _MADE),
-        "schedulers": "jobs run on the machine where their run is started",
-        "slurm_schedulers": "jobs run on the machine where their run is started",
-        "slurm_defaults": "jobs run on the machine where their run is started",
         "resource_monitor": _MEASURED,
         **_NODES,
     },
@@ -86,12 +84,22 @@ JOB = Fields(
     "job",
     frozenset(
         {"name", "command", "invocation_script", "cancel_on_blocking_job_failure", "supports_termination"}
-        | {"resource_requirements", "failure_handler"}
+        | {"resource_requirements", "failure_handler", "scheduler"}
         | {f"{key}{tail}" for key in ("input_files", "output_files", "depends_on") for tail in ("", "_regexes")}
         | {f"{key}_user_data{tail}" for key in ("input", "output") for tail in ("", "_regexes")}
         | {"blocked_by"}
     ),
-    left_out={"scheduler": "jobs run on the machine where their run is started"},
+    left_out={"key": _MADE},
+)
+SCHEDULERS = Fields(
+    "schedulers",
+    frozenset({"slurm_schedulers", "local_schedulers"}),
+    refused={"aws_schedulers": "nothing is started in a cloud"},
+)
+SLURM = Fields(
+    "scheduler",
+    frozenset({"name", "account", "gres", "mem", "nodes", "partition", "qos", "tmp", "walltime", "extra"}),
+    left_out={"key": _MADE, "ntasks_per_node": "each node has one worker, which packs jobs onto it"},
 )
 #: When a file changed is looked up, so what the definition says of it does not count.
 FILE = Fields("file", frozenset({"name", "path"}), left_out={"st_mtime": "it is looked up"})

@@ -22,6 +22,8 @@ from penstock.compat.torc.fields import (
     LATER_ONLY,
     RESOURCES,
     RULE,
+    SCHEDULERS,
+    SLURM,
     TOP,
     USER_DATA,
     flag,
@@ -31,6 +33,7 @@ from penstock.compat.torc.fields import (
     text,
 )
 from penstock.compat.torc.parameters import expanded
+from penstock.compat.torc.schedulers import site_node
 from penstock.compat.torc.units import parse_memory
 from penstock.model.errors import UsageError
 from penstock.model.spec import Pipeline
@@ -88,6 +91,7 @@ class _Reader:
         sets = self.items("resource_requirements", RESOURCES)
         self.sets = {name: self.called(name, place) for place, name in enumerate(sets)}
         self.rules = {name: self.rules_of(said) for name, said in self.items("failure_handlers", HANDLER).items()}
+        self.sites = self.schedulers()
         jobs = self.items("jobs", JOB)
         if not jobs:
             self.root.fail("the workflow has no jobs")
@@ -108,10 +112,28 @@ class _Reader:
             tree["resource_sets"] = made(
                 {self.sets[name]: self.resources(said) for name, said in sets.items()}, self.root
             )
+        if self.sites:
+            sites = {self.called(name, place): site for place, (name, site) in enumerate(self.sites.items())}
+            tree["sites"] = made(sites, self.root)
         if self.documents:
             tree["data"] = made({name: self.document(said) for name, said in self.documents.items()}, self.root)
         tree["steps"] = made(steps, self.top["jobs"])
         return Translated(made(tree, self.root), self.notes)
+
+    def schedulers(self) -> dict[str, Node]:
+        """The Slurm schedulers of the definition as sites, by their names; a local one is this machine."""
+        top = self.top
+        inner = SCHEDULERS.read(top["schedulers"], "`schedulers`", self.notes) if "schedulers" in top else {}
+        shared = fields.mapping(top["slurm_defaults"], "slurm_defaults") if "slurm_defaults" in top else {}
+        found: dict[str, Node] = {}
+        for node in (item for said in (top, inner) for item in [said.get("slurm_schedulers")] if item is not None):
+            for place, item in enumerate(objects(node, "`slurm_schedulers`"), 1):
+                said = SLURM.read(item, f"scheduler {place}", self.notes)
+                name = text(said, "name", "") or f"scheduler-{place}"
+                if name in found:
+                    item.fail(f"two schedulers are called {name!r}")
+                found[name] = site_node(said, shared, item)
+        return found
 
     def items(self, key: str, message: Any) -> dict[str, dict[str, Node]]:
         """The objects of a list, by their names, with their parameters filled."""
@@ -223,6 +245,12 @@ class _Reader:
             if wanted not in self.sets:
                 said["resource_requirements"].fail(f"no resource requirements are called {wanted[:80]!r}")
             found["resources"] = scalar(self.sets[wanted], said["resource_requirements"])
+        if wanted := text(said, "scheduler", ""):
+            kind, _, name = wanted.rpartition("/")
+            if kind not in ("local_schedulers", "local"):
+                if name not in self.sites:
+                    said["scheduler"].fail(f"no Slurm scheduler is called {name[:80]!r}")
+                found["site"] = scalar(self.called(name, list(self.sites).index(name)), said["scheduler"])
         if flag(said, "supports_termination", False):
             found["supports_termination"] = said["supports_termination"]
             if lead := self.lead():

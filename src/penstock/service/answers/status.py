@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from penstock.engine.ticks import next_tick
+from penstock.model.moves import JobState
 from penstock.model.run import Job, Repo, Run
 from penstock.model.views import StatusView, show_time
 from penstock.service.answers import views
+from penstock.service.answers.sites import standing
 from penstock.service.opening.firing import waiting
 from penstock.service.opening.ticking import clocks
 from penstock.service.parts import Parts
@@ -36,6 +38,12 @@ def status(parts: Parts) -> StatusView:
                     f"{clock.repo} ticks at {show_time(following)}, and nobody is there to make it; "
                     f"`penstock run` does then (catchup: {clock.catchup})"
                 )
+    for run in active:
+        jobs = store.load(Job, "jobs_of_run", run=run.id)
+        begun = (job for job in jobs if job.state != JobState.DONE and (job.state != JobState.WAITING or not job.waits))
+        named = {(job.pipeline, job.version, parts.step(job).site) for job in begun}
+        found = (parts.pipeline(pipeline, version).site(name) for pipeline, version, name in sorted(named))
+        notes += [standing(parts, site) for site in found if site is not None]
     return StatusView(
         project=str(parts.layout.root),
         engine=str(engine) if engine else None,

@@ -16,6 +16,7 @@ from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
+from penstock.service.answers.sites import standing
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Ledger
 from penstock.service.bindings.work import decode_inputs, expansion_of, read_by
@@ -59,9 +60,17 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         base=base.id if base else None,
         differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
         left_out=without_partner(left_out(parts.step(job).input, KeyMap(parts.objects.pages, job.keys), KEYS), FEW),
+        site=_site(parts, job),
         failures=[f"task {task.id[:12]} ({show_key(task.key)}): {task.message}" for task in failed],
     )
     return explain_job(job, around)
+
+
+def _site(parts: Parts, job: Job) -> str | None:
+    found = parts.pipeline(job.pipeline, job.version).site(parts.step(job).site)
+    if found is None or job.state == JobState.DONE or (job.state == JobState.WAITING and job.waits):
+        return None
+    return standing(parts, found)
 
 
 def _changed_inputs(parts: Parts, base: Job, job: Job) -> list[str]:
@@ -98,6 +107,7 @@ def _task(parts: Parts, task: Task, engine: str | None) -> list[str]:
         run_hold=store.load(Run, "run", id=job.run)[0].hold,
         twin=twins[0].id if twins and task.reuse else None,
         made_by=made_by[0] if made_by else None,
+        site=_site(parts, job),
     )
     return explain_task(task, job, store.load(Attempt, "attempts", task=task.seq), around)
 

@@ -1,6 +1,7 @@
 """An engine that stays: in the background until nothing is left to do, or watching until somebody ends it.
 
-`python -m penstock.service.driving.background DIR [watch]` is one; what it tells goes to `.penstock/logs/engine.log`.
+`python -m penstock.service.driving.background DIR [--watch] [--site NAME]` is one; what it tells goes to
+`.penstock/logs/engine.log`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ PATIENCE = 30.0
 LOG = "engine.log"
 
 
-def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False) -> None:
+def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: str | None = None) -> None:
     """Drive, or wait while somebody else does, until no run is left that can go on; `ended` is told of each that ends.
 
     With `watch` not until then: what changes in linked directories is committed, and branches move when it is their
-    time. Raises KeyboardInterrupt when asked to leave; what was in flight is given back first.
+    time. With `site` steps of this machine run there. Raises KeyboardInterrupt when asked to leave; what was in flight
+    is given back first.
     """
     own = Parts.open(parts.layout) if watch else None  # what it commits is news to the engine
     try:
@@ -51,7 +53,7 @@ def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False) -> Non
             while watch or any(run.hold is None for run in parts.store.load(Run, "active_runs")):
                 with engine_role(parts.layout.lock, "watching" if watch else "in the background") as mine:
                     if mine:
-                        drive(parts, idle, lambda _: look())
+                        drive(parts, idle, lambda _: look(), site=site)
                 if not mine:
                     look()
                     time.sleep(LOOK)
@@ -83,12 +85,13 @@ class _Looker:
         self.active = now
 
 
-def start(parts: Parts, watch: bool = False) -> str:
+def start(parts: Parts, watch: bool = False, site: str | None = None) -> str:
     """Start one in the background; who has the engine role then. Raises PenstockError if it cannot start."""
     import subprocess
 
     log = parts.layout.logs / LOG
-    words = [sys.executable, "-m", __spec__.name, str(parts.layout.root), *(["watch"] if watch else [])]
+    words = [sys.executable, "-m", __spec__.name, str(parts.layout.root), *(["--watch"] if watch else [])]
+    words += ["--site", site] if site is not None else []
     with open(log, "ab") as said:
         begun = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd=parts.layout.root
@@ -126,12 +129,13 @@ def main(arguments: list[str]) -> int:
     """Stay, and write down what happens."""
     from penstock.service import layout
 
-    root, *mode = arguments
+    root, *words = arguments
+    site = words[words.index("--site") + 1] if "--site" in words else None
     me = f"engine {os.getpid()}"
     _say(f"{me} begins")
     try:
         with contextlib.closing(Parts.open(layout.find(Path(root)))) as parts:
-            stay(parts, lambda run: _say(f"run {run.id} {run.outcome}"), watch=mode == ["watch"])
+            stay(parts, lambda run: _say(f"run {run.id} {run.outcome}"), "--watch" in words, site)
         _say(f"{me} leaves: nothing is left to do")
     except KeyboardInterrupt:
         _say(f"{me} leaves: it was asked to")

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from penstock.engine.pack import Needs, Room, why_never
+from penstock.engine.pack import Needs, Room, Wish, why_never
 from penstock.model.wire import Assignment, Batch, Hello, Recall, Recipe, Report, Result, Started, Stop
-from penstock.runner.pipe import Message
+from penstock.runner.frames import Message
 
 #: How much work a worker holds at most, in seconds.
 AHEAD = 0.2
@@ -107,6 +107,15 @@ class Heard(Struct):
     lost: list[int] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)  #: names of workers
 
+    def __bool__(self) -> bool:
+        """Whether anything came in."""
+        return any(getattr(self, name) for name in self.__struct_fields__)
+
+    def add(self, other: Heard) -> None:
+        """Take in what came from elsewhere."""
+        for name in self.__struct_fields__:
+            getattr(self, name).extend(getattr(other, name))
+
 
 class Crew(ABC):
     """The workers of one place."""
@@ -117,19 +126,18 @@ class Crew(ABC):
         self._batches = 0
 
     def never(self, needs: Needs) -> str | None:
-        """Why a task that asks for this can never run here; None if it can."""
+        """Why a task that asks for this can never run here, and what to do about it; None if it can."""
         node = self.node
-        return why_never(needs, Room(0, all_cpus=node.cpus, all_memory=node.memory, all_gpus=node.gpus))
+        why = why_never(needs, Room(0, all_cpus=node.cpus, all_memory=node.memory, all_gpus=node.gpus))
+        return None if why is None else f"{why}; lower its `resources`"
 
     @abstractmethod
     def expect(self, needs: Sequence[Needs]) -> None:
         """Say what tasks will ask for, before the first worker is there."""
 
     @abstractmethod
-    def workers(self, tasks: int, needs: Sequence[Needs]) -> Sequence[Worker]:
-        """Those that can be given tasks now; the place sees to it that there are as many as so many tasks can use
-        that ask for this.
-        """
+    def workers(self, wishes: Sequence[Wish]) -> Sequence[Worker]:
+        """Those that can be given tasks now; the place sees to it that there are as many as these tasks can use."""
 
     @abstractmethod
     def hear(self, timeout: float) -> Heard:

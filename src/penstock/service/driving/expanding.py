@@ -32,7 +32,7 @@ def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, never: str | No
     """
     step = parts.step(job)
     if never is not None:
-        return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r} {never}; lower its `resources`")
+        return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r} {never}")
     forbidden = refusal(step)
     if forbidden is not None:
         return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r}: {forbidden}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from glob import glob
 
-from penstock.engine.pack import Needs
+from penstock.engine.pack import MARGIN, Needs, Wish
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Hello
 from penstock.runner.base import Launch
@@ -47,10 +47,17 @@ def search_path(env: Mapping[str, str], interpreter: str) -> str:
 def this_machine(cpus: int | None = None) -> Node:
     """What this machine has; of its processors as many as this process may use, or so many.
 
-    GPUs are those of CUDA_VISIBLE_DEVICES if that is set, else as many as PENSTOCK_GPUS says, else all there are.
+    GPUs are those of CUDA_VISIBLE_DEVICES if that is set, else as many as PENSTOCK_GPUS says, else all there are. In a
+    job of Slurm it is what that was given.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Node(cpus or len(os.sched_getaffinity(0)), memory, _gpus(os.environ))
+    there = len(os.sched_getaffinity(0))
+    if "SLURM_JOB_ID" in os.environ:
+        from penstock.runner.slurm import granted
+
+        given = granted(os.environ)
+        there, memory = given.cpus, given.memory or memory
+    return Node(cpus or there, memory, _gpus(os.environ))
 
 
 def _gpus(env: Mapping[str, str]) -> int:
@@ -86,16 +93,19 @@ class LocalCrew(Crew):
             self._end_all()
             self._share = self.node
 
-    def workers(self, tasks: int, needs: Sequence[Needs]) -> Sequence[Worker]:
-        """The workers, as many started by now as can be of use for `tasks` that ask for so much; none as long as others
-        hold what was given to narrower ones: a node is never given out twice.
+    def workers(self, wishes: Sequence[Wish]) -> Sequence[Worker]:
+        """The workers, as many started by now as can be of use for these tasks; none as long as others hold what was
+        given to narrower ones: a node is never given out twice.
         """
+        if self._ends is not None and self._ends - time.monotonic() <= MARGIN:
+            return self._workers  # one that has left is not followed by another
+        needs = [wish.needs for wish in wishes]
         if any(self.node.fits(item) and not self._share.fits(item) for item in needs):
             self.expect(needs)
             if self._share.cpus < self.node.cpus:
                 return ()
-        widest = max((item.cpus for item in needs), default=1)
-        while self._unmanned and (not self._workers or self._slots < tasks * widest):
+        cpus = sum(wish.count for wish in wishes) * max((item.cpus for item in needs), default=1)
+        while self._unmanned and (not self._workers or self._slots < cpus):
             share = min(self._share.cpus, self._unmanned)
             self._unmanned -= share
             self._workers.append(self._start(self._part(share)))

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.engine import endings
-from penstock.engine.pack import Needs
+from penstock.engine.pack import Needs, Wish
 from penstock.engine.react import react
 from penstock.engine.world import World
 from penstock.model.errors import Conflict
@@ -31,6 +31,7 @@ from penstock.service.driving.leavings import end_left, take_over
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
+from penstock.service.driving.sites import Sites
 from penstock.service.driving.stopping import Stopping
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
@@ -53,7 +54,7 @@ class Engine:
     """
 
     def __init__(
-        self, parts: Parts, cpus: int | None = None, crew: Crew | None = None, ends: float | None = None
+        self, parts: Parts, crew: Crew | None = None, ends: float | None = None, site: str | None = None
     ) -> None:
         self.parts = parts
         self._pending = Pending()
@@ -66,17 +67,17 @@ class Engine:
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
         take_over(parts)
-        self.crew: Crew = crew or LocalCrew(parts.layout, this_machine(cpus), ends)
+        self.sites = Sites(parts, crew or LocalCrew(parts.layout, this_machine(), ends), site)
         # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
-        self.placer = Placer(parts, lambda job: self.crew, parts.now(), parts.store.reserve(Task, 1), self._flush)
+        self.placer = Placer(parts, self.sites.of, parts.now(), parts.store.reserve(Task, 1), self._flush)
         self.world = self._load()
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
-        steps = {id(step): step for step in map(self.world.step, self.world.jobs.values())}
-        self.crew.expect([needs_of(step) for step in steps.values()])
+        jobs = {id(self.world.step(job)): job for job in self.world.jobs.values()}
+        self.sites.expect((job, needs_of(self.world.step(job))) for job in jobs.values())
 
     def _work_is_certain(self) -> bool:
-        """Whether some job reads data committed for it, or reads none and runs every time."""
+        """Whether some job here reads data committed for it, or reads none and runs every time."""
         made = {(job.run, job.repo) for job in self.world.jobs.values()}
         return any(
             job.state in (JobState.WAITING, JobState.EXPANDING)
@@ -84,6 +85,7 @@ class Engine:
                 not job.inputs
                 or any(item.commit == job.run and (job.run, item.repo) not in made for item in job.inputs)
             )
+            and self.sites.of(job) is self.sites.local
             for job in self.world.jobs.values()
         )
 
@@ -125,10 +127,10 @@ class Engine:
     def _agree(self) -> None:
         """See to it that workers do what the rows say, as others have left them."""
         if named := self._stopping.of_tasks(self.world):
-            self.crew.stop(named, kill=False)
+            self.sites.stop(named, kill=False)
         promises = self.placer.promises
         promises.drop_broken(self.world)
-        self.crew.stop(self.crew.held - self.world.tasks.keys() - promises.tasks, kill=True)
+        self.sites.stop(self.sites.held - self.world.tasks.keys() - promises.tasks, kill=True)
         self._answer(promises.due(self.world))
 
     def turn(self) -> None:
@@ -145,7 +147,7 @@ class Engine:
         for handover in handovers:
             handover.crew.give(handover.worker, handover.handed)
         if not handovers:
-            self.crew.level()
+            self.sites.level()
         self._hear(0.0 if moved and not handovers else PATIENCE)
         if self._pending.durable or time.monotonic() - self._stored_at >= BEHIND:
             self._flush()
@@ -164,7 +166,7 @@ class Engine:
         return bool(facts)
 
     def _expand(self, job: Job) -> Fact:
-        never = self.crew.never(needs_of(self.world.step(job)))
+        never = self.sites.of(job).never(needs_of(self.world.step(job)))
         fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, never)
         self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
         if isinstance(fact, Expanded):
@@ -177,7 +179,7 @@ class Engine:
         return fact
 
     def _hear(self, timeout: float) -> None:
-        heard = self.crew.hear(timeout)
+        heard = self.sites.hear(timeout)
         if heard.packs:
             self.parts.objects.blobs.learn(heard.packs)
         facts: list[Fact] = []
@@ -244,12 +246,26 @@ class Engine:
     def _stop_attempts(self) -> None:
         """End what is in flight of jobs that are to start nothing more, and let those end that take too long."""
         if told := self._stopping.of_jobs(self.world):
-            self.crew.stop(told, kill=False)
+            self.sites.stop(told, kill=False)
         for seq in self._stopping.overdue(self.world, self.parts.now()):
             self._flush()
             with self.parts.store.transaction(durable=True):
                 self.parts.store.execute("stop_job", seq=seq, reason=Reason.TIMEOUT)
             self._behind = True
+        if self.placer.refused:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """End jobs whose tasks can never run, now that this is known."""
+        refused, self.placer.refused = self.placer.refused, {}
+        self._flush()
+        with self.parts.store.transaction(durable=True):
+            for seq, why in refused.items():
+                if seq not in self.world.jobs:
+                    continue  # it was refused before, and has ended
+                message = f"step {self.world.jobs[seq].step!r} {why}"
+                self.parts.store.execute("refuse_job", seq=seq, reason=Reason.UNRUNNABLE, message=message)
+        self._behind = True
 
     def _apply(self, facts: Sequence[Fact]) -> None:
         """Answer facts, in memory; `_flush` stores what follows."""
@@ -339,7 +355,8 @@ class Engine:
     def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
         """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""
         if self._work_is_certain():
-            self.crew.workers(self.crew.node.cpus, [Needs()])  # they come up while bindings are found
+            # They come up while bindings are found.
+            self.sites.local.workers([Wish(0, Needs(), self.sites.local.node.cpus)])
         while True:
             try:
                 if until(self.world):
@@ -353,12 +370,12 @@ class Engine:
 
     def interrupt(self) -> None:
         """End everything in flight and give it back, so that the next engine goes on from here."""
-        self.crew.stop(None, kill=False)
+        self.sites.stop(None, kill=False)
         quiet = 0
-        while self.crew.holding and quiet < QUIET_TURNS:
-            before = self.crew.holding
+        while self.sites.holding and quiet < QUIET_TURNS:
+            before = self.sites.holding
             self._hear(PATIENCE)
-            quiet = quiet + 1 if self.crew.holding == before else 0
+            quiet = quiet + 1 if self.sites.holding == before else 0
         self.close()
         self._save()
         self.world = self._load()
@@ -375,7 +392,7 @@ class Engine:
     def close(self) -> None:
         """End the workers, what one that would not leave had started, and who copies outputs."""
         self.exporter.close()
-        for worker in self.crew.close():
+        for worker in self.sites.close():
             end_left(self.parts, worker)
 
 

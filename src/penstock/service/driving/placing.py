@@ -76,6 +76,7 @@ class Placer:
         self.exchange = Exchange(parts)
         self.promises = Promises()
         self.shared: set[int] = set()  #: jobs that do not have the memory of reuse for themselves
+        self.refused: dict[int, str] = {}  #: jobs whose tasks can never run, which was not known before; why
         self._seconds: dict[Any, float] = {}
         self._since: dict[Any, int] = {}  # pile -> when it was first seen with nothing of it placed
 
@@ -101,6 +102,8 @@ class Placer:
             if never is not None:
                 if pile.kind is not None:
                     turn.refuse(pile.kind, never)
+                else:
+                    self.refused[job.seq] = never
                 continue
             by_crew.setdefault(id(crew), (crew, []))[1].append(pile)
         for crew, piles in by_crew.values():
@@ -162,9 +165,8 @@ class _Turn:
         self._fresh_lone: dict[str, list[tuple[Job, str]]] = {}  # worker -> jobs and attempts it gets in this turn
 
     def place(self, crew: Crew, piles: list[Pile]) -> None:
-        total = sum(min(pile.count, MOST) for pile in piles)
-        needs = list({pile.needs for pile in piles})
-        workers = [worker for worker in crew.workers(total, needs) if not worker.alone]
+        wanted = [Wish(place, pile.needs, min(pile.count, MOST)) for place, pile in enumerate(piles)]
+        workers = [worker for worker in crew.workers(wanted) if not worker.alone]
         if not workers:
             return
         # One whose end may have been the work of a task gets it alone the last time, so that no other task is blamed.
@@ -218,7 +220,7 @@ class _Turn:
     def refuse(self, kind: Kind, why: str) -> None:
         """End lone jobs that nothing here can ever run."""
         for seq in self.world.ready[kind]:
-            message = f"step {self.world.jobs[seq].step!r} {why}; lower its `resources`"
+            message = f"step {self.world.jobs[seq].step!r} {why}"
             self.facts.append(Unreadable(seq, Reason.UNRUNNABLE, message))
 
     def _sort(self, piles: Sequence[Pile]) -> Any:

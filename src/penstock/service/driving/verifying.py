@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from penstock.engine.pack import Needs
+from penstock.engine.pack import Needs, Wish
 from penstock.model.errors import Refused
 from penstock.model.moves import JobState, Outcome
 from penstock.model.run import Job, Task
@@ -80,7 +80,7 @@ def _run_again(parts: Parts, job: Job, known: list[Known]) -> Iterator[tuple[int
     shared, needs = recipe(parts, job, step), Needs(step.resources.cpus)
     waiting = {task.seq: task for _, task, _ in known}
     try:
-        workers = crew.workers(len(known), [needs])
+        workers = crew.workers([Wish(0, needs, len(known))])
         for place, task in enumerate(waiting.values()):
             attempt = Assignment(task.id, f"{task.id}-verify", 0, task.params, decode_inputs(task.inputs))
             crew.give(workers[place % len(workers)], [(shared, [(task.seq, needs, attempt)])])

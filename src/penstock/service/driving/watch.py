@@ -44,17 +44,19 @@ def follow_or_drive(
     timeout: float | None,
     jobs: Collection[int] = (),
     ends: bool = False,
+    site: str | None = None,
 ) -> None:
     """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout; a
     KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no longer than the timeout,
-    and tasks are told to leave before that.
+    and tasks are told to leave before that. With `site`
+    steps of this machine run there.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
     while not _done(parts, runs, jobs):
         with engine_role(parts.layout.lock) as mine:
             if mine:
-                _drive(parts, runs, meter, deadline, jobs, deadline if ends else None)
+                _drive(parts, runs, meter, deadline, jobs, deadline if ends else None, site)
                 break
         meter.show(holder(parts.layout.lock))
         _check(deadline)
@@ -69,6 +71,7 @@ def _drive(
     deadline: float | None,
     jobs: Collection[int],
     ends: float | None,
+    site: str | None,
 ) -> None:
     with interrupts() as interrupted:
 
@@ -84,18 +87,22 @@ def _drive(
                 return all(job is None or job.state == JobState.DONE for job in left)
             return not any(run in world.runs for run in runs)
 
-        drive(parts, over, seen, ends)
+        drive(parts, over, seen, ends, site)
 
 
 def drive(
-    parts: Parts, until: Callable[[World], bool], seen: Callable[[World], None], ends: float | None = None
+    parts: Parts,
+    until: Callable[[World], bool],
+    seen: Callable[[World], None],
+    ends: float | None = None,
+    site: str | None = None,
 ) -> None:
     """Be the engine until `until` says so or `seen` raises; whoever calls has the role. `ends` (monotonic seconds) is
-    when this machine is no longer ours.
+    when this machine is no longer ours; `site` is where its steps run instead.
     """
     from penstock.service.driving.loop import Engine
 
-    engine = Engine(parts, ends=ends)
+    engine = Engine(parts, ends=ends, site=site)
     try:
         engine.drive(until, seen)
     finally:

@@ -352,6 +352,10 @@ select * from edge where job = :job;
 -- Ask a job to end.
 update job set stop = :reason where seq = :seq and state <> 'done' and stop is null;
 
+-- name: refuse_job
+-- Ask a job to end that can never go on.
+update job set stop = :reason, message = :message where seq = :seq and state <> 'done' and stop is null;
+
 -- name: hold_job
 -- Hold a job, or let it go on.
 update job set hold = :hold where seq = :seq and state <> 'done';
@@ -641,3 +645,11 @@ select
     upload_bytes, process_seconds, started, finished, restarts, download_seconds, upload_seconds, cpu_seconds,
     peak_memory, keys, unexported, exit_code, terminated, coalesce(kept, run)
 from job where seq in (select value from json_each(:jobs));
+
+-- name: live_allocations
+-- Those of which something may still run.
+select * from allocation where state <> 'ended' order by seq;
+
+-- name: allocations
+-- The newest first.
+select * from allocation order by seq desc limit :limit;

@@ -66,7 +66,7 @@ USER_DATA = noun("user-data", "JSON documents of a workflow and its jobs.")
 RESULTS = noun("results", "How jobs ended, in every run.")
 EVENTS = noun("events", "What happened.")
 RESOURCES = noun("resource-requirements", "Named resources that jobs share.")
-SLURM = noun("slurm", "How many nodes jobs need.", noun("hpc", "Nodes of clusters."))
+SLURM = noun("slurm", "Nodes that Slurm lends.", noun("hpc", "Nodes of clusters."))
 
 
 def page_options(command: _Command) -> _Command:

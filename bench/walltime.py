@@ -1,0 +1,101 @@
+"""Work that is longer than its nodes are lent: told in time, cut nowhere, finished by a restart. On a real Slurm.
+
+`eval "$(ci/services.sh up slurm)"` first. Each job counts seconds in a file, and writes down where it is when SIGTERM
+comes. One line of JSON: how long before the end of its node each job was told, whether a second was lost or counted
+twice, and what the second run still had to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COUNT = """
+import os, signal, subprocess, sys, time
+name, wanted = sys.argv[1], int(sys.argv[2])
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(time.time()))
+job = os.environ["SLURM_JOB_ID"]
+if "SLURM_ARRAY_TASK_ID" in os.environ:
+    job = os.environ["SLURM_ARRAY_JOB_ID"] + "_" + os.environ["SLURM_ARRAY_TASK_ID"]
+end = subprocess.check_output(["squeue", "--noheader", "--jobs=" + job, "--format=%e"], text=True)
+end = time.mktime(time.strptime(end.strip(), "%Y-%m-%dT%H:%M:%S"))
+done = len(open(name).read().split()) if os.path.exists(name) else 0
+with open(name, "a") as file:
+    while done < wanted:
+        print(done, file=file, flush=True)
+        done += 1
+        if told:
+            break
+        time.sleep(1)
+if done < wanted:
+    with open(name + ".told", "w") as file:
+        print(end - told[0], file=file)
+    sys.exit(3)
+"""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    options.add_argument("--jobs", type=int, default=12)
+    options.add_argument("--seconds", type=int, default=150, help="how long each job has to count")
+    options.add_argument("--walltime", type=int, default=120, help="of a node, in seconds")
+    options.add_argument("--lead", type=int, default=30, help="how long before its end jobs are to be told")
+    asked = options.parse_args()
+    if "PENSTOCK_TEST_SLURM" not in os.environ:
+        sys.exit('bench/walltime.py: no Slurm here; eval "$(ci/services.sh up slurm)" starts one')
+    with tempfile.TemporaryDirectory() as place:
+        print(json.dumps(story(Path(place), asked)))
+
+
+def story(root: Path, asked: argparse.Namespace) -> dict[str, object]:
+    site = {"kind": "slurm", "nodes": 6, "walltime": asked.walltime, "cpus": 2, "memory": "400MiB", "gpus": 0}
+    steps = {
+        f"job{number}": {
+            "run": ["python3", "count.py", f"job{number}", str(asked.seconds)],
+            "site": "far",
+            "supports_termination": True,
+            "grace": asked.lead,
+        }
+        for number in range(asked.jobs)
+    }
+    steps["sum"] = {"run": ["sh", "-c", "cat job*[0-9] | wc -l > sum"], "after": list(steps), "site": "far"}
+    (root / "count.py").write_text(COUNT)
+    (root / "pipeline.json").write_text(json.dumps({"pipeline": "long", "sites": {"far": site}, "steps": steps}))
+    env = {**os.environ, "SLURM_CONF": os.environ["PENSTOCK_TEST_SLURM"]}
+    penstock = [sys.executable, "-m", "penstock"]
+    began = time.monotonic()
+    first = subprocess.run([*penstock, "run"], cwd=root, env=env, capture_output=True, text=True, check=False)
+    between = time.monotonic()
+    ends = [float(path.read_text()) for path in root.glob("*.told")]
+    left = [asked.seconds - len((root / f"job{number}").read_text().split()) for number in range(asked.jobs)]
+    second = subprocess.run(
+        [*penstock, "restart", "--json"], cwd=root, env=env, capture_output=True, text=True, check=False
+    )
+    over = time.monotonic()
+    counted = [(root / f"job{number}").read_text().split() for number in range(asked.jobs)]
+    return {
+        "bench": "walltime",
+        "jobs": asked.jobs,
+        "lead": asked.lead,
+        "first_exit": first.returncode,
+        "told": len(ends),
+        "told_before_end": [round(min(ends), 1), round(max(ends), 1)] if ends else None,
+        "all_told_in_time": len(ends) == asked.jobs and min(ends) >= asked.lead,
+        "seconds_left_for_restart": [min(left), max(left)],
+        "second_exit": second.returncode,
+        "lost_or_twice": sum(words != [str(number) for number in range(asked.seconds)] for words in counted),
+        "sum": int((root / "sum").read_text()) if (root / "sum").exists() else None,
+        "first_seconds": round(between - began, 1),
+        "second_seconds": round(over - between, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

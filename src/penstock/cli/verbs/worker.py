@@ -1,0 +1,53 @@
+"""`worker`: what a batch system starts on a node."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("--seconds", type=click.IntRange(1), metavar="N", help="The walltime, where nobody else tells it.")
+@click.option("--lead", type=click.IntRange(0), default=120, show_default=True, metavar="N", help="What SIGUSR1 says.")
+@click.option("--silence", type=float, default=60.0, show_default=True, metavar="N", help="When the engine is gone.")
+def worker(name: str, seconds: int | None, lead: int, silence: float) -> None:
+    """Work for the engine of this project, on the node of a site.
+
+    The engine asks a batch system to start it; NAME and options are its choice. It gives tasks what the batch system
+    has given to it, ends them before the walltime, and leaves when the engine does.
+    """
+    import os
+    import signal
+    import time
+    from pathlib import Path
+
+    from penstock.runner.slurm import granted, time_left
+    from penstock.service.driving.local import search_path, this_machine
+    from penstock.service.layout import find
+    from penstock.worker.capacity import Capacity
+    from penstock.worker.loop import Notices
+    from penstock.worker.remote import GIVEN_BACK, work
+
+    layout, began = find(Path()), time.monotonic()
+    notices = Notices({signal.SIGUSR1: lead, signal.SIGTERM: GIVEN_BACK})
+    element, node, gpus, left = 0, this_machine(), None, seconds
+    if "SLURM_JOB_ID" in os.environ:
+        given = granted(os.environ)
+        element, gpus = given.element, given.gpus
+        left = time_left(os.environ) or seconds
+    name = f"{name}-{element}"
+
+    def capacity() -> Capacity:
+        return Capacity(
+            node.cpus,
+            node.memory,
+            node.gpus if gpus is None else gpus,
+            None if left is None else began + left - time.monotonic(),
+        )
+
+    # Other marks than those of workers beside the engine: who takes its role ends those, and goes on with these.
+    env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
+    env |= {"PENSTOCK_PROJECT": f"{layout.id}@{name}", "PENSTOCK_WORKER": name}
+    work(layout.home, name, capacity, env, notices, silence)

@@ -1,0 +1,149 @@
+"""Messages over a directory that two hosts share, where nothing can be locked, watched or listed.
+
+Each side keeps a *post*: one small record, overwritten in place, which says how many letters it has sent, and goes on
+counting as long as it lives. The other side opens it anew at each look, which is what makes a file server tell the
+truth. Letters are files named by number; they are renamed into place, opened by number once the post tells of them,
+and removed by who has read them. A record or a letter that is torn is looked at again later.
+
+How long the other side has been silent is measured on one's own clock: clocks of hosts differ.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from penstock.runner.frames import Message, framed, take_complete
+
+#: Seconds between two signs of life.
+BEAT = 2.0
+
+
+class Mailbox:
+    """One end of a conversation in `directory`: `mine` and `theirs` are the names of the two ends, new for every
+    conversation; `silence` is after how many seconds without a sign of life the other one is gone.
+
+    The verbs are those of `runner.pipe.Pipe`, but nothing waits: look again after a while.
+    """
+
+    def __init__(self, directory: Path, mine: str, theirs: str, silence: float) -> None:
+        self.waiting = False
+        self._directory = directory
+        self._mine, self._theirs = mine, theirs
+        self._silence = silence
+        self._sent = 0
+        self._taken = 0
+        self._beats = 0
+        self._closed = False
+        self._broken: str | None = None
+        self._their_post: tuple[int, int, bool] | None = None  # letters, beats, closed
+        self._heard = time.monotonic()
+        self._beat_at = 0.0
+        self._lock = threading.Lock()  # a thread may beat while another one sends
+
+    def send(self, *messages: Message) -> None:
+        """Send messages, as one letter. Raises BrokenPipeError when that cannot be; then the conversation is over."""
+        if not messages:
+            return
+        with self._lock:
+            letter = self._directory / f"{self._mine}.{self._sent}"
+            draft = letter.with_name(f"{letter.name}.new")
+            try:
+                draft.write_bytes(framed(messages))
+                draft.rename(letter)
+                self._sent += 1
+                self._post()
+            except OSError as error:
+                # The other side will never know what it was to be told, so it must not be taken for told.
+                self._broken = f"nothing can be sent by {self._directory}: {error.strerror}"
+                raise BrokenPipeError(self._broken) from None
+
+    def beat(self) -> None:
+        """Give a sign of life if it is time for one. Raises OSError if that cannot be now, or ever again."""
+        if time.monotonic() - self._beat_at >= BEAT:
+            with self._lock:
+                self._post()
+
+    def _post(self) -> None:
+        self._beats += 1
+        said = f"{self._sent} {self._beats} {int(self._closed)}"
+        record = f"{said} {zlib.crc32(said.encode()):08x}\n".ljust(64).encode()
+        descriptor = os.open(self._directory / f"{self._mine}.post", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(descriptor, record, 0)
+        finally:
+            os.close(descriptor)
+        self._beat_at = time.monotonic()
+
+    def receive(self) -> list[Message]:
+        """The messages that have arrived, perhaps none. Raises EOFError when the other end has closed and all it sent
+        was returned, when it was silent for too long, and when something could not be sent.
+        """
+        if self._broken is not None:
+            raise EOFError(self._broken)
+        post = self._look()
+        moment = time.monotonic()
+        if post is not None and post != self._their_post:
+            self._their_post, self._heard = post, moment
+        messages: list[Message] = []
+        letters, _, closed = self._their_post or (0, 0, False)
+        while self._taken < letters and (letter := self._letter(self._taken)) is not None:
+            messages += letter
+            self._taken += 1
+        if not messages:
+            if closed and self._taken == letters:
+                raise EOFError("the other end closed the conversation")
+            if moment - self._heard > self._silence:
+                raise EOFError(f"the other end gave no sign of life for {self._silence:.0f} s")
+        return messages
+
+    def meets(self) -> bool:
+        """Whether the other side was ever heard of; takes nothing in."""
+        if self._their_post is None:
+            self._their_post = self._look()
+        return self._their_post is not None
+
+    @property
+    def left(self) -> bool:
+        """Whether the other side has said that it leaves."""
+        return self._their_post is not None and self._their_post[2]
+
+    @property
+    def quiet(self) -> float:
+        """For how many seconds there was no sign of life."""
+        return time.monotonic() - self._heard
+
+    def _look(self) -> tuple[int, int, bool] | None:
+        """The other side's record; None if there is none that can be read."""
+        with suppress(OSError, ValueError):
+            letters, beats, closed, check = (self._directory / f"{self._theirs}.post").read_text().split()
+            if f"{zlib.crc32(f'{letters} {beats} {closed}'.encode()):08x}" == check:
+                return int(letters), int(beats), closed == "1"
+        return None
+
+    def _letter(self, number: int) -> list[Message] | None:
+        """What a letter says; None as long as it cannot be read whole."""
+        path = self._directory / f"{self._theirs}.{number}"
+        try:
+            buffer = bytearray(path.read_bytes())
+            messages = take_complete(buffer)
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return None
+        if buffer or not messages:
+            return None
+        with suppress(OSError):
+            path.unlink()
+        return messages
+
+    def close(self) -> None:
+        """Say that nothing more will come. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            with suppress(OSError), self._lock:
+                self._post()

@@ -1,0 +1,303 @@
+"""The workers of a site: as many nodes asked for as can be of use, by what `pack` says, and given back when idle."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock.engine.demand import demand
+from penstock.engine.pack import Needs, Room, Wish, why_never
+from penstock.model.errors import PenstockError
+from penstock.model.run import Allocation
+from penstock.model.spec import Site
+from penstock.model.wire import Assignment, Hello, Recipe
+from penstock.runner.mailbox import Mailbox
+from penstock.runner.queue import Kind, Queue
+from penstock.service.driving.allocations import LATE, Allocations, Beside, Calls, Member
+from penstock.service.driving.crew import Crew, Heard, Node, Worker
+from penstock.service.parts import Parts
+
+#: Seconds between two looks at the mail, at first and when nothing comes.
+FAST, SLOW = 0.002, 0.05
+#: Seconds that workers have to leave when the engine does.
+LEAVING = 3.0
+#: Seconds a node is asked for beyond what its one task asks for.
+AROUND = 60
+#: Elements asked for at once: more than many systems allow in one array would be refused.
+MOST = 500
+
+
+class Guest(Struct, eq=False):
+    """One worker of a site, from the moment it is asked for."""
+
+    member: Member
+    worker: Worker
+    box: Mailbox
+    leaving: bool = False  #: it was told to
+    used: bool = False  #: it was given something
+
+
+class RemoteCrew(Crew):
+    """The workers of one site, as its own batch system lends nodes."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        site: Site,
+        queue: Queue,
+        session: str,
+        silence: float,
+        calls: Calls | None = None,
+    ) -> None:
+        super().__init__(Node(site.cpus or 0, site.memory or 0, site.gpus or 0))
+        self.site = site
+        self._parts, self._session, self._silence = parts, session, silence
+        self._guests: dict[str, Guest] = {}
+        self._wanted_at = time.monotonic()  # when there was work for more workers last
+        self._longest = math.inf  # walltime that the partition gives, in seconds
+        self._known = False  # what the site's nodes have
+        self.allocations = Allocations(parts, site, queue, calls or Beside(), self._command)
+        for member in self.allocations.members.values():
+            self.allocations.open(member.name, session)
+            self._welcome(member)
+
+    def _command(self, row: Allocation) -> tuple[str, ...]:
+        words = ("worker", row.name, "--seconds", str(row.seconds), "--lead", str(int(self.site.lead)))
+        return (sys.executable, "-m", "penstock", *words, "--silence", f"{self._silence:g}")
+
+    def _welcome(self, member: Member) -> None:
+        box = Mailbox(
+            self.allocations.mailbox(member.name), f"{self._session}-engine", f"{self._session}-worker", self._silence
+        )
+        worker = Worker(member.name, Node(0), member.row.element, box, time.monotonic())
+        self._guests[member.name] = Guest(member, worker, box)
+
+    # what can run here -----------------------------------------------------------------------------------------------
+
+    def never(self, needs: Needs) -> str | None:
+        """See `Crew.never`; nothing is impossible as long as nobody knows what there is."""
+        if self.allocations.refused:
+            return f"cannot run at site {self.site.name!r}: {self.allocations.refused}; change the site"
+        why = why_never(needs, self._room(self.node)) if self._known else None
+        return None if why is None else f"{why}; lower its `resources`, or change the site"
+
+    def _room(self, node: Node) -> Room:
+        seconds = self.site.walltime if self.site.per == "node" else self._longest
+        size = (node.cpus, node.memory or 1 << 62, node.gpus)
+        return Room(*size, seconds, node.cpus, node.memory or 1 << 62, node.gpus)
+
+    def _learn(self) -> None:
+        """Ask what the partition's nodes have, where the site does not say it."""
+        if self._known:
+            return
+        self.allocations.asks_kinds = True
+        if self.allocations.kinds is None:
+            return
+        kinds = [kind for kind in self.allocations.kinds if self._is_ours(kind)]
+        self.allocations.refused = self._why_not(kinds)
+        if not kinds:
+            return
+        site = self.site
+        # One kind of node is asked for, the one of which there are most, the larger one of two. Single tasks ask for
+        # what they need, and go wherever that is.
+        kind = max(kinds, key=lambda kind: (kind.nodes, kind.cpus, kind.memory))
+        if site.per == "task":
+            cpus, memory, gpus = (max(getattr(kind, name) for kind in kinds) for name in ("cpus", "memory", "gpus"))
+            kind = replace(kind, cpus=cpus, memory=memory, gpus=gpus)
+        self._longest = max((math.inf if item.seconds is None else item.seconds for item in kinds), default=math.inf)
+        said = (site.cpus, site.memory, site.gpus) if site.per == "node" else (None, None, None)
+        there = (kind.cpus, kind.memory, kind.gpus)
+        self.node = Node(*(has if asked is None else asked for asked, has in zip(said, there, strict=True)))
+        self._known = True
+
+    def _why_not(self, kinds: Sequence[Kind]) -> str:
+        """What the site asks for that none of its nodes has; else it would wait in the queue for ever."""
+        site, named = self.site, self.site.partition or "that is the default"
+        if not kinds:
+            return f"there is no partition {named}"
+        if all(kind.cpus < (site.cpus or 0) for kind in kinds):
+            return f"it asks for {site.cpus} CPUs, a node has {max(kind.cpus for kind in kinds)}"
+        if all(kind.memory < (site.memory or 0) for kind in kinds):
+            return f"it asks for {site.memory:,} bytes of memory, a node has {max(kind.memory for kind in kinds):,}"
+        if all(kind.gpus < (site.gpus or 0) for kind in kinds):
+            return f"it asks for {site.gpus} GPUs, a node has {max(kind.gpus for kind in kinds)}"
+        longest = max(math.inf if kind.seconds is None else kind.seconds for kind in kinds)
+        if site.walltime > longest:
+            return f"it asks for {site.walltime:.0f} s, a partition that it names gives {longest:.0f} s at most"
+        return ""
+
+    def _is_ours(self, kind: Kind) -> bool:
+        named = self.site.partition
+        return kind.default if named is None else kind.partition in named.split(",")
+
+    # asking for workers ----------------------------------------------------------------------------------------------
+
+    def expect(self, needs: Sequence[Needs]) -> None:
+        """Nothing is asked for before there is work."""
+
+    def workers(self, wishes: Sequence[Wish]) -> Sequence[Worker]:
+        """See `Crew.workers`."""
+        if wishes:
+            self._wanted_at = time.monotonic()
+        self._learn()
+        if self._known and self.allocations.may_ask:
+            if self.site.per == "task":
+                self._ask_by_task(wishes)
+            else:
+                self._ask_by_node(wishes)
+        once = self.site.per == "task"
+        return [
+            guest.worker
+            for guest in self._guests.values()
+            if guest.worker.greeted and not guest.leaving and not (once and guest.used)
+        ]
+
+    def _staying(self) -> list[Guest]:
+        return [guest for guest in self._guests.values() if not guest.leaving]
+
+    def _ask_by_node(self, wishes: Sequence[Wish]) -> None:
+        room = self._room(self.node)
+        able = [wish for wish in wishes if why_never(wish.needs, room) is None]
+        held = Counter(needs for worker in self._workers for _, needs in worker.holds.values())
+        able += [Wish(-place, needs, count) for place, (needs, count) in enumerate(held.items(), 1)]
+        useful = demand(able, room, self.site.walltime).nodes if able else 0
+        missing = min(self.site.nodes, max(useful, self.site.min_nodes)) - len(self._staying())
+        self._ask(missing, self.node, self.site.walltime)
+
+    def _ask_by_task(self, wishes: Sequence[Wish]) -> None:
+        """One node for each task, as large as that asks."""
+        fresh = Counter(self._size(guest) for guest in self._staying() if not guest.used)
+        free = self.site.nodes - len(self._staying())
+        for wish in wishes:
+            needs, site = wish.needs, self.site
+            size = (
+                max(needs.cpus, site.cpus or 1),
+                max(needs.memory, site.memory or 0),
+                max(needs.gpus, site.gpus or 0),
+                site.walltime if needs.seconds is None else needs.seconds + AROUND,
+            )
+            there = min(wish.count, fresh[size[:3]])
+            fresh[size[:3]] -= there
+            missing = min(wish.count - there, free)
+            if missing > 0:
+                self._ask(missing, Node(*size[:3]), size[3])
+                return  # one request at a time
+
+    @staticmethod
+    def _size(guest: Guest) -> tuple[int, int, int]:
+        row = guest.member.row
+        return row.cpus, row.memory, row.gpus
+
+    def _ask(self, missing: int, node: Node, seconds: float) -> None:
+        if missing > 0:
+            for member in self.allocations.ask(min(missing, MOST), node, math.ceil(seconds), self._session):
+                self._welcome(member)
+
+    # hearing and letting go ------------------------------------------------------------------------------------------
+
+    def give(self, worker: Worker, handed: Sequence[tuple[Recipe, Sequence[tuple[int, Needs, Assignment]]]]) -> None:
+        self._guests[worker.name].used = True
+        super().give(worker, handed)
+
+    def hear(self, timeout: float) -> Heard:
+        """See `Crew.hear`."""
+        heard, until, pause = Heard(), time.monotonic() + timeout, FAST
+        while True:
+            self.listen(heard)
+            left = until - time.monotonic()
+            if heard or left <= 0:
+                return heard
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, SLOW)
+
+    def listen(self, heard: Heard) -> None:
+        """Take what has come, and see to the batch system."""
+        for guest in list(self._guests.values()):
+            with suppress(OSError):  # of a file server for a while; its worker notices if it is for long
+                guest.box.beat()
+            dead = guest.member.over is not None and guest.box.quiet > LATE
+            if dead or not self._receive(guest.worker, heard):
+                self._part(guest, heard)
+            elif guest.box.meets() and not guest.member.heard:
+                self.allocations.hear(guest.member)
+        self.allocations.turn()
+        given_up, self.allocations.given_up = self.allocations.given_up, []
+        for member in given_up:
+            if member.name in self._guests:
+                self._part(self._guests[member.name], heard)
+        self._release()
+
+    def _greet(self, worker: Worker, hello: Hello) -> None:
+        if not worker.greeted:
+            worker.greeted = True
+            self._workers.append(worker)
+        worker.node = Node(hello.slots, hello.memory, hello.gpus)
+        worker.ends = None if hello.seconds is None else time.monotonic() + hello.seconds
+
+    def _part(self, guest: Guest, heard: Heard) -> None:
+        """A worker has left, was lost, or will never come."""
+        del self._guests[guest.worker.name]
+        if guest.worker.holds:
+            self._bury(guest.worker, heard)
+        elif guest.worker in self._workers:
+            self._workers.remove(guest.worker)  # it had nothing to lose
+        guest.box.close()
+        guest.member.left = guest.box.left
+        self.allocations.let_go([guest.member])
+
+    def _release(self) -> None:
+        """Tell those to leave that have nothing to do, and take back what is not needed any more."""
+        moment = time.monotonic()
+        staying = self._staying()
+        spare = len(staying) - self.site.min_nodes
+        for guest in staying:
+            worker = guest.worker
+            if self.site.per == "task" and guest.used:
+                idle = not worker.holds
+            elif worker.greeted:
+                idle = not worker.holds and moment - max(worker.heard, self._wanted_at) > self.site.idle
+            else:
+                idle = moment - self._wanted_at > self.site.idle
+            if idle and spare > 0:
+                spare -= 1
+                self._dismiss(guest)
+
+    def _dismiss(self, guest: Guest) -> None:
+        guest.leaving = True
+        guest.box.close()
+        if not guest.worker.greeted:  # nobody is there to read that
+            del self._guests[guest.worker.name]
+            self.allocations.let_go([guest.member])
+
+    def close(self) -> list[str]:
+        """See `Crew.close`: tell all to leave, wait a little, give everything back."""
+        heard = Heard()
+        for guest in list(self._guests.values()):
+            guest.box.close()
+        until = time.monotonic() + LEAVING
+        while self._workers and time.monotonic() < until:
+            for worker in list(self._workers):
+                if not self._receive(worker, heard):
+                    self._bury(worker, heard)
+                    self._guests[worker.name].member.left = self._guests[worker.name].box.left
+            time.sleep(SLOW)
+        self._workers = []
+        self._guests = {}
+        with suppress(PenstockError):  # what is still written down is looked after by the next engine
+            self.allocations.close()
+        with suppress(OSError):
+            (self._parts.layout.home / "mail").rmdir()
+        return []
+
+    def settled(self, workers: set[str]) -> bool:
+        """Whether those of these workers that are ours have ended what they ran for an engine before."""
+        self.allocations.turn()
+        ours = (guest for name, guest in self._guests.items() if name in workers)
+        return all(guest.box.meets() or guest.member.over is not None for guest in ours)

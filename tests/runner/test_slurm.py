@@ -1,0 +1,225 @@
+"""Slurm: the real one, and the words of one that is not well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from penstock.model.errors import Doubt, Refused
+from penstock.runner.queue import Ask, Kind, Queue
+from penstock.runner.slurm import Granted, Slurm, granted, time_left
+from penstock.testing.fakeslurm import Cluster
+from penstock.testing.queue import Later, QueueSuite
+
+ASK = Ask("penstock-x", ("true",), "/", "/dev/null", 90)
+
+
+class TestSlurm(QueueSuite):
+    """The real one."""
+
+    @pytest.fixture
+    def queue(self, service: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+        monkeypatch.setenv("SLURM_CONF", service("slurm"))
+        yield Slurm()
+
+    @pytest.fixture
+    def later(self) -> Later:
+        return lambda: time.sleep(0.1)
+
+    def test_the_command_gets_its_words_and_its_place_as_they_are(
+        self, queue: Queue, later: Later, ask: Ask, tmp_path: Path
+    ) -> None:
+        words = ("a b", "$HOME", "`id`", "'; touch x; '", "\\", "ü")
+        queue.submit(replace(ask, argv=("sh", "-c", 'pwd; printf "%s\\n" "$@"', "sh", *words)))
+        self.until(queue, later, ask.name, "ended")
+        for _ in range(50):
+            if (tmp_path / "out").exists() and len((tmp_path / "out").read_text().splitlines()) > len(words):
+                break
+            later()
+        assert (tmp_path / "out").read_text().splitlines() == [str(tmp_path), *words]
+
+    def test_a_job_is_told_what_it_was_given(self, queue: Queue, later: Later, ask: Ask, tmp_path: Path) -> None:
+        queue.submit(replace(ask, argv=("env",), cpus=2, gpus=1, memory=64 << 20, seconds=120))
+        self.until(queue, later, ask.name, "ended")
+        env = dict(line.partition("=")[::2] for line in (tmp_path / "out").read_text().splitlines())
+        assert granted(env) == Granted(0, 2, 64 << 20, 1)
+        assert time_left(env, lambda argv, stdin, timeout: (0, "2:00\n", "")) == 118
+
+    def test_too_much_memory_ends_a_job(self, queue: Queue, later: Later, ask: Ask) -> None:
+        hog = "import time; x = bytearray(400 << 20); time.sleep(30)"
+        queue.submit(replace(ask, argv=("python3", "-c", hog), memory=100 << 20))
+        (seen,) = self.until(queue, later, ask.name, "ended")
+        assert seen.why.partition(" ")[0] in ("OUT_OF_MEMORY", "FAILED")
+
+    def test_the_nodes_of_the_cluster(self, queue: Queue) -> None:
+        size = 4000 << 20
+        assert queue.kinds() == [Kind("long", True, 6, 4, size, 2, None), Kind("short", False, 2, 4, size, 2, 300)]
+
+
+class TestFake(QueueSuite):
+    """The one that is not there, as long as it does not lie."""
+
+    @pytest.fixture
+    def cluster(self) -> Cluster:
+        return Cluster()
+
+    @pytest.fixture
+    def queue(self, cluster: Cluster) -> Iterator[Queue]:
+        yield Slurm(cluster.call)
+
+    @pytest.fixture
+    def later(self, cluster: Cluster) -> Later:
+        return lambda: cluster.advance(1.0)
+
+
+def saying(code: int, printed: str = "", complaint: str = "") -> Slurm:
+    return Slurm(lambda argv, stdin, timeout: (code, printed, complaint))
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "complaint"),
+    [
+        (1, "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"),
+        (1, "", "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"),
+        (1, "", "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received"),
+        (1, "", "Segmentation fault"),
+        (-9, "", ""),
+        (0, "", ""),
+        (0, "Submitted batch job 17", ""),
+        (0, "17\n18\n", ""),
+        (1, "17\n", ""),
+    ],
+)
+def test_it_may_have_been_accepted(code: int, printed: str, complaint: str) -> None:
+    with pytest.raises(Doubt):
+        saying(code, printed, complaint).submit(ASK)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "words"),
+    [
+        (
+            "sbatch: error: Batch job submission failed: Invalid account or account/partition combination",
+            "Invalid account",
+        ),
+        ("sbatch: error: Batch job submission failed: Job violates accounting/QOS policy", "violates"),
+        ("sbatch: unrecognized option '--frobnicate=1'\nTry \"sbatch --help\" for more information", "frobnicate"),
+    ],
+)
+def test_it_was_certainly_not_accepted(complaint: str, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        saying(1, "", complaint).submit(ASK)
+
+
+@pytest.mark.parametrize("printed", ["17\n", "17;far\n"])
+def test_the_id(printed: str) -> None:
+    assert saying(0, printed).submit(ASK) == "17"
+
+
+def test_what_is_asked() -> None:
+    asked: list[Sequence[str]] = []
+    scripts: list[str] = []
+
+    def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
+        asked.append(argv)
+        scripts.append(stdin)
+        return 0, "5\n", ""
+
+    ask = Ask("n", ("a b", "c'd"), "/w", "/w/o", 61, 4, 2, 8, 3 << 30, 1, "p,q", 120, (("account", "x"), ("hold", "")))
+    Slurm(call).submit(ask)
+    assert asked[0][0] == "sbatch"
+    assert set(asked[0][1:]) == {
+        *(
+            "--parsable",
+            "--no-requeue",
+            "--job-name=n",
+            "--chdir=/w",
+            "--output=/w/o",
+            "--open-mode=append",
+            "--time=2",
+        ),
+        *("--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=8", "--mem=3072M", "--gres=gpu:1", "--partition=p,q"),
+        *("--signal=B:USR1@150", "--array=0-3", "--account=x", "--hold"),
+    }
+    assert scripts == ["#!/bin/sh\nexec 'a b' 'c'\"'\"'d'\n"]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "17|FROBNICATED|None|n1|penstock-x\n",
+        "17_[3-9]|PENDING|Priority||penstock-x\n",
+        "17|RUNN",
+        "17|RUNNING|None|n1|penstock-x",  # the line may go on
+        "17|RUNNING|None|n1|penstock-xyz\n",
+        "17|RUNNING\n",
+        "slurm_load_jobs: hello\n",
+        "\n\n",
+    ],
+)
+def test_a_line_that_cannot_be_read_says_nothing(listed: str) -> None:
+    assert saying(0, listed).look(["penstock-x"]) == []
+
+
+def test_a_failed_poll_is_no_answer() -> None:
+    with pytest.raises(Doubt, match="connect failure"):
+        saying(1, "", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)").look(["n"])
+    with pytest.raises(Doubt):
+        saying(1).kinds()
+    with pytest.raises(Doubt):
+        saying(1, "", "scancel: error: Unable to contact slurm controller").remove(["17"])
+
+
+def test_without_accounting_what_has_left_the_queue_is_not_known() -> None:
+    def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
+        if argv[0] == "sacct":
+            raise Doubt("sacct cannot be started: No such file or directory")
+        return 0, "", ""
+
+    assert Slurm(call).look(["n"]) == []
+
+
+def test_accounting_tells_of_what_has_left_the_queue() -> None:
+    def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
+        return 0, "17_0|CANCELLED by 5|0:15|n1|n\n17_1|TIMEOUT|0:0|n2|n\n" if argv[0] == "sacct" else "", ""
+
+    seen = Slurm(call).look(["n"])
+    assert [(item.element, item.state, item.why) for item in seen] == [
+        (0, "ended", "CANCELLED by 5 (0:15)"),
+        (1, "ended", "TIMEOUT"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("printed", "left"),
+    [
+        ("2:00\n", 118),
+        ("1-00:00:01\n", 86399),
+        ("1:00:00\n", 3598),
+        ("UNLIMITED\n", None),
+        ("INVALID\n", None),
+        ("", None),
+    ],
+)
+def test_the_time_left(printed: str, left: int | None) -> None:
+    env = {"SLURM_JOB_ID": "5", "SLURM_CPUS_ON_NODE": "4", "SLURM_MEM_PER_CPU": "100", "SLURM_ARRAY_TASK_ID": "3"}
+    asked: list[Sequence[str]] = []
+
+    def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
+        asked.append(argv)
+        return 0, printed, ""
+
+    assert time_left({**env, "SLURM_ARRAY_JOB_ID": "4"}, call) == left
+    assert "--jobs=4_3" in asked[0]
+    assert granted(env) == Granted(3, 4, 400 << 20, 0)
+
+
+def test_nobody_knows_the_time_left() -> None:
+    def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
+        raise Doubt("it hangs")
+
+    assert time_left({"SLURM_JOB_ID": "5"}, call) is None
