@@ -29,10 +29,23 @@ DAYS = 30
 MANY = 500
 Call = Callable[[Sequence[str], str, float], tuple[int, str, str]]
 
-_PENDING = frozenset("PENDING CONFIGURING REQUEUED REQUEUE_HOLD REQUEUE_FED RESV_DEL_HOLD SPECIAL_EXIT".split())
-_RUNNING = frozenset("RUNNING SUSPENDED COMPLETING RESIZING SIGNALING STAGE_OUT STOPPED".split())
+_PENDING = frozenset(
+    ["PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"]
+)
+_RUNNING = frozenset(["RUNNING", "SUSPENDED", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"])
 _ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split()
+    [
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    ]
 )
 #: What the controller says when it has thought about a request and does not take it.
 _REFUSAL = "Batch job submission failed: "
