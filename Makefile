@@ -9,7 +9,7 @@ T ?=
 # Ceph's S3 gateway, PostgreSQL and Slurm come as Debian packages; they are left out where those cannot be had.
 OPTIONAL := postgres rgw slurm
 DEBIAN := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
-SERVICES ?= moto $(if $(DEBIAN),postgres rgw slurm)
+SERVICES ?= moto dask $(if $(DEBIAN),postgres rgw slurm)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Directories too: a file that goes leaves its trace there.

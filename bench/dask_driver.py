@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from distributed import Client, LocalCluster  # type: ignore[import-not-found]
+from distributed import Client, LocalCluster
 
 
 def true(*_: object) -> int:

@@ -8,7 +8,7 @@
 #   eval "$(ci/services.sh up postgres)"
 #
 # A service that cannot be had is one line on stderr and exit code 1; the others are started all the same.
-# moto is run by PENSTOCK_PYTHON (default: python3), which must have it; rgw is installed by root on Debian (20 s, once).
+# moto and dask are run by PENSTOCK_PYTHON (default: python3), which must have them; rgw is installed by root on Debian (20 s, once).
 # Everything lives below PENSTOCK_SERVICES (default: a directory of this user's own below /tmp).
 # To add a service NAME write two functions: up_NAME (start it, wait until it answers, print its address) and down_NAME.
 set -uo pipefail
@@ -190,6 +190,34 @@ up_rgw() {
 down_rgw() { # all it holds is thrown away, so nothing is gained by an orderly end
     end "$root/rgw/client.rgw.pid" radosgw && end "$root/rgw/osd.0.pid" ceph-osd && end "$root/rgw/mon.a.pid" ceph-mon || return 1
     rm -rf "$root/rgw"
+}
+
+# --- Dask: a scheduler and three workers of two threads and a gigabyte -------------------------------------------------
+
+up_dask() {
+    local dir=$root/dask port python=${PENSTOCK_PYTHON:-python3} number
+    "$python" -c 'import distributed' 2>/dev/null || { say "distributed is not installed for $python"; return 1; }
+    mkdir "$dir" || return 1
+    port=$(free_port)
+    (
+        export DASK_TEMPORARY_DIRECTORY=$dir
+        setsid "$python" -m dask scheduler --host 127.0.0.1 --port "$port" --no-dashboard >"$dir/log" 2>&1 </dev/null &
+        echo $! >"$dir/pid-0"
+        for number in 1 2 3; do
+            setsid "$python" -m dask worker "tcp://127.0.0.1:$port" --host 127.0.0.1 --no-nanny --no-dashboard \
+                --nthreads 2 --memory-limit 1GB --local-directory "$dir" >"$dir/log-$number" 2>&1 </dev/null &
+            echo $! >"$dir/pid-$number"
+        done
+    )
+    "$python" -c 'import sys; from distributed import Client; Client(sys.argv[1], timeout=60).wait_for_workers(3, 60)' \
+        "tcp://127.0.0.1:$port" >"$dir/wait" 2>&1 || { tail -n 5 "$dir"/log* "$dir/wait" >&2; return 1; }
+    echo "tcp://127.0.0.1:$port"
+}
+
+down_dask() {
+    local number
+    for number in 1 2 3 0; do end "$root/dask/pid-$number" python || return 1; done
+    rm -rf "$root/dask"
 }
 
 # --- Slurm: eight small nodes on this machine, with accounting, as one private cluster --------------------------------

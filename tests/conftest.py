@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,6 +35,15 @@ def service() -> Callable[[str], str]:
         pytest.skip(f"{NO_SERVICE}{name}")
 
     return address
+
+
+@pytest.fixture
+def dask(service: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask cluster with three workers, which no other test uses meanwhile."""
+    address = service("dask")
+    with open(tmp_path_factory.getbasetemp().parent / "dask.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield address
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

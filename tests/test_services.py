@@ -52,4 +52,4 @@ def test_the_address_comes_from_the_environment(tmp_path: Path) -> None:
 def test_the_script_refuses_what_it_does_not_know(words: list[str], code: int) -> None:
     done = subprocess.run([ROOT / "ci/services.sh", *words], capture_output=True, text=True, check=False)
     assert done.returncode == code
-    assert ("the names are: moto postgres rgw slurm" in done.stderr) == (code == 2)
+    assert ("the names are: dask moto postgres rgw slurm" in done.stderr) == (code == 2)

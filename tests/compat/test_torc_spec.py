@@ -173,7 +173,7 @@ jobs:
         ("{actions: [{a: 1}], jobs: [{command: x}]}", "1:2", "`actions` is refused"),
         ("{use_pending_failed: true, jobs: [{command: x}]}", "1:2", "`use_pending_failed` is refused"),
         ("{config: {worker_startup_script: x}, jobs: [{command: x}]}", "1:11", "`worker_startup_script` is refused"),
-        ("{resource_requirements: [{name: r, num_nodes: 2}], jobs: [{command: x}]}", "1:47", "one node"),
+        ("{resource_requirements: [{name: r, num_nodes: 0}], jobs: [{command: x}]}", "1:47", "from 1 to"),
         ("{resource_requirements: [{name: r, memory: 1.5g}], jobs: [{command: x}]}", "1:44", 'memory "1.5g"'),
         ("jobs: [{command: x, resource_requirements: r}]", "1:44", "no resource requirements are called 'r'"),
         ("jobs: [{command: x, failure_handler: r}]", "1:38", "there is no failure handler 'r'"),

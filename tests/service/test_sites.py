@@ -273,7 +273,7 @@ def test_memory_is_limited_there_too(write: Write) -> None:
     hog = "import time; x = bytearray(200 << 20); time.sleep(20)"
     root = write({"a": {"run": ["python3", "-c", hog], "resources": {"memory": "100MiB"}}}, nodes=1)
     said = run(root, code=1)
-    assert "it asked for 100.0 MiB" in said
+    assert "memory" in said and "100.0 MiB" in said
     check_nothing_left(root)
 
 
@@ -324,3 +324,19 @@ def test_a_site_for_this_once(write: Write) -> None:
     said = run(root, "--site", "moon", code=3)
     assert "has no site 'moon'; it knows local, far" in said
     check_nothing_left(root)
+
+
+def test_a_task_of_two_nodes(write: Write) -> None:
+    root = write(
+        {"mpi": sh("srun hostname > names; echo $SLURM_JOB_NUM_NODES > nodes", resources={"nodes": 2})},
+        per="task",
+        nodes=2,
+        cpus=1,
+        memory="50MiB",
+    )
+    run(root)
+    assert (root / "nodes").read_text() == "2\n"
+    assert len((root / "names").read_text().splitlines()) == 2
+    check_nothing_left(root)
+    root = write({"mpi": sh("true", resources={"nodes": 2})})
+    assert "step 'mpi' asks for 2 nodes, and a task gets 1 here" in run(root, code=1)

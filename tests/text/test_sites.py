@@ -31,6 +31,11 @@ def test_a_site_with_everything() -> None:
     assert {site: 1}[site] == 1  # engines remember what they asked for by it
 
 
+def test_a_cluster_of_dask() -> None:
+    (site,) = read("sites: {far: {kind: dask, address: 'tcp://a:1', nodes: 3}}\nsteps: {a: {run: x}}").sites
+    assert site == Site("far", "dask", walltime=366 * 86400.0, nodes=3, address="tcp://a:1")
+
+
 def test_a_version_says_its_sites() -> None:
     pipeline = read("sites: {far: {kind: slurm, options: {qos: x}}}\nsteps: {a: {run: x, site: far}}")
     said = pipeline_to_json(pipeline)

@@ -35,6 +35,7 @@ class Needs(Struct, frozen=True):
     memory: int = 0  #: bytes; 0: not said
     gpus: int = 0
     seconds: float | None = None  #: how long it takes at most; None: not said
+    nodes: int = 1  #: all else is of each of them
 
 
 def lasts(left: float | None, wanted: float | None) -> bool:
@@ -56,11 +57,12 @@ class Room(Struct):
     all_cpus: int = 0
     all_memory: int = 0
     all_gpus: int = 0
+    all_nodes: int = 1  #: how many nodes there are to such a room
     busy: bool = False  #: whether anything runs there
 
     def holds(self, needs: Needs) -> int:
         """How many tasks fit into what is free now."""
-        if not self.lasts(needs):
+        if needs.nodes > self.all_nodes or not self.lasts(needs):
             return 0
         count = self.cpus // needs.cpus if needs.cpus else _MANY
         if needs.memory:
@@ -83,7 +85,7 @@ class Room(Struct):
     def could(self, needs: Needs) -> bool:
         """Whether a task would fit if nothing else ran here."""
         enough = needs.cpus <= self.all_cpus and needs.memory <= self.all_memory and needs.gpus <= self.all_gpus
-        return enough and self.lasts(needs)
+        return enough and needs.nodes <= self.all_nodes and self.lasts(needs)
 
     def take(self, needs: Needs, count: int) -> None:
         self.cpus -= needs.cpus * count
@@ -229,6 +231,8 @@ def _keep(needs: Needs, rooms: Sequence[Room]) -> int | None:
 
 def why_never(needs: Needs, node: Room) -> str | None:
     """With the numbers, why a task can never run on a node like the largest one there is; None if it can."""
+    if needs.nodes > node.all_nodes:
+        return f"asks for {needs.nodes} nodes, and a task gets {node.all_nodes} here"
     if needs.cpus > node.all_cpus:
         return f"asks for {needs.cpus} CPUs, the largest node has {node.all_cpus}"
     if needs.gpus > node.all_gpus:

@@ -253,6 +253,7 @@ class Allocation(Struct, frozen=True):
     cpus: int
     memory: int  #: bytes; 0: as the batch system thinks fit
     gpus: int
+    nodes: int  #: of which all else is said of each, and the worker is on the first
     seconds: int  #: walltime
     created: int
     state: str = AllocationState.ASKED

@@ -127,6 +127,7 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     memory: int = 0  #: bytes; 0: not said, and not limited
     gpus: int = 0
     time: float | None = None  #: seconds it takes at most; None: not said
+    nodes: int = 1  #: all else is of each; its command runs on the first, and starts what it wants on the others
 
 
 class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,10 +138,13 @@ class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named place that runs work, beside `local`: nodes that a batch system lends."""
+    """A named place that runs work, beside `local`: nodes that a batch system lends.
+
+    Of `dask` a node is one of its workers.
+    """
 
     name: str
-    kind: Literal["slurm"]
+    kind: Literal["slurm", "dask"]
     partition: str | None = None  #: several may be named, with commas
     walltime: float = 3600.0  #: seconds a node is asked for
     nodes: int = 1  #: at most so many at once
@@ -153,6 +157,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     idle: float = 60.0  #: seconds without work after which a node is given back
     lead: float = 120.0  #: seconds before the walltime at which the batch system is to say that it comes
     options: tuple[tuple[str, str], ...] = ()  #: further ones of the batch system, such as account and qos
+    address: str | None = None  #: of Dask's scheduler
 
 
 class Datum(Struct, frozen=True, forbid_unknown_fields=True):

@@ -293,7 +293,7 @@ class AskedView(Struct, frozen=True):
 
 
 class AllocationView(Struct, frozen=True):
-    """A node asked of a batch system for a site. Sizes in bytes; 0: as the batch system thinks fit."""
+    """What was asked of a batch system for one worker. Sizes in bytes, per node; 0: as the batch system thinks fit."""
 
     name: str
     id: str | None  #: the batch system's
@@ -301,6 +301,7 @@ class AllocationView(Struct, frozen=True):
     cpus: int
     memory: int
     gpus: int
+    nodes: int
     walltime: int  #: seconds
     message: str  #: what the batch system said last
     created: str | None

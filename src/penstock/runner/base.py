@@ -23,6 +23,7 @@ class Launch(Struct, frozen=True):
     cpus: int = 1  #: how many it may keep busy
     answers: int | None = None  #: what it finds as descriptor 3; may not be 3 itself
     view: View | None = None  #: the private view of the file system it runs in
+    memory: int = 0  #: bytes that it and all it starts may use, where the system can see to that; 0: not limited
 
 
 class View(Struct, frozen=True):
@@ -48,6 +49,7 @@ class Ended(Struct, frozen=True):
     cpu_seconds: float = 0.0  #: user and system, of the command and the children it waited for
     peak_memory: int = 0  #: bytes, of its largest process; at least what the process of the runner itself uses
     survivors: int = 0  #: processes that outlived the command and had to be killed
+    starved: bool = False  #: whether the system killed something of it for want of the memory it may use
 
 
 class Runner(Protocol):

@@ -26,6 +26,8 @@ from penstock.runner.usage import measure
 if TYPE_CHECKING:
     import resource
 
+    from penstock.runner.cgroup import Group, Groups
+
 #: Signals that Python or a worker ignores; ignoring is inherited, so a command gets the default back.
 _DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
 #: Seconds to wait for a killed process to be gone. One that stays longer hangs in the kernel.
@@ -49,13 +51,25 @@ class Processes:
         self._children = -1
         self._owners: dict[int, frozenset[int]] = {}  # orphan -> launches it may belong to
         self._stuck: set[int] = set()  # killed, and not gone in time
+        self._groups: Groups | None = None  # where memory can be limited, once that was asked for
+        self._looked = False
+        self._group_of: dict[int, Group] = {}  # handle -> its group
         if reaper:
             _become_reaper(True)
             self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
 
     def start(self, launch: Launch) -> int:
         """See `Runner.start`. Costs microseconds beside the spawn itself."""
-        pid = self._spawn(launch)
+        group = self._group(launch.memory) if launch.memory else None
+        try:
+            pid = self._spawn(launch)
+        except BadCommand:
+            if group is not None:
+                group.close()
+            raise
+        if group is not None:
+            self._group_of[pid] = group
+            group.add(pid)
         try:
             descriptor = os.pidfd_open(pid)
         except OSError as error:  # out of descriptors: it must not run unwatched
@@ -66,6 +80,14 @@ class Processes:
         self._leaders[descriptor] = pid
         self._events.register(descriptor, select.POLLIN)
         return pid
+
+    def _group(self, memory: int) -> Group | None:
+        """A group in which the kernel limits memory, where it lets us."""
+        if not self._looked:
+            from penstock.runner.cgroup import Groups
+
+            self._groups, self._looked = Groups.here(), True
+        return self._groups.make(memory) if self._groups is not None else None
 
     def _spawn(self, launch: Launch) -> int:
         actions = [
@@ -115,9 +137,19 @@ class Processes:
                 cpu_seconds=usage.ru_utime + usage.ru_stime,
                 peak_memory=usage.ru_maxrss << 10,
                 survivors=survivors,
+                starved=bool(self._group_of) and self._starved(handle),
             )
             for handle, status, usage in waited
         ], readable
+
+    def _starved(self, handle: int) -> bool:
+        """Whether a command that ended lacked memory; its group is not needed any more."""
+        group = self._group_of.pop(handle, None)
+        if group is None:
+            return False
+        passed = group.passed
+        group.close()
+        return passed
 
     def _watch(self, watch: tuple[int, ...]) -> None:
         # Made anew, and no epoll set: a descriptor that its owner closed may be another one's by now, even a pidfd, and

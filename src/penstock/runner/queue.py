@@ -6,7 +6,7 @@ nobody knows raises `Doubt`, and changes nothing; what is not in an answer is no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec import Struct
 class Ask(Struct, frozen=True):
     """`count` times a command on a node of its own. Everything is per node."""
 
-    name: str  #: letters, digits, `-` and `_`
+    name: str  #: letters, digits and `-`
     argv: tuple[str, ...]
     cwd: str
     output: str  #: file that takes what it prints
@@ -65,8 +65,11 @@ class Queue(Protocol):
     def look(self, names: Collection[str]) -> list[Seen]:
         """All that is known of what was asked for under these names. Raises Doubt."""
 
-    def remove(self, ids: Sequence[str]) -> None:
+    def remove(self, ids: Collection[str]) -> None:
         """End these; ids that are over or not known do no harm. Raises Doubt."""
 
     def kinds(self) -> list[Kind]:
         """The nodes there are. Raises Doubt."""
+
+    def close(self) -> None:
+        """Let go of the batch system. What was asked of it goes on."""

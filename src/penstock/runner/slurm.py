@@ -127,9 +127,9 @@ class Slurm:
         if code == 0:
             yield from _read(printed, names)
 
-    def remove(self, ids: Sequence[str]) -> None:
+    def remove(self, ids: Collection[str]) -> None:
         """See `Queue`."""
-        for some in _pieces(ids):
+        for some in _pieces(list(ids)):
             code, _, complaint = self._call(["scancel", "--quiet", *some], "", PATIENCE)
             if code and "Invalid job id" not in complaint and "already complet" not in complaint:
                 raise Doubt(f"scancel: {_last(complaint) or f'exit code {code}'}")
@@ -146,6 +146,9 @@ class Slurm:
                 usual, longest = "*" in name, _seconds(limit)
                 kinds.append(Kind(name.rstrip("*"), usual, int(nodes), _number(cpus), size, gpus, longest))
         return kinds
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _ask(self, *argv: str) -> str:
         code, printed, complaint = self._call(argv, "", PATIENCE)

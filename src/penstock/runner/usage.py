@@ -23,7 +23,7 @@ def measure(pid: int, afresh: bool) -> Usage:
             with open(f"/proc/{process}/statm", "rb") as file:
                 _, resident, common, *_ = map(int, file.read().split())
             if len(todo) < MOST:
-                todo += _children(process)
+                todo += children(process)
         except OSError:
             continue
         seconds += sum(map(int, words[11:15])) / _TICK
@@ -32,7 +32,8 @@ def measure(pid: int, afresh: bool) -> Usage:
     return Usage(seconds, (own + shared) * _PAGE, _peak(pid, afresh))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """What a process has started that is still there. Raises OSError."""
     found: list[int] = []
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:

@@ -67,7 +67,7 @@ FIXED: dict[type, frozenset[str]] = {
     ),
     nouns.Attempt: frozenset({"token", "worker", "created"}),
     nouns.Document: frozenset({"pipeline", "step", "name", "created"}),
-    nouns.Allocation: frozenset({"site", "name", "element", "cpus", "memory", "gpus", "seconds", "created"}),
+    nouns.Allocation: frozenset({"site", "name", "element", "cpus", "memory", "gpus", "nodes", "seconds", "created"}),
 }
 
 

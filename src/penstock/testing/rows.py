@@ -153,8 +153,8 @@ ROWS: list[Any] = [
     Event(2, "run.done", RUN.id, "edges", {}, 2),
     Document(1, "p", None, "", False, "", 1, None, 1, 1, 1),
     Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 6, 2, BIG),
-    Allocation(1, '{"name": "far"}', "n", 1, 4, BIG, 2, 3600, 1),
-    Allocation(2, ODD, "n", 0, 4, 0, 0, 60, 1, "running", "17_3", 5, None, ODD),
+    Allocation(1, '{"name": "far"}', "n", 1, 4, BIG, 2, 8, 3600, 1),
+    Allocation(2, ODD, "n", 0, 4, 0, 0, 1, 60, 1, "running", "17_3", 5, None, ODD),
 ]
 
 #: How all rows of a noun above can be read again, oldest first.
@@ -244,10 +244,10 @@ IMPOSSIBLE: list[Any] = [
     replace(JOBS[0], seq=9, step="x", state="done"),
     replace(JOBS[0], seq=9, step="x", state="sleeping"),
     replace(JOBS[0], seq=9, run="9" * 32),
-    Allocation(9, "{}", "n", 1, 4, 0, 0, 60, 1),
-    Allocation(9, "{}", "m", 0, 4, 0, 0, 60, 1, "sleeping"),
-    Allocation(9, "{}", "m", 0, 4, 0, 0, 60, 1, "ended"),
-    Allocation(9, "{}", "m", 0, 4, 0, 0, 60, 1, "queued"),
+    Allocation(9, "{}", "n", 1, 4, 0, 0, 1, 60, 1),
+    Allocation(9, "{}", "m", 0, 4, 0, 0, 1, 60, 1, "sleeping"),
+    Allocation(9, "{}", "m", 0, 4, 0, 0, 1, 60, 1, "ended"),
+    Allocation(9, "{}", "m", 0, 4, 0, 0, 1, 60, 1, "queued"),
     replace(RUN, seq=0, id="9" * 32, state="done"),
     replace(RUN, seq=0, id="9" * 32, outcome="failed"),
     replace(RUN, seq=0, id="9" * 32, state="paused"),

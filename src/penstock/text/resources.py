@@ -12,6 +12,7 @@ from penstock.text.units import parse_size
 
 MAX_CPUS = 100_000
 MAX_GPUS = 10_000
+MAX_NODES = 10_000
 
 
 def read_resources(node: Node, what: str, sets: Mapping[str, Resources]) -> Resources:
@@ -20,12 +21,13 @@ def read_resources(node: Node, what: str, sets: Mapping[str, Resources]) -> Reso
         if node.value not in sets:
             node.fail(f'{what}: there is no set of resources "{node.value}"{fields.nearest(node.value, sets)}')
         return sets[node.value]
-    values = fields.keys_of(node, what, ("cpus", "memory", "gpus", "time"), ("nodes",))
+    values = fields.keys_of(node, what, ("cpus", "memory", "gpus", "time", "nodes"))
     return Resources(
         cpus=fields.whole(values["cpus"], f"{what}.cpus", 1, MAX_CPUS) if "cpus" in values else 1,
         memory=read_size(values["memory"], f"{what}.memory") if "memory" in values else 0,
         gpus=fields.whole(values["gpus"], f"{what}.gpus", 0, MAX_GPUS) if "gpus" in values else 0,
         time=fields.seconds(values["time"], f"{what}.time") if "time" in values else None,
+        nodes=fields.whole(values["nodes"], f"{what}.nodes", 1, MAX_NODES) if "nodes" in values else 1,
     )
 
 

@@ -12,10 +12,12 @@ from penstock.text.nodes import Node
 from penstock.text.resources import MAX_CPUS, MAX_GPUS, read_size
 
 MAX_NODES = 1000
-KINDS = ("slurm",)
+KINDS = ("slurm", "dask")
 #: Seconds a batch system can be asked for at most, and at least: Slurm counts minutes.
 LONGEST, SHORTEST = 366 * 86400.0, 60.0
-_KEYS = ("kind", "partition", "walltime", "nodes", "cpus", "memory", "gpus", "per", "idle", "lead", "options")
+_KEYS = ("kind", "walltime", "nodes", "cpus", "memory", "gpus", "per", "idle")
+#: kind -> keys that only it has.
+_OWN = {"slurm": ("partition", "lead", "options"), "dask": ("address",)}
 _PARTITION = re.compile(r"[\w.-]+(?:,[\w.-]+)*")
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -33,17 +35,24 @@ def read_sites(node: Node, what: str) -> dict[str, Site]:
 
 
 def _site(node: Node, what: str, name: str, key: Node) -> Site:
-    values = fields.keys_of(node, what, _KEYS)
+    values = fields.keys_of(node, what, (*_KEYS, *(key for keys in _OWN.values() for key in keys)))
     if "kind" not in values:
         key.fail(f"{what}: `kind` is missing; expected one of {', '.join(KINDS)}")
+    kind = fields.choice(values["kind"], f"{what}: kind", KINDS)
+    for other in values.keys() - {*_KEYS, *_OWN[kind]}:
+        values[other].fail(f"{what}: {other}: a site of kind {kind} has none")
+    if kind == "dask" and "address" not in values:
+        key.fail(f"{what}: `address` is missing: of Dask's scheduler, such as tcp://login1:8786")
     least, most = _nodes(values["nodes"], f"{what}: nodes") if "nodes" in values else (0, 1)
-    walltime = fields.seconds(values["walltime"], f"{what}: walltime") if "walltime" in values else 3600.0
+    usual = LONGEST if kind == "dask" else 3600.0  # its workers are there as long as the cluster is
+    walltime = fields.seconds(values["walltime"], f"{what}: walltime") if "walltime" in values else usual
     if not SHORTEST <= walltime <= LONGEST:
         values["walltime"].fail(f"{what}: walltime: expected between a minute and a year")
     lead = fields.seconds(values["lead"], f"{what}: lead") if "lead" in values else 120.0
     return Site(
         name=name,
-        kind=cast(Any, fields.choice(values["kind"], f"{what}: kind", KINDS)),
+        kind=cast(Any, kind),
+        address=fields.text(values["address"], f"{what}: address") if "address" in values else None,
         partition=_partition(values["partition"], f"{what}: partition") if "partition" in values else None,
         walltime=walltime,
         nodes=most,

@@ -245,7 +245,9 @@ def judge(flight: Flight, end: Ended) -> Verdict:
         return Outcome.FAILED, Reason.MEMORY, f"{program} was killed in its container, which may use {_mib(limit)}"
     # What the system tells of a command begins at what this process had when it started it.
     known = max(flight.seen.peak, used if used > getrusage(RUSAGE_SELF).ru_maxrss << 10 else 0)
-    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or known > limit):
+    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or known > limit or end.starved):
+        if end.starved and known <= limit:
+            return Outcome.FAILED, Reason.MEMORY, f"{program} needed more memory than the {_mib(limit)} it asked for"
         used = known or used
         return Outcome.FAILED, Reason.MEMORY, f"{program} used {_mib(used)} of memory, it asked for {_mib(limit)}"
     return verdict

@@ -70,8 +70,8 @@ class Launcher:
         view = slot.view() if recipe.pfs and recipe.container is None else None
         source = self._null if stdin is None else _memory(stdin)
         try:
-            launch = Launch(argv, env, flight.folder, source, sink, sink, recipe.cpus, view=view)
-            if recipe.container is not None:
+            launch = Launch(argv, env, flight.folder, source, sink, sink, recipe.cpus, view=view, memory=flight.memory)
+            if recipe.container is not None:  # its engine limits it
                 launch = self._contained(flight, launch, recipe.container, {**told, **recipe.vars}, stdin is not None)
             return self._runner.start(launch)
         finally:
@@ -97,7 +97,7 @@ class Launcher:
             mounts += [Mount(slot.data, slot.data), Mount(slot.data_out, slot.data_out, writable=True)]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
-        return replace(launch, argv=inside(program, image, launch, vars, mounts, reads, flight.memory))
+        return replace(launch, argv=inside(program, image, launch, vars, mounts, reads, flight.memory), memory=0)
 
     def sweep(self, flight: Flight) -> str:
         """End the container of an attempt whose client may have been killed; what is wrong if it stays."""

@@ -140,9 +140,9 @@ class Worker:
         self._channel.send(Hello(self._name, os.getpid(), slots, capacity.memory, capacity.gpus, capacity.left))
 
     def _rest(self) -> float | None:
-        """Seconds until nothing may begin here any more."""
+        """Seconds to wait at most: until nothing may begin here any more, or an hour, which any system can count."""
         left = self._capacity.left
-        return None if left is None else max(0.0, left - MARGIN)
+        return None if left is None else min(max(0.0, left - MARGIN), 3600.0)
 
     def _ends(self) -> bool:
         """The place ends earlier than was known; whether it does now. Who wants it back gets no more work done."""

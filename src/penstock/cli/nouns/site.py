@@ -72,11 +72,12 @@ def show_site(name: str, as_json: bool) -> None:
             item.cpus,
             show_size(item.memory) if item.memory else "",
             item.gpus,
+            item.nodes,
             show_seconds(item.walltime),
             when(item.created),
             item.message,
         )
         for item in allocations
     ]
-    heads = ("ID", "STATE", "CPUS", "MEMORY", "GPUS", "WALLTIME", "ASKED", "MESSAGE")
-    show_table(heads, rows, right=("CPUS", "MEMORY", "GPUS", "WALLTIME"))
+    heads = ("ID", "STATE", "CPUS", "MEMORY", "GPUS", "NODES", "WALLTIME", "ASKED", "MESSAGE")
+    show_table(heads, rows, right=("CPUS", "MEMORY", "GPUS", "NODES", "WALLTIME"))

@@ -9,10 +9,15 @@ import click
 
 @click.command()
 @click.argument("name", metavar="NAME")
+@click.option("--cpus", type=click.IntRange(1), metavar="N", help="What it may give to tasks, where nobody else tells.")
+@click.option("--memory", type=click.IntRange(0), default=0, metavar="BYTES", help="The same.")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="The same.")
 @click.option("--seconds", type=click.IntRange(1), metavar="N", help="The walltime, where nobody else tells it.")
 @click.option("--lead", type=click.IntRange(0), default=120, show_default=True, metavar="N", help="What SIGUSR1 says.")
 @click.option("--silence", type=float, default=60.0, show_default=True, metavar="N", help="When the engine is gone.")
-def worker(name: str, seconds: int | None, lead: int, silence: float) -> None:
+def worker(
+    name: str, cpus: int | None, memory: int, gpus: int | None, seconds: int | None, lead: int, silence: float
+) -> None:
     """Work for the engine of this project, on the node of a site.
 
     The engine asks a batch system to start it; NAME and options are its choice. It gives tasks what the batch system
@@ -32,20 +37,17 @@ def worker(name: str, seconds: int | None, lead: int, silence: float) -> None:
 
     layout, began = find(Path()), time.monotonic()
     notices = Notices({signal.SIGUSR1: lead, signal.SIGTERM: GIVEN_BACK})
-    element, node, gpus, left = 0, this_machine(), None, seconds
+    node, left = this_machine(cpus), seconds
+    element = os.environ.get("PENSTOCK_ELEMENT", "0")
+    size = (node.cpus, memory or node.memory, node.gpus if gpus is None else gpus)
     if "SLURM_JOB_ID" in os.environ:
         given = granted(os.environ)
-        element, gpus = given.element, given.gpus
+        size, element = (given.cpus, given.memory or node.memory, given.gpus), str(given.element)
         left = time_left(os.environ) or seconds
     name = f"{name}-{element}"
 
     def capacity() -> Capacity:
-        return Capacity(
-            node.cpus,
-            node.memory,
-            node.gpus if gpus is None else gpus,
-            None if left is None else began + left - time.monotonic(),
-        )
+        return Capacity(*size, None if left is None else began + left - time.monotonic())
 
     # Other marks than those of workers beside the engine: who takes its role ends those, and goes on with these.
     env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}

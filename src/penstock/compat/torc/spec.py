@@ -171,9 +171,9 @@ class _Reader:
 
     def resources(self, said: Mapping[str, Node]) -> Node:
         """A set of resources."""
-        if number(said, "num_nodes", 1) != 1:
-            said["num_nodes"].fail("`num_nodes`: a job runs on one node here")
         found: dict[str, Node] = {}
+        if number(said, "num_nodes", 1) != 1:
+            found["nodes"] = said["num_nodes"]
         if "num_cpus" in said:
             found["cpus"] = said["num_cpus"]
         if number(said, "num_gpus", 0):

@@ -78,6 +78,7 @@ def _view(row: Allocation) -> AllocationView:
         cpus=row.cpus,
         memory=row.memory,
         gpus=row.gpus,
+        nodes=row.nodes,
         walltime=row.seconds,
         message=row.message,
         created=show_time(row.created),

@@ -145,7 +145,7 @@ class Allocations:
         """Write down that so many nodes are wanted, and ask for them soon."""
         parts = self._parts
         name = f"penstock-{parts.layout.id[:8]}-{secrets.token_hex(4)}"
-        size = (node.cpus, node.memory, node.gpus, int(seconds))
+        size = (node.cpus, node.memory, node.gpus, node.nodes, int(seconds))
         with parts.store.transaction(durable=True):
             first, now = parts.store.reserve(Allocation, count), parts.now()
             rows = [Allocation(first + place, self._text, name, place, *size, now) for place in range(count)]
@@ -248,6 +248,7 @@ class Allocations:
             cpus=row.cpus,
             memory=row.memory,
             gpus=row.gpus,
+            nodes=row.nodes,
             partition=site.partition,
             lead=int(site.lead),
             options=site.options,
@@ -369,6 +370,8 @@ class Allocations:
                 self._removed(natives, None)
         except Doubt as error:
             self.doubt = str(error)
+        finally:
+            self._queue.close()
 
 
 def _id(native: str | None, ask: Ask, row: Allocation) -> str:

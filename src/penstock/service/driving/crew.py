@@ -41,10 +41,12 @@ class Node(Struct, frozen=True):
     cpus: int
     memory: int = 0
     gpus: int = 0
+    nodes: int = 1  #: of which all else is said of each
 
     def fits(self, needs: Needs) -> bool:
         """Whether one task could run here if nothing else did."""
-        return needs.cpus <= self.cpus and needs.gpus <= self.gpus and (needs.memory <= self.memory or not self.memory)
+        enough = needs.cpus <= self.cpus and needs.gpus <= self.gpus and needs.nodes <= self.nodes
+        return enough and (needs.memory <= self.memory or not self.memory)
 
 
 class Worker(Struct, eq=False):
@@ -89,6 +91,7 @@ class Worker(Struct, eq=False):
             all_cpus=node.cpus,
             all_memory=node.memory or UNLIMITED,
             all_gpus=node.gpus,
+            all_nodes=node.nodes,
             busy=bool(self.holds),
         )
 

@@ -377,7 +377,7 @@ def needs_of(step: Step) -> Needs:
 
 def _needs_of(memory: int, seconds: float | None, resources: Resources) -> Needs:
     """What one task asks of a node."""
-    return Needs(resources.cpus, memory, resources.gpus, seconds)
+    return Needs(resources.cpus, memory, resources.gpus, seconds, resources.nodes)
 
 
 def _name(pile: Pile) -> Any:

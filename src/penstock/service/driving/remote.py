@@ -69,7 +69,8 @@ class RemoteCrew(Crew):
             self._welcome(member)
 
     def _command(self, row: Allocation) -> tuple[str, ...]:
-        words = ("worker", row.name, "--seconds", str(row.seconds), "--lead", str(int(self.site.lead)))
+        size = ("--cpus", str(row.cpus), "--memory", str(row.memory), "--gpus", str(row.gpus))
+        words = ("worker", row.name, *size, "--seconds", str(row.seconds), "--lead", str(int(self.site.lead)))
         return (sys.executable, "-m", "penstock", *words, "--silence", f"{self._silence:g}")
 
     def _welcome(self, member: Member) -> None:
@@ -91,7 +92,7 @@ class RemoteCrew(Crew):
     def _room(self, node: Node) -> Room:
         seconds = self.site.walltime if self.site.per == "node" else self._longest
         size = (node.cpus, node.memory or 1 << 62, node.gpus)
-        return Room(*size, seconds, node.cpus, node.memory or 1 << 62, node.gpus)
+        return Room(*size, seconds, *size, node.nodes)
 
     def _learn(self) -> None:
         """Ask what the partition's nodes have, where the site does not say it."""
@@ -114,7 +115,9 @@ class RemoteCrew(Crew):
         self._longest = max((math.inf if item.seconds is None else item.seconds for item in kinds), default=math.inf)
         said = (site.cpus, site.memory, site.gpus) if site.per == "node" else (None, None, None)
         there = (kind.cpus, kind.memory, kind.gpus)
-        self.node = Node(*(has if asked is None else asked for asked, has in zip(said, there, strict=True)))
+        cpus, memory, gpus = (has if asked is None else asked for asked, has in zip(said, there, strict=True))
+        # Only who asks for each task by itself may ask for several nodes.
+        self.node = Node(cpus, memory, gpus, sum(item.nodes for item in kinds) if site.per == "task" else 1)
         self._known = True
 
     def _why_not(self, kinds: Sequence[Kind]) -> str:
@@ -181,19 +184,20 @@ class RemoteCrew(Crew):
                 max(needs.cpus, site.cpus or 1),
                 max(needs.memory, site.memory or 0),
                 max(needs.gpus, site.gpus or 0),
+                needs.nodes,
                 site.walltime if needs.seconds is None else needs.seconds + AROUND,
             )
-            there = min(wish.count, fresh[size[:3]])
-            fresh[size[:3]] -= there
+            there = min(wish.count, fresh[size[:4]])
+            fresh[size[:4]] -= there
             missing = min(wish.count - there, free)
             if missing > 0:
-                self._ask(missing, Node(*size[:3]), size[3])
+                self._ask(missing, Node(*size[:4]), size[4])
                 return  # one request at a time
 
     @staticmethod
-    def _size(guest: Guest) -> tuple[int, int, int]:
+    def _size(guest: Guest) -> tuple[int, int, int, int]:
         row = guest.member.row
-        return row.cpus, row.memory, row.gpus
+        return row.cpus, row.memory, row.gpus, row.nodes
 
     def _ask(self, missing: int, node: Node, seconds: float) -> None:
         if missing > 0:
@@ -238,7 +242,7 @@ class RemoteCrew(Crew):
         if not worker.greeted:
             worker.greeted = True
             self._workers.append(worker)
-        worker.node = Node(hello.slots, hello.memory, hello.gpus)
+        worker.node = Node(hello.slots, hello.memory, hello.gpus, self._guests[worker.name].member.row.nodes)
         worker.ends = None if hello.seconds is None else time.monotonic() + hello.seconds
 
     def _part(self, guest: Guest, heard: Heard) -> None:

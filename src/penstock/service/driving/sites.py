@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.engine.pack import Needs
+from penstock.model.errors import PenstockError
 from penstock.model.moves import AllocationState
 from penstock.model.run import Allocation, Attempt, Job
 from penstock.model.spec import LOCAL, Site
@@ -18,6 +19,7 @@ from penstock.service.driving.crew import Crew, Heard
 from penstock.service.parts import Parts
 
 if TYPE_CHECKING:
+    from penstock.runner.queue import Queue
     from penstock.service.driving.remote import RemoteCrew
 
 #: Seconds to wait for workers here before looking into the mail of those elsewhere.
@@ -60,11 +62,9 @@ class Sites:
 
     def _crew(self, site: Site) -> RemoteCrew:
         if site not in self._remote:
-            from penstock.runner.slurm import Slurm
             from penstock.service.driving.remote import RemoteCrew
 
-            queue = {"slurm": Slurm}[site.kind]()
-            self._remote[site] = RemoteCrew(self._parts, site, queue, self._session, self._silence)
+            self._remote[site] = RemoteCrew(self._parts, site, queue_of(site), self._session, self._silence)
         return self._remote[site]
 
     @property
@@ -132,3 +132,16 @@ class Sites:
 
     def close(self) -> list[str]:
         return [name for crew in self._all for name in crew.close()]
+
+
+def queue_of(site: Site) -> Queue:
+    """The batch system that lends the nodes of a site. Raises PenstockError if what it needs is not installed."""
+    if site.kind == "slurm":
+        from penstock.runner.slurm import Slurm
+
+        return Slurm()
+    try:
+        from penstock.runner.dask import Dask
+    except ImportError:
+        raise PenstockError(f"site {site.name!r} needs Dask: pip install 'penstock[dask]'") from None
+    return Dask(site.address or "")

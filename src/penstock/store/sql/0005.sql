@@ -8,6 +8,7 @@ create table allocation (
     cpus    integer not null,
     memory  integer not null,
     gpus    integer not null,
+    nodes   integer not null,
     seconds integer not null,
     created integer not null,
     state   text not null check (state in ('asked', 'queued', 'running', 'parting', 'ended')),

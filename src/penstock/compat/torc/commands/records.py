@@ -118,12 +118,13 @@ def _show(
 @click.option("-n", "--name", required=True, metavar="NAME", help="What jobs call them.")
 @click.option("-c", "--num-cpus", "cpus", type=click.IntRange(1), default=1, show_default=True)
 @click.option("-g", "--num-gpus", "gpus", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-N", "--num-nodes", "nodes", type=click.IntRange(1), default=1, show_default=True)
 @click.option("-m", "--memory", help="k, m, g and t are powers of 1024; not limited if it is not said.")
 @click.option("-r", "--runtime", default="P0DT1M", show_default=True, help="ISO 8601.")
 @click.option("-a", "--apply-to-all-jobs", "all_jobs", is_flag=True, help="All jobs of the workflow have them.")
 @click.pass_obj
 def add_resources(
-    root: Root, name: str, cpus: int, gpus: int, memory: str | None, runtime: str, all_jobs: bool
+    root: Root, name: str, cpus: int, gpus: int, nodes: int, memory: str | None, runtime: str, all_jobs: bool
 ) -> None:
     """Give resources a name, in a new version of the workflow's pipeline."""
     from msgspec.structs import replace
@@ -136,7 +137,7 @@ def add_resources(
     from penstock.service.opening.given import Given, put_in_force
     from penstock.text.units import parse_seconds
 
-    wanted = Resources(cpus, parse_memory(memory) if memory else 0, gpus, parse_seconds(runtime))
+    wanted = Resources(cpus, parse_memory(memory) if memory else 0, gpus, parse_seconds(runtime), nodes)
     with project() as parts:
         flow = workflow(parts, root.key)
         if name in {item.name for item in flow.spec.resource_sets}:
@@ -172,7 +173,7 @@ def _resources(name: str, said: Any) -> dict[str, Any]:
         "name": name,
         "num_cpus": said.cpus,
         "num_gpus": said.gpus,
-        "num_nodes": 1,
+        "num_nodes": said.nodes,
         "memory": show_memory(said.memory or NOT_SAID),
         "runtime": None if said.time is None else show_runtime(said.time),
         "key": name,
