@@ -17,7 +17,7 @@ SOURCES := $(shell find src -not -path '*/__pycache__*')
 PACKAGE := $(PIP) install --quiet --no-deps --no-build-isolation .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench storm clean
+.PHONY: help demo test check format bench bench-slurm storm clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo 'make test    install everything needed, then run all tests'
 	@echo 'make check   style, types, import rules'
 	@echo 'make bench   the benchmarks: one JSON line each (about half an hour)'
+	@echo 'make bench-slurm  work longer than its nodes are lent, on a real Slurm (three minutes)'
 	@echo 'make storm   the tests again with long random campaigns'
 	@echo 'make format  put the code into shape'
 	@echo 'make clean   remove what make made'
@@ -89,6 +90,14 @@ bench: $(VENV)/.dev
 	@$(BIN)/python bench/firstrun.py
 	@$(BIN)/python bench/packing.py
 	@$(BIN)/python bench/commands.py
+	@$(BIN)/python bench/jobs.py
+
+bench-slurm: $(VENV)/.dev
+	@$(MAKE) --no-print-directory $(VENV)/.penstock
+	@environment="$$(ci/services.sh up slurm)" || exit 1; \
+	trap 'ci/services.sh down slurm' EXIT; \
+	eval "$$environment"; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/walltime.py
 
 storm: $(VENV)/.dev
 	@$(MAKE) --no-print-directory $(VENV)/.penstock

@@ -1,8 +1,8 @@
-"""Work that is longer than its nodes are lent: told in time, cut nowhere, finished by a restart. On a real Slurm.
+"""(e) Work that is longer than its nodes are lent: told in time, cut nowhere, finished by a restart. On a real Slurm.
 
 `eval "$(ci/services.sh up slurm)"` first. Each job counts seconds in a file, and writes down where it is when SIGTERM
-comes. One line of JSON: how long before the end of its node each job was told, whether a second was lost or counted
-twice, and what the second run still had to do.
+comes. One line: how long before the end of its node each job was told, whether a second was lost or counted twice, and
+what the second run still had to do.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+import common
 
 COUNT = """
 import os, signal, subprocess, sys, time
@@ -42,7 +44,8 @@ if done < wanted:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    """Measures and prints one line."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--jobs", type=int, default=12)
     options.add_argument("--seconds", type=int, default=150, help="how long each job has to count")
     options.add_argument("--walltime", type=int, default=120, help="of a node, in seconds")
@@ -50,11 +53,18 @@ def main() -> None:
     asked = options.parse_args()
     if "PENSTOCK_TEST_SLURM" not in os.environ:
         sys.exit('bench/walltime.py: no Slurm here; eval "$(ci/services.sh up slurm)" starts one')
-    with tempfile.TemporaryDirectory() as place:
-        print(json.dumps(story(Path(place), asked)))
+    with common.scratch() as place:
+        figures = story(place, asked)
+    reached = {
+        "all were told so long before the end": figures["told"] == asked.jobs and figures["told_s"][0] >= asked.lead,
+        "nothing lost or done twice": figures["lost_or_twice"] == 0 and figures["sum"] == asked.jobs * asked.seconds,
+        "the second run did what was left": figures["second_exit"] == 0,
+    }
+    common.emit("walltime", reached, jobs=asked.jobs, lead_s=asked.lead, **figures)
 
 
-def story(root: Path, asked: argparse.Namespace) -> dict[str, object]:
+def story(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """Both runs, and what they left."""
     site = {"kind": "slurm", "nodes": 6, "walltime": asked.walltime, "cpus": 2, "memory": "400MiB", "gpus": 0}
     steps = {
         f"job{number}": {
@@ -81,19 +91,15 @@ def story(root: Path, asked: argparse.Namespace) -> dict[str, object]:
     over = time.monotonic()
     counted = [(root / f"job{number}").read_text().split() for number in range(asked.jobs)]
     return {
-        "bench": "walltime",
-        "jobs": asked.jobs,
-        "lead": asked.lead,
         "first_exit": first.returncode,
         "told": len(ends),
-        "told_before_end": [round(min(ends), 1), round(max(ends), 1)] if ends else None,
-        "all_told_in_time": len(ends) == asked.jobs and min(ends) >= asked.lead,
-        "seconds_left_for_restart": [min(left), max(left)],
+        "told_s": [round(min(ends, default=0.0), 1), round(max(ends, default=0.0), 1)],
+        "left_s": [min(left), max(left)],
         "second_exit": second.returncode,
         "lost_or_twice": sum(words != [str(number) for number in range(asked.seconds)] for words in counted),
-        "sum": int((root / "sum").read_text()) if (root / "sum").exists() else None,
-        "first_seconds": round(between - began, 1),
-        "second_seconds": round(over - between, 1),
+        "sum": int((root / "sum").read_text()) if (root / "sum").exists() else 0,
+        "first_s": round(between - began, 1),
+        "second_s": round(over - between, 1),
     }
 
 

@@ -93,6 +93,21 @@ def check_nothing_left(root: Path) -> None:
         assert project.parts.store.load(Allocation, "live_allocations") == []
 
 
+def wait_for(there: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def outcomes(root: Path) -> dict[str, str | None]:
+    """How the jobs of the newest run ended."""
+    with Project.open(root) as project:
+        run = project.runs(1)[0].run
+        return {job.step: job.outcome for job in project.parts.store.load(Job, "jobs_of_run", run=run)}
+
+
 def allocations(root: Path) -> list[Allocation]:
     with Project.open(root) as project:
         return project.parts.store.load(Allocation, "allocations", limit=100)
@@ -204,9 +219,7 @@ def test_a_worker_that_dies_gives_its_task_back(write: Write) -> None:
         nodes=1,
     )
     with penstock(root, "run") as process:
-        until = time.monotonic() + 60
-        while not (root / "died").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: (root / "died").exists())
         (row,) = allocations(root)
         assert row.native is not None
         subprocess.run(["scancel", "--signal=KILL", "--full", row.native], check=True)
@@ -229,9 +242,7 @@ def test_an_engine_that_dies_is_followed_by_one_that_goes_on_with_its_nodes(writ
         nodes=1,
     )
     with penstock(root, "run") as process:
-        until = time.monotonic() + 60
-        while not (root / "once").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: (root / "once").exists())
         process.kill()
         process.wait()
     assert len(queue(root)) == 1
@@ -246,9 +257,7 @@ def test_an_engine_that_dies_is_followed_by_one_that_goes_on_with_its_nodes(writ
 def test_what_runs_is_ended_by_ctrl_c_with_its_nodes(write: Write) -> None:
     root = write({"a": sh("touch began; sleep 60 & wait")}, nodes=1)
     with penstock(root, "run") as process:
-        until = time.monotonic() + 60
-        while not (root / "began").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: (root / "began").exists())
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
@@ -281,20 +290,12 @@ def test_who_supports_it_is_told_before_the_node_is_taken_back(write: Write) -> 
     told = 'trap "echo told > told; exit 3" TERM; touch began; while :; do sleep 0.1; done'
     root = write({"flagged": sh(told, supports_termination=True, grace="20s"), "other": sh("sleep 60")}, nodes=1)
     with penstock(root, "run"):
-        until = time.monotonic() + 60
-        while not (root / "began").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: (root / "began").exists())
         (row,) = allocations(root)
         assert row.native is not None
         subprocess.run(["scancel", "--batch", "--signal=TERM", row.native], check=True)
-        while not (root / "told").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        states = {}
-        while not states.get("flagged") and time.monotonic() < until:
-            time.sleep(0.1)
-            with Project.open(root) as project:
-                run = project.runs(1)[0].run
-                states = {job.step: job.outcome for job in project.parts.store.load(Job, "jobs_of_run", run=run)}
+        wait_for(lambda: (root / "told").exists() and outcomes(root)["flagged"])
+        states = outcomes(root)
     assert states == {"flagged": "terminated", "other": None}
     check_nothing_left(root)
 

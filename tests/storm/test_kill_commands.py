@@ -109,11 +109,11 @@ def check(root: Path, project_id: str, count: int, deaths: int) -> None:
         began = {job.step: job.started or 0 for job in jobs}
         assert all(ended[before] <= began[name] for name, step in steps.items() for before in step["after"])
         assert list(fsck(parts, data=True)) == []
-        assert [path for path in (root / ".penstock/work").iterdir() if path.name not in ("code", "warm")] == []
     deadline = time.monotonic() + 10
     while (left := workers(project_id)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
+    assert [path for path in (root / ".penstock/work").iterdir() if path.name not in ("code", "warm")] == []
 
 
 def strike(root: Path, count: int, seconds: float, victim: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.pack import MARGIN
+from penstock.model.cycles import rarely_looked_for
 from penstock.model.wire import Batch, Hello, Recall, Stop
 from penstock.runner.frames import Message
 from penstock.runner.process import Processes
@@ -107,6 +108,7 @@ class Worker:
         storage = storage_of(os.path.join(self._home, "objects"), self._shared)
         return storage, code_of(self._shared, self._place, storage.lay_out_code, private=os.geteuid() == 0)
 
+    @rarely_looked_for()
     def run(self) -> bool:
         """Work until the engine hangs up or the place ends; then nothing that was started runs any more. Whether it
         was the place that ended.

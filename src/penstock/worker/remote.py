@@ -23,8 +23,8 @@ from penstock.runner.mailbox import Mailbox
 from penstock.worker.capacity import Capacity
 from penstock.worker.loop import Notices, Worker
 
-#: Seconds between two looks into the mailbox: at first, and when nothing has come for a while.
-FAST, SLOW = 0.005, 0.1
+#: Seconds between two looks into the mailbox: after something was sent or has come, and when nothing does for seconds.
+FAST, SLOW = 0.005, 0.5
 #: In how many seconds the place ends for who gets SIGTERM: batch systems kill half a minute later.
 GIVEN_BACK = 25.0
 #: Seconds between two looks at whose worker this is.

@@ -16,8 +16,9 @@ from penstock.engine import endings
 from penstock.engine.pack import Needs, Wish
 from penstock.engine.react import react
 from penstock.engine.world import World
+from penstock.model.cycles import rarely_looked_for
 from penstock.model.errors import Conflict
-from penstock.model.facts import Began, Expanded, Fact, Loaded, Placed, Reported, Returned, Reused, Sent, Unreadable
+from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Returned
 from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
@@ -31,6 +32,7 @@ from penstock.service.driving.leavings import end_left, take_over
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
 from penstock.service.driving.placing import Placer, needs_of
+from penstock.service.driving.recovering import still_so
 from penstock.service.driving.sites import Sites
 from penstock.service.driving.stopping import Stopping
 from penstock.service.opening.launch import follow
@@ -96,6 +98,7 @@ class Engine:
                 follow_clock(self.parts)
             self._behind = True
 
+    @rarely_looked_for()
     def _load(self) -> World:
         store = self.parts.store
         store.changed()
@@ -322,28 +325,12 @@ class Engine:
         self.placer.frontiers.forget()
         facts, self._unsaved = self._unsaved, []
         for fact in facts:
-            if still := self._still(fact):
+            if still := still_so(self.parts, self.world, fact):
                 self._unsaved.append(still)
                 self._apply([still])
         self._apply([Loaded()])
         self._stopping.suspect(self.world.flying)
         self._agree()
-
-    def _still(self, fact: Fact) -> Fact | None:
-        """What is left of a fact on rows that others have changed."""
-        if isinstance(fact, Sent):
-            job = self.world.jobs.get(fact.job)
-            return fact if job is not None and job.state == JobState.WAITING and not job.waits else None
-        if isinstance(fact, Unreadable):
-            return None  # it is seen again
-        if isinstance(fact, (Placed, Reused)):
-            kept = []
-            for task, beside in fact.placed if isinstance(fact, Placed) else fact.found:
-                now = self.parts.store.load(Task, "tasks_of_job", job=fact.job, after=task.seq - 1, limit=1)
-                if now and now[0].seq == task.seq and now[0].state == TaskState.READY:
-                    kept.append((now[0], beside))
-            return type(fact)(fact.job, tuple(kept)) if kept else None  # type: ignore[arg-type]
-        return fact
 
     def settle(self) -> None:
         """Take what rows ask for as far as no task has to run: end what was stopped, close what is complete."""
@@ -352,6 +339,7 @@ class Engine:
             self._apply([close(self.parts, job) for job in closing])
         self._flush()
 
+    @rarely_looked_for()
     def drive(self, until: Callable[[World], bool], seen: Callable[[World], None] | None = None) -> None:
         """Turn until `until` says so; `seen` looks at the world after each turn (progress)."""
         if self._work_is_certain():

@@ -24,8 +24,9 @@ from penstock.service.driving.allocations import LATE, Allocations, Beside, Call
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
 from penstock.service.parts import Parts
 
-#: Seconds between two looks at the mail, at first and when nothing comes.
-FAST, SLOW = 0.002, 0.05
+#: Seconds between two looks at the mail, at first, and when nothing comes: longer where there are many, for the sake of
+#: the file server.
+FAST, SLOW, EACH = 0.002, 0.1, 0.002
 #: Seconds that workers have to leave when the engine does.
 LEAVING = 3.0
 #: Seconds a node is asked for beyond what its one task asks for.
@@ -61,6 +62,7 @@ class RemoteCrew(Crew):
         self._parts, self._session, self._silence = parts, session, silence
         self._guests: dict[str, Guest] = {}
         self._wanted_at = time.monotonic()  # when there was work for more workers last
+        self._pause, self._listen_at = FAST, 0.0
         self._longest = math.inf  # walltime that the partition gives, in seconds
         self._known = False  # what the site's nodes have
         self.allocations = Allocations(parts, site, queue, calls or Beside(), self._command)
@@ -209,20 +211,35 @@ class RemoteCrew(Crew):
     def give(self, worker: Worker, handed: Sequence[tuple[Recipe, Sequence[tuple[int, Needs, Assignment]]]]) -> None:
         self._guests[worker.name].used = True
         super().give(worker, handed)
+        self._pause = FAST
 
     def hear(self, timeout: float) -> Heard:
         """See `Crew.hear`."""
-        heard, until, pause = Heard(), time.monotonic() + timeout, FAST
+        heard, until = Heard(), time.monotonic() + timeout
         while True:
             self.listen(heard)
             left = until - time.monotonic()
             if heard or left <= 0:
                 return heard
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, SLOW)
+            time.sleep(min(self._pause, left))
 
     def listen(self, heard: Heard) -> None:
         """Take what has come, and see to the batch system."""
+        moment = time.monotonic()
+        if moment >= self._listen_at:
+            before = len(heard.ended) + len(heard.back)
+            self._read_mail(heard)
+            longest = max(SLOW, EACH * len(self._guests))
+            self._pause = FAST if len(heard.ended) + len(heard.back) > before else min(self._pause * 1.5, longest)
+            self._listen_at = moment + self._pause
+        self.allocations.turn()
+        given_up, self.allocations.given_up = self.allocations.given_up, []
+        for member in given_up:
+            if member.name in self._guests:
+                self._part(self._guests[member.name], heard)
+        self._release()
+
+    def _read_mail(self, heard: Heard) -> None:
         for guest in list(self._guests.values()):
             with suppress(OSError):  # of a file server for a while; its worker notices if it is for long
                 guest.box.beat()
@@ -231,12 +248,6 @@ class RemoteCrew(Crew):
                 self._part(guest, heard)
             elif guest.box.meets() and not guest.member.heard:
                 self.allocations.hear(guest.member)
-        self.allocations.turn()
-        given_up, self.allocations.given_up = self.allocations.given_up, []
-        for member in given_up:
-            if member.name in self._guests:
-                self._part(self._guests[member.name], heard)
-        self._release()
 
     def _greet(self, worker: Worker, hello: Hello) -> None:
         if not worker.greeted:

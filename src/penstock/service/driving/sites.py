@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.service.driving.remote import RemoteCrew
 
 #: Seconds to wait for workers here before looking into the mail of those elsewhere.
-NAP = 0.02
+NAP = 0.01
 #: Seconds without a sign of life after which a worker, or an engine, is gone. A file server may show old news for most
 #: of a minute.
 SILENCE = 60.0

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.engine.graph import arrows, cycle
+from penstock.model.cycles import rarely_looked_for
 from penstock.model.errors import BadSpec, NotFound, Refused, UsageError
 from penstock.model.moves import JobState, Reason
 from penstock.model.run import Commit, Job, Repo, Run, Version
@@ -44,6 +45,7 @@ class Begun(Struct, frozen=True):
     given_up: tuple[str, ...] = ()  #: unfinished runs whose place this one takes
 
 
+@rarely_looked_for()
 def begin(parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False) -> Begun:
     """With `inherit` no step runs in a container. Raises BadSpec, NotFound, UsageError; then nothing is written."""
     with parts.objects.session():
