@@ -129,6 +129,18 @@ def test_who_is_silent_is_gone(tmp_path: Path) -> None:
         there.receive()
 
 
+def test_who_has_not_come_yet_is_waited_for(tmp_path: Path) -> None:
+    there = Mailbox(tmp_path, "b", "a", SILENCE, patient=True)
+    time.sleep(SILENCE * 1.1)
+    assert there.receive() == [] and not there.meets()
+    here = Mailbox(tmp_path, "a", "b", 60.0)
+    here.send(Recall(1))
+    assert take(there, 1) == [Recall(1)]
+    time.sleep(SILENCE * 1.1)
+    with pytest.raises(EOFError, match="no sign of life"):
+        there.receive()
+
+
 def test_who_has_nothing_to_say_and_beats_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailbox, "BEAT", SILENCE / 10)
     here, there = open_both(tmp_path, SILENCE)

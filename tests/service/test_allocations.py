@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from penstock.engine.pack import Needs, Wish
 from penstock.model.errors import PenstockError
 from penstock.model.moves import AllocationState
 from penstock.model.run import Allocation
@@ -17,6 +18,7 @@ from penstock.model.spec import Site
 from penstock.runner.slurm import Slurm
 from penstock.service.driving.allocations import FORGOTTEN, LATE, SELDOM, Allocations
 from penstock.service.driving.crew import Node
+from penstock.service.driving.remote import RemoteCrew
 from penstock.service.parts import Parts
 from penstock.service.project import Project
 from penstock.testing.fakeslurm import Cluster, Element, FakeJob
@@ -203,6 +205,21 @@ def test_a_cluster_that_lies_a_thousand_times(parts: Parts) -> None:
     stories = [lie(parts, seed) for seed in range(1000, 2000)]
     accepted = sum(len(story.cluster.jobs) for story in stories)
     print(f"1,000 clusters that lie: {accepted} requests, {sum(story.deaths for story in stories)} workers lost")
+
+
+def test_a_node_is_waited_for_as_long_as_it_takes(parts: Parts) -> None:
+    """Longer than any silence, and its place in the queue is kept."""
+    cluster = Cluster(nodes=0)
+    crew = RemoteCrew(parts, SITE, Slurm(cluster.call), "s", 0.05, AtOnce())
+    wishes = [Wish(0, Needs(1))]
+    for _ in range(30):
+        crew.workers(wishes)
+        heard = crew.hear(0.01)
+        assert not heard.gone
+    assert [row.state for row in live(parts)] == [AllocationState.QUEUED]
+    assert cluster.submissions == 1
+    crew.close()
+    assert live(parts) == []
 
 
 def test_a_refusal_ends_what_was_asked_for_and_is_told(parts: Parts) -> None:

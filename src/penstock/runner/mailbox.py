@@ -27,16 +27,18 @@ BEAT = 2.0
 
 class Mailbox:
     """One end of a conversation in `directory`: `mine` and `theirs` are the names of the two ends, new for every
-    conversation; `silence` is after how many seconds without a sign of life the other one is gone.
+    conversation; `silence` is after how many seconds without a sign of life the other one is gone. With `patient` only
+    of one that gave one before: it may be long until the other one comes.
 
     The verbs are those of `runner.pipe.Pipe`, but nothing waits: look again after a while.
     """
 
-    def __init__(self, directory: Path, mine: str, theirs: str, silence: float) -> None:
+    def __init__(self, directory: Path, mine: str, theirs: str, silence: float, patient: bool = False) -> None:
         self.waiting = False
         self._directory = directory
         self._mine, self._theirs = mine, theirs
         self._silence = silence
+        self._patient = patient
         self._sent = 0
         self._taken = 0
         self._beats = 0
@@ -99,7 +101,7 @@ class Mailbox:
         if not messages:
             if closed and self._taken == letters:
                 raise EOFError("the other end closed the conversation")
-            if moment - self._heard > self._silence:
+            if moment - self._heard > self._silence and not (self._patient and self._their_post is None):
                 raise EOFError(f"the other end gave no sign of life for {self._silence:.0f} s")
         return messages
 

@@ -76,9 +76,9 @@ class RemoteCrew(Crew):
         return (sys.executable, "-m", "penstock", *words, "--silence", f"{self._silence:g}")
 
     def _welcome(self, member: Member) -> None:
-        box = Mailbox(
-            self.allocations.mailbox(member.name), f"{self._session}-engine", f"{self._session}-worker", self._silence
-        )
+        ends = (f"{self._session}-engine", f"{self._session}-worker")
+        # It may be long until its node is lent.
+        box = Mailbox(self.allocations.mailbox(member.name), *ends, self._silence, patient=True)
         worker = Worker(member.name, Node(0), member.row.element, box, time.monotonic())
         self._guests[member.name] = Guest(member, worker, box)
 
