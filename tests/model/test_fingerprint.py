@@ -59,7 +59,10 @@ def interpreters() -> list[str]:
     for version in ("3.11", "3.12", "3.13"):
         if version != f"{sys.version_info[0]}.{sys.version_info[1]}":
             kept = sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
-            found.append(str(kept[-1]) if kept else shutil.which(f"python{version}") or version)
+            there = str(kept[-1]) if kept else shutil.which(f"python{version}")
+            # A name on PATH may stand for a version that is not installed.
+            starts = there is not None and subprocess.run([there, "-c", ""], capture_output=True, check=False)
+            found.append(str(there) if starts and starts.returncode == 0 else version)
     return found
 
 
