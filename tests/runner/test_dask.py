@@ -69,6 +69,16 @@ class TestDask(QueueSuite):
         assert seen.why == "FAILED (-9)"
 
 
+def test_a_cluster_without_workers_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Dask("tcp://127.0.0.1:9")
+    monkeypatch.setattr(queue, "_workers", dict)
+    monkeypatch.setattr(queue, "_running", dict)
+    assert queue.kinds() == []
+    assert queue.submit(Ask("n", ("true",), "/", "/dev/null", 60, gpus=9)) == "n"
+    (seen,) = queue.look(["n"])
+    assert (seen.state, seen.why) == ("pending", "PENDING (no worker is free)")
+
+
 def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstock.runner.dask.PATIENCE", 0.5)
     queue = Dask("tcp://127.0.0.1:9")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,32 @@ def test_a_node_is_waited_for_as_long_as_it_takes(parts: Parts) -> None:
         heard = crew.hear(0.01)
         assert not heard.gone
     assert [row.state for row in live(parts)] == [AllocationState.QUEUED]
+    assert cluster.submissions == 1
+    crew.close()
+    assert live(parts) == []
+
+
+def crew_told(parts: Parts, answers: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[RemoteCrew, Cluster]:
+    """A site whose sinfo answers so at first, and then as it is."""
+    monkeypatch.setattr("penstock.service.driving.allocations.LOOK", 0.001)
+    cluster = Cluster()
+
+    def call(argv: Any, stdin: str, timeout: float) -> tuple[int, str, str]:
+        if argv[0] == "sinfo" and answers:
+            return 0, answers.pop(0), ""
+        return cluster.call(argv, stdin, timeout)
+
+    return RemoteCrew(parts, SITE, Slurm(call), "s", 60.0, AtOnce()), cluster
+
+
+@pytest.mark.parametrize("answer", ["", "sho", "short|4|4000|(null)|5:00|2\n", "sinfo: hello\n"])
+def test_half_an_answer_ends_nothing(parts: Parts, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    crew, cluster = crew_told(parts, [answer], monkeypatch)
+    until = time.monotonic() + 20
+    while not cluster.submissions and time.monotonic() < until:
+        crew.workers([Wish(0, Needs(1))])
+        crew.hear(0.005)
+        assert crew.never(Needs(1)) is None
     assert cluster.submissions == 1
     crew.close()
     assert live(parts) == []

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct, field
 
 #: The branch a reference means when it names none.
@@ -158,6 +159,11 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     lead: float = 120.0  #: seconds before the walltime at which the batch system is to say that it comes
     options: tuple[tuple[str, str], ...] = ()  #: further ones of the batch system, such as account and qos
     address: str | None = None  #: of Dask's scheduler
+
+    @property
+    def text(self) -> str:
+        """All of it as JSON: what was asked for is kept under that."""
+        return msgspec.json.encode(self).decode()
 
 
 class Datum(Struct, frozen=True, forbid_unknown_fields=True):

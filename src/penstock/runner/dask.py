@@ -19,7 +19,7 @@ from distributed import Client
 from msgspec import Struct
 
 from penstock.model.errors import Doubt, Refused
-from penstock.runner.queue import Ask, Kind, Queue, Seen, State
+from penstock.runner.queue import ELEMENT, Ask, Kind, Queue, Seen, State
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 #: Seconds between SIGTERM and SIGKILL for a command that is ended.
 KILL_WAIT = 30.0
-#: Which element of what was asked for a process is.
-ELEMENT = "PENSTOCK_ELEMENT"
 
 T = TypeVar("T")
 
@@ -62,7 +60,8 @@ class Dask(Queue):
             raise Refused("Dask has no partitions and no options")
         if ask.nodes > 1:
             raise Refused("a task gets one worker of Dask")
-        if all(kind.gpus < ask.gpus or kind.cpus < ask.cpus for kind in self.kinds()):
+        kinds = self.kinds()  # none as long as no worker has come
+        if kinds and all(kind.gpus < ask.gpus or kind.cpus < ask.cpus for kind in kinds):
             raise Refused(f"no worker of Dask at {self._address} has {ask.cpus} threads and {ask.gpus} GPUs")
         for element in range(ask.count):
             place = Place(ask, element)

@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+#: The variable that tells a command which element it is, where the system has none of its own.
+ELEMENT = "PENSTOCK_ELEMENT"
+
 
 class Ask(Struct, frozen=True):
     """`count` times a command on a node of its own. Everything is per node."""

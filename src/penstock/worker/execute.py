@@ -292,7 +292,7 @@ class Executor:
         self._tell(flight.batch, replace(told, data=data) if data else told)
 
     def _recover(self, flight: Flight, failure: Failure, argv: tuple[str, ...]) -> None:
-        """Start that command. Raises PenstockError, OSError."""
+        """Start the command that follows a failure. Raises PenstockError, OSError."""
         handle = self._launcher.run(flight, argv, None)
         flight.failure, flight.ending = failure, None
         if flight.server is None:

@@ -60,15 +60,16 @@ class Posted:
                 messages = self._box.receive()
                 if messages:
                     self._came += messages
-                    os.write(self._sink, b"!")
+                    with suppress(BlockingIOError):  # a pipe that is full wakes as well as one byte more
+                        os.write(self._sink, b"!")
                     pause = FAST
                 elif self._soon.wait(pause):
                     self._soon.clear()
                     pause = FAST
                 else:
                     pause = min(pause * 1.5, SLOW)
-        except (EOFError, BlockingIOError):
-            return  # a pipe that is full wakes as well as one byte
+        except EOFError:
+            return  # the other thread sees that the pipe ends
         finally:
             os.close(self._sink)
 

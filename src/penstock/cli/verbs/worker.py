@@ -28,6 +28,7 @@ def worker(
     import time
     from pathlib import Path
 
+    from penstock.runner.queue import ELEMENT
     from penstock.runner.slurm import granted, time_left
     from penstock.service.driving.local import search_path, this_machine
     from penstock.service.layout import find
@@ -38,12 +39,13 @@ def worker(
     layout, began = find(Path()), time.monotonic()
     notices = Notices({signal.SIGUSR1: lead, signal.SIGTERM: GIVEN_BACK})
     node, left = this_machine(cpus), seconds
-    element = os.environ.get("PENSTOCK_ELEMENT", "0")
+    element = os.environ.get(ELEMENT, "0")
     size = (node.cpus, memory or node.memory, node.gpus if gpus is None else gpus)
     if "SLURM_JOB_ID" in os.environ:
         given = granted(os.environ)
         size, element = (given.cpus, given.memory or node.memory, given.gpus), str(given.element)
-        left = time_left(os.environ) or seconds
+        told = time_left(os.environ)
+        left = seconds if told is None else told
     name = f"{name}-{element}"
 
     def capacity() -> Capacity:

@@ -25,7 +25,7 @@ def sites(parts: Parts) -> list[SiteView]:
     views = []
     for name, (_, pipeline) in sorted(parts.pipelines().items()):
         for site in pipeline.sites:
-            text = site_text(site)
+            text = site.text
             views.append(
                 SiteView(
                     site.name,
@@ -48,11 +48,6 @@ def check_site(parts: Parts, run: Run, name: str) -> None:
     if name != LOCAL and (pipeline is None or pipeline[1].site(name) is None):
         known = ", ".join([LOCAL, *(site.name for site in (pipeline[1].sites if pipeline else ()))])
         raise NotFound(f"pipeline {run.pipeline!r} has no site {name!r}; it knows {known}")
-
-
-def site_text(site: Site) -> str:
-    """A site as its allocations name it."""
-    return msgspec.json.encode(site).decode()
 
 
 def site(parts: Parts, name: str) -> tuple[list[SiteView], list[AllocationView]]:
@@ -89,8 +84,7 @@ def _view(row: Allocation) -> AllocationView:
 
 def standing(parts: Parts, site: Site) -> str:
     """In one sentence, what a site has lent and what it was asked for."""
-    text = site_text(site)
-    rows = [row for row in parts.store.load(Allocation, "live_allocations") if row.site == text]
+    rows = [row for row in parts.store.load(Allocation, "live_allocations") if row.site == site.text]
     running = sum(row.state == AllocationState.RUNNING for row in rows)
     asked = [row for row in rows if row.state in (AllocationState.ASKED, AllocationState.QUEUED)]
     said = f"site {site.name} has lent {running} of at most {site.nodes} nodes"

@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -119,7 +118,7 @@ class Allocations:
         self.given_up: list[Member] = []  #: those that will never be heard again, for who listens to them
         self._parts, self._site, self._queue, self._calls, self._command = parts, site, queue, calls, command
         self._clock = clock
-        self._text = msgspec.json.encode(site).decode()
+        self._text = site.text
         self._asks: list[str] = []  # names of requests that are written down and not sent
         self._parting: dict[str, Parting] = {}  # by worker
         self._answer: Callable[[Any, PenstockError | None], None] | None = None  # takes what the call that runs gives
@@ -287,9 +286,10 @@ class Allocations:
         self._end(unwanted)
 
     def _counted(self, kinds: list[Kind] | None, error: PenstockError | None) -> None:
-        if error is not None:
-            self._doubt(error)
-        self.kinds = kinds
+        if error is not None or not kinds:
+            self._doubt(error or Doubt("the batch system has no nodes"))
+        else:
+            self.kinds = kinds
 
     def _removed(self, natives: Collection[str], error: PenstockError | None) -> None:
         if error is not None:

@@ -65,6 +65,7 @@ class RemoteCrew(Crew):
         self._pause, self._listen_at = FAST, 0.0
         self._longest = math.inf  # walltime that the partition gives, in seconds
         self._known = False  # what the site's nodes have
+        self._why_before = ""  # why the site can never be, by one answer
         self.allocations = Allocations(parts, site, queue, calls or Beside(), self._command)
         for member in self.allocations.members.values():
             self.allocations.open(member.name, session)
@@ -104,7 +105,12 @@ class RemoteCrew(Crew):
         if self.allocations.kinds is None:
             return
         kinds = [kind for kind in self.allocations.kinds if self._is_ours(kind)]
-        self.allocations.refused = self._why_not(kinds)
+        why = self._why_not(kinds)
+        if why and why != self._why_before:
+            # It ends jobs, so it is believed when it was told twice: an answer may be a part of one.
+            self._why_before, self.allocations.kinds = why, None
+            return
+        self.allocations.refused = why
         if not kinds:
             return
         site = self.site

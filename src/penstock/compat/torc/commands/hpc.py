@@ -167,7 +167,7 @@ def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str
         why = why_never(needs, node)
         if why is not None:
             raise Refused(f"job {next(step.name for step in waiting if step.resources == asked)!r} {why}")
-        wishes.append(Wish(place, needs, count))
+        wishes.append(Wish(place, needs, count * asked.nodes))  # each of its nodes is as much as one task takes
     found = demand(wishes, node, seconds)
     if root.form == "json":
         print(as_json({"jobs": len(waiting), "nodes": found.nodes, "limiter": found.limiter, "rounds": found.rounds}))
