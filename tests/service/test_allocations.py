@@ -249,6 +249,22 @@ def test_half_an_answer_ends_nothing(parts: Parts, answer: str, monkeypatch: pyt
     assert live(parts) == []
 
 
+def test_workers_that_never_say_a_word_are_not_asked_for_for_ever(parts: Parts) -> None:
+    """As where the nodes lack Penstock."""
+    cluster = Cluster()
+    allocations = Allocations(parts, SITE, Slurm(cluster.call), AtOnce(), lambda row: ("true",), lambda: cluster.now)
+    for _ in range(200):
+        if allocations.may_ask and not allocations.members:
+            allocations.ask(2, NODE, 60, "s")
+        cluster.advance(3.0)
+        allocations.turn()
+        allocations.given_up.clear()
+    assert cluster.submissions == 3
+    assert "end before they say a word (COMPLETED)" in allocations.refused
+    allocations.close()
+    assert live(parts) == []
+
+
 def test_a_refusal_ends_what_was_asked_for_and_is_told(parts: Parts) -> None:
     story = Story(parts, 1, lies=0.0)
     bad = Site("bad", "slurm", partition="there-is-none")

@@ -35,6 +35,8 @@ FORGOTTEN = 120.0
 LOOKS = 3
 #: Seconds in which mail may still arrive of a worker whose place has ended, as the batch system says.
 LATE = 15.0
+#: How many requests in a row end before a worker of theirs is heard until it is clear that none ever will be.
+STILLBORN = 3
 #: Seconds until something is asked for again that was refused for now.
 AGAIN = 60.0
 #: Words of a refusal that will not be one later.
@@ -124,6 +126,7 @@ class Allocations:
         self._answer: Callable[[Any, PenstockError | None], None] | None = None  # takes what the call that runs gives
         self._look_at = self._ask_at = self._remove_at = 0.0
         self._pause = LOOK
+        self._stillborn = 0
         for row in parts.store.load(Allocation, "live_allocations"):
             if row.site == self._text and row.state == AllocationState.PARTING:
                 self._parting[row.worker] = Parting(row, clock())
@@ -167,6 +170,7 @@ class Allocations:
     def hear(self, member: Member) -> None:
         """A worker was heard for the first time."""
         member.heard = True
+        self._stillborn = 0
         if member.row.state in (AllocationState.ASKED, AllocationState.QUEUED):
             self._move([member], AllocationState.RUNNING, started=self._parts.now(), message="")
 
@@ -321,7 +325,16 @@ class Allocations:
             self._parting[name].looks += 1
         lost = [self._parting[name] for name in unknown]
         self._end([item for item in lost if item.looks >= LOOKS and moment - item.since > FORGOTTEN])
-        self._give_up([member for member in self.members.values() if self._is_over(member, moment)])
+        over = [member for member in self.members.values() if self._is_over(member, moment)]
+        self._give_up(over)
+        self._count_stillborn([member for member in over if member.over is not None])
+
+    def _count_stillborn(self, over: Sequence[Member]) -> None:
+        """These began and ended, and nobody was heard: where that is so again and again, the nodes lack something."""
+        self._stillborn += len({member.row.name for member in over})
+        if over and self._stillborn >= STILLBORN:
+            why = over[-1].seen.why if over[-1].seen is not None else "ended"
+            self.refused = f"its workers end before they say a word ({why}); see .penstock/logs/workers.log"
 
     def _see(self, member: Member, seen: Seen, moment: float) -> None:
         """What the batch system says of one that is wanted."""
