@@ -77,6 +77,7 @@ def test_a_cluster_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 124
+    assert "site far is waited for: Dask at tcp://127.0.0.1:9 does not answer" in done.stderr
     assert time.monotonic() - began < 60
     assert rows(tmp_path) == []
 

@@ -33,6 +33,7 @@ class Lines:
         self.stream = stream
         self.following: Holder | None = None
         self._told: set[int] = set()
+        self._trouble = ""
 
     def __call__(self, progress: Progress) -> None:
         if progress.following != self.following:
@@ -40,6 +41,11 @@ class Lines:
             if self.following is not None:
                 self.close()
                 print(f"engine is {self.following}, following", file=self.stream, flush=True)
+        if progress.trouble != self._trouble:
+            self._trouble = progress.trouble
+            if self._trouble:
+                self.close()
+                print(self._trouble, file=self.stream, flush=True)
         self.show(progress)
 
     def show(self, progress: Progress) -> None:

@@ -53,7 +53,7 @@ def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: 
             while watch or any(run.hold is None for run in parts.store.load(Run, "active_runs")):
                 with engine_role(parts.layout.lock, "watching" if watch else "in the background") as mine:
                     if mine:
-                        drive(parts, idle, lambda _: look(), site=site)
+                        drive(parts, idle, lambda *_: look(), site=site)
                 if not mine:
                     look()
                     time.sleep(LOOK)

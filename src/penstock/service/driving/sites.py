@@ -92,6 +92,12 @@ class Sites:
     # what `Crew` says, for all of them -----------------------------------------------------------------------------
 
     @property
+    def trouble(self) -> str:
+        """Why some site gives nothing for now; "" if all is well."""
+        told = ((crew.site.name, crew.allocations.doubt) for crew in self._remote.values())
+        return "; ".join(f"site {name} is waited for: {doubt}" for name, doubt in told if doubt)
+
+    @property
     def holding(self) -> int:
         return sum(crew.holding for crew in self._all)
 

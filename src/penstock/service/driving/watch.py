@@ -32,6 +32,7 @@ class Progress(Struct, frozen=True):
     jobs: Sequence[Job]
     rates: dict[int, float] = field(default_factory=dict)  #: job -> tasks per second of late
     following: Holder | None = None
+    trouble: str = ""  #: why a site gives nothing for now
 
 
 Tell = Callable[[Progress], None]
@@ -48,8 +49,7 @@ def follow_or_drive(
 ) -> None:
     """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout; a
     KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no longer than the timeout,
-    and tasks are told to leave before that. With `site`
-    steps of this machine run there.
+    and tasks are told to leave before that. With `site` steps of this machine run there.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
@@ -75,8 +75,8 @@ def _drive(
 ) -> None:
     with interrupts() as interrupted:
 
-        def seen(world: World) -> None:
-            meter.see(world)
+        def seen(world: World, trouble: str) -> None:
+            meter.see(world, trouble)
             _check(deadline)
             if interrupted():
                 raise KeyboardInterrupt
@@ -93,18 +93,19 @@ def _drive(
 def drive(
     parts: Parts,
     until: Callable[[World], bool],
-    seen: Callable[[World], None],
+    seen: Callable[[World, str], None],
     ends: float | None = None,
     site: str | None = None,
 ) -> None:
-    """Be the engine until `until` says so or `seen` raises; whoever calls has the role. `ends` (monotonic seconds) is
+    """Be the engine until `until` says so or `seen` raises, which is told after each turn how things stand and why a
+    site gives nothing for now; whoever calls has the role. `ends` (monotonic seconds) is
     when this machine is no longer ours; `site` is where its steps run instead.
     """
     from penstock.service.driving.loop import Engine
 
     engine = Engine(parts, ends=ends, site=site)
     try:
-        engine.drive(until, seen)
+        engine.drive(until, lambda world: seen(world, engine.sites.trouble))
     finally:
         # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
         try:
@@ -159,16 +160,16 @@ class _Meter:
         self.before: dict[int, tuple[float, int]] = {}
         self.rates: dict[int, float] = {}
 
-    def see(self, world: World) -> None:
+    def see(self, world: World, trouble: str) -> None:
         if self.tell is not None and time.monotonic() >= self.next:
-            self._show([job for job in world.jobs.values() if job.run in self.runs], None)
+            self._show([job for job in world.jobs.values() if job.run in self.runs], None, trouble)
 
     def show(self, following: Holder | None, last: bool = False) -> None:
         if self.tell is not None and (last or time.monotonic() >= self.next):
             jobs = [job for run in self.runs for job in self.parts.store.load(Job, "jobs_of_run", run=run)]
             self._show(jobs, following)
 
-    def _show(self, jobs: Sequence[Job], following: Holder | None) -> None:
+    def _show(self, jobs: Sequence[Job], following: Holder | None, trouble: str = "") -> None:
         assert self.tell is not None
         now = time.monotonic()
         for job in jobs:
@@ -178,6 +179,6 @@ class _Meter:
             if now - since >= 1.0:
                 self.rates[job.seq] = (job.processed - done) / (now - since)
                 self.before[job.seq] = (now, job.processed)
-        self.tell(Progress(sorted(jobs, key=attrgetter("seq")), self.rates, following))
+        self.tell(Progress(sorted(jobs, key=attrgetter("seq")), self.rates, following, trouble))
         took = time.monotonic() - now
         self.next = now + took + max(TELL, took / SHARE)
