@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -190,7 +191,7 @@ def _last(text: str) -> str:
 
 def _number(text: str) -> int:
     """The digits before a `+`, which stands for "and more"."""
-    return int(re.match(r"\d*", text)[0] or 0)  # type: ignore[index]
+    return int("".join(takewhile(str.isdecimal, text)) or 0)
 
 
 def _seconds(limit: str) -> int | None:

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from penstock.model.errors import Refused
@@ -114,6 +115,11 @@ def session_of(place: Path) -> str:
     return ""
 
 
+def _is_for(session: str, place: Path) -> bool:
+    """Whether the worker of a mailbox is for this engine."""
+    return session_of(place) == session
+
+
 def work(
     home: Path,
     name: str,
@@ -135,13 +141,11 @@ def work(
             continue
         lives.append(session)
         box = Mailbox(place, f"{session}-worker", f"{session}-engine", silence)
-        posted = Posted(box, lambda session=session: session_of(place) == session)  # type: ignore[misc]
+        posted = Posted(box, partial(_is_for, session, place))
         try:
-            slots = place / f"work.{len(lives)}"
-            if (
-                Worker(str(home), f"{name}.{len(lives)}", posted, own, capacity(), notices, str(slots)).run()
-                or box.left
-            ):
+            slots = str(place / f"work.{len(lives)}")
+            life = Worker(str(home), f"{name}.{len(lives)}", posted, own, capacity(), notices, slots)
+            if life.run() or box.left:
                 return
         finally:
             posted.close()
