@@ -7,13 +7,11 @@ A victim dies at one of N points spread evenly, with a seeded jitter, over the t
 from __future__ import annotations
 
 import os
-import random
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,10 @@ from penstock import Project
 from penstock.model.run import Attempt, Job, Task
 from penstock.service.answers.fsck import fsck
 
+from .victims import alive, kill, points, start
+
 FILES = 300
+SEED = 20_011
 #: Every 20th output is too large for a pack; every 7th leaves a process behind for its worker to end.
 PIPELINE = """
 pipeline: storm
@@ -47,34 +48,6 @@ def expected(number: int) -> bytes:
     return f"CONTENT OF {number}\n".encode() + bytes(100_000 if big else 0)
 
 
-def alive(project: str, worker: bool = False) -> list[int]:
-    """Processes that work for a project, zombies not counted; with `worker` the workers alone."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            environment = Path("/proc", name, "environ").read_bytes().split(b"\0")
-            command = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"PENSTOCK_PROJECT={project}".encode() in environment and (not worker or b"penstock.worker" in command):
-            found.append(int(name))
-    return found
-
-
-def start(root: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "penstock", "run"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def make(root: Path) -> str:
     """A project that has not run yet; its id."""
     with Project.create(root) as project:
@@ -86,21 +59,6 @@ def make(root: Path) -> str:
             (source / f"f{number:03}").write_text(f"content of {number}\n")
         project.put("in", f"{source}/")
         return project.parts.layout.id
-
-
-def kill(driver: subprocess.Popen[str], project: str, victim: str) -> str:
-    """Kill the victim if it lives; returns who died."""
-    if victim == "worker":
-        for pid in alive(project, worker=True):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            return "worker"
-    if driver.poll() is None:
-        driver.kill()
-        return "engine"
-    return "nobody"
 
 
 def check(root: Path, project_id: str) -> None:
@@ -143,30 +101,23 @@ def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
     root = tmp_path_factory.mktemp("calm") / "lab"
     project = make(root)
     began = time.monotonic()
-    with start(root) as driver:
+    with start(root, subprocess.PIPE) as driver:
         assert driver.wait(120) == 0, driver.communicate()
     took = time.monotonic() - began
     check(root, project)
     return took
 
 
-def points(count: int) -> Iterator[tuple[int, float, str]]:
-    """(number, moment as a part of the run's time, victim), the same ones every time."""
-    chance = random.Random(20_011)
-    for number in range(count):
-        yield number, (number + chance.random()) / count, "engine" if number % 2 == 0 else "worker"
-
-
 def strike(root: Path, seconds: float, moment: float, victim: str) -> str:
     project = make(root)
-    with start(root) as driver:
+    with start(root, subprocess.PIPE) as driver:
         time.sleep(moment * seconds)
         died = kill(driver, project, victim)
         _, said = driver.communicate(timeout=120)
         if died != "engine":
             assert driver.returncode == 0, said
     for _ in range(3):
-        with start(root) as driver:
+        with start(root, subprocess.PIPE) as driver:
             _, said = driver.communicate(timeout=120)
         if driver.returncode == 0:
             break
@@ -209,13 +160,17 @@ def test_a_put_at_many_points(tmp_path: Path) -> None:
         interrupt_put(tmp_path / f"lab{number}", 0.05 + 0.01 * number)
 
 
-@pytest.mark.parametrize(("number", "moment", "victim"), [*points(5)])
+@pytest.mark.parametrize(
+    ("number", "moment", "victim"), [(number, *point) for number, point in enumerate(points(5, SEED))]
+)
 def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
     strike(tmp_path / "lab", seconds, moment, victim)
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize(("number", "moment", "victim"), [*points(50)])
+@pytest.mark.parametrize(
+    ("number", "moment", "victim"), [(number, *point) for number, point in enumerate(points(50, SEED))]
+)
 def test_many_points(
     tmp_path: Path,
     seconds: float,

@@ -8,14 +8,9 @@ points of 2,000 commands, a normal run 4 of 300.
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,23 +19,11 @@ from penstock import Project
 from penstock.model.run import Attempt, Job
 from penstock.service.answers.fsck import fsck
 
+from .victims import alive, kill, points, start
+
+SEED = 30_011
 #: Tells that a command ran. Every 50th leaves a process behind for its worker to end.
 COMMAND = 'echo "$1" >> story; case $1 in *49) sleep 30 & ;; esac'
-
-
-def workers(project: str) -> list[int]:
-    """Live processes of a project: its workers, and what they started."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            environment = Path("/proc", name, "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"PENSTOCK_PROJECT={project}".encode() in environment:
-            found.append(int(name))
-    return found
 
 
 def make(root: Path, count: int) -> str:
@@ -55,34 +38,6 @@ def make(root: Path, count: int) -> str:
     with Project.create(root) as project:
         (root / "pipeline.json").write_text(json.dumps({"pipeline": "storm", "steps": steps}))
         return project.parts.layout.id
-
-
-def start(root: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "penstock", "run"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def kill(driver: subprocess.Popen[str], project: str, victim: str) -> str:
-    """Kill the victim if it lives; who died."""
-    if victim == "worker":
-        for pid in workers(project):
-            try:
-                if b"penstock.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-                    return "worker"
-            except OSError:
-                continue
-    if driver.poll() is None:
-        driver.kill()
-        return "engine"
-    return "nobody"
 
 
 def over(root: Path) -> bool:
@@ -110,7 +65,7 @@ def check(root: Path, project_id: str, count: int, deaths: int) -> None:
         assert all(ended[before] <= began[name] for name, step in steps.items() for before in step["after"])
         assert list(fsck(parts, data=True)) == []
     deadline = time.monotonic() + 10
-    while (left := workers(project_id)) and time.monotonic() < deadline:
+    while (left := alive(project_id)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
     assert [path for path in (root / ".penstock/work").iterdir() if path.name not in ("code", "warm")] == []
@@ -131,13 +86,6 @@ def strike(root: Path, count: int, seconds: float, victim: str) -> str:
     return died
 
 
-def points(number: int) -> Iterator[tuple[float, str]]:
-    """Moments as parts of a run's time, and victims, the same ones every time."""
-    chance = random.Random(30_011)
-    for place in range(number):
-        yield (place + chance.random()) / number, "engine" if place % 2 == 0 else "worker"
-
-
 def undisturbed(root: Path, count: int) -> float:
     """How long a run takes, in seconds."""
     project = make(root, count)
@@ -151,7 +99,7 @@ def undisturbed(root: Path, count: int) -> float:
 
 def test_a_few_points(tmp_path: Path) -> None:
     seconds = undisturbed(tmp_path / "calm", 300)
-    for number, (moment, victim) in enumerate(points(4)):
+    for number, (moment, victim) in enumerate(points(4, SEED)):
         strike(tmp_path / str(number), 300, moment * seconds, victim)
 
 
@@ -160,6 +108,6 @@ def test_many_points(tmp_path: Path) -> None:
     seconds = undisturbed(tmp_path / "calm", 2000)
     died = Counter(
         strike(tmp_path / str(number), 2000, moment * seconds, victim)
-        for number, (moment, victim) in enumerate(points(100))
+        for number, (moment, victim) in enumerate(points(100, SEED))
     )
     print(f"kill -9 at 100 points of a run of 2,000 commands of {seconds:.1f} s: {dict(died)}")
