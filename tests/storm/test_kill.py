@@ -160,21 +160,16 @@ def test_a_put_at_many_points(tmp_path: Path) -> None:
         interrupt_put(tmp_path / f"lab{number}", 0.05 + 0.01 * number)
 
 
-@pytest.mark.parametrize(
-    ("number", "moment", "victim"), [(number, *point) for number, point in enumerate(points(5, SEED))]
-)
-def test_a_few_points(tmp_path: Path, seconds: float, number: int, moment: float, victim: str) -> None:
+@pytest.mark.parametrize(("moment", "victim"), [*points(5, SEED)])
+def test_a_few_points(tmp_path: Path, seconds: float, moment: float, victim: str) -> None:
     strike(tmp_path / "lab", seconds, moment, victim)
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize(
-    ("number", "moment", "victim"), [(number, *point) for number, point in enumerate(points(50, SEED))]
-)
+@pytest.mark.parametrize(("moment", "victim"), [*points(50, SEED)])
 def test_many_points(
     tmp_path: Path,
     seconds: float,
-    number: int,
     moment: float,
     victim: str,
     record_property: Callable[[str, object], None],
