@@ -140,9 +140,9 @@ def test_every_status_is_met_in_a_real_run(torc: Torc, tmp_path: Path, monkeypat
     driving = watch.drive
 
     def drive(parts: Any, until: Any, seen: Any, *more: Any) -> None:
-        def see(world: Any) -> None:
+        def see(*told: Any) -> None:
             look(parts)
-            seen(world)
+            seen(*told)
 
         driving(parts, until, see, *more)
 
