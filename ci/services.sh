@@ -84,8 +84,9 @@ up_postgres() {
 
 down_postgres() {
     local dir=$root/postgres
-    if [ -e "$dir/data/postmaster.pid" ]; then
-        as_postgres "$(postgres_bin)/pg_ctl" --pgdata="$dir/data" --mode=immediate --wait --silent stop >/dev/null || return 1
+    if [ -e "$dir/data/postmaster.pid" ]; then # one that was killed leaves that file, and nothing to stop
+        as_postgres "$(postgres_bin)/pg_ctl" --pgdata="$dir/data" --mode=immediate --wait --silent stop >/dev/null 2>&1 ||
+            end "$dir/data/postmaster.pid" postgres || return 1
     fi
     rm -rf "$dir"
 }

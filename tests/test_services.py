@@ -53,3 +53,17 @@ def test_the_script_refuses_what_it_does_not_know(words: list[str], code: int) -
     done = subprocess.run([ROOT / "ci/services.sh", *words], capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert ("the names are: dask moto postgres rgw slurm" in done.stderr) == (code == 2)
+
+
+def test_what_a_killed_server_left_stops_nothing(tmp_path: Path) -> None:
+    """A machine that was switched off leaves a pid file, and the next `up` begins with a `down`."""
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    left = tmp_path / "postgres/data/postmaster.pid"
+    left.parent.mkdir(parents=True)
+    left.write_text(f"{dead.pid}\n")
+    environment = os.environ | {"PENSTOCK_SERVICES": str(tmp_path)}
+    command = [ROOT / "ci/services.sh", "down", "postgres"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not left.exists()

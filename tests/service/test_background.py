@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from penstock.model.errors import Refused
 from penstock.service.answers.status import status
 from penstock.service.driving import background
-from penstock.service.role import holder
+from penstock.service.role import Holder, holder
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
 
@@ -75,6 +76,16 @@ def test_stop_ends_it_and_gives_back_what_it_had(lab: Any) -> None:
         background.stop(lab.parts)
     (lab.root.parent / "go").touch()
     assert lab.project.wait(run).state == "success"
+
+
+def test_stop_waits_until_the_role_is_free_and_not_only_nameless(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who leaves takes back its name first and lets go of the lock after."""
+    with subprocess.Popen(["sleep", "60"]) as engine:
+        named, nameless = (Holder(pid, os.uname().nodename) for pid in (engine.pid, 0))
+        looks = [named, named, nameless, None]
+        monkeypatch.setattr(background, "holder", lambda lock: looks.pop(0) if looks else None)
+        assert f"engine pid {engine.pid} has left" in background.stop(lab.parts)
+        assert not looks and engine.wait() == -signal.SIGTERM
 
 
 def test_two_of_them_do_no_harm_and_both_leave(lab: Any) -> None:

@@ -118,7 +118,7 @@ def stop(parts: Parts) -> str:
         raise Refused(f"engine is {engine}; end it there")
     os.kill(engine.pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
-    while (now := holder(parts.layout.lock)) is not None and now.pid == engine.pid:
+    while (now := holder(parts.layout.lock)) is not None and now.pid in (0, engine.pid):
         if time.monotonic() > deadline:
             raise PenstockError(f"engine {engine} was asked to leave and is still there")
         time.sleep(0.02)
