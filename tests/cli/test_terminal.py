@@ -165,3 +165,29 @@ def test_elsewhere_each_job_is_told_once() -> None:
     assert stream.getvalue() == (
         "engine is pid 7 on far, following\nstep1@000000000000  9 + 0 / 10 tasks  failure  1 of 10 failed\n"
     )
+
+
+def test_elsewhere_many_jobs_are_counted_and_the_first_bad_ones_told() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    waiting = [job(seq, state=JobState.WAITING, started=None) for seq in range(1, 1001)]
+    over = {"state": JobState.DONE, "left": 0}
+    good = [job(seq, outcome=Outcome.SUCCEEDED, processed=10, **over) for seq in range(1, 1001)]
+    bad = job(2, outcome=Outcome.FAILED, processed=9, failed=1, message="1 of 10 failed", **over)
+    lines(Progress(waiting))
+    lines(Progress([good[0], bad, *waiting[2:]]))
+    assert stream.getvalue() == "step2  9 + 0 / 10 tasks  failure  1 of 10 failed\n"
+    lines(Progress([good[0], bad, *good[2:15], *waiting[15:]]))
+    lines(Progress([good[0], bad, *good[2:16], *waiting[16:]]))
+    lines(Progress([good[0], bad, *good[2:]]))
+    assert stream.getvalue().splitlines()[1:] == [
+        "15 of 1000 jobs are over, 1 not well",
+        "1000 of 1000 jobs are over, 1 not well",
+    ]
+
+
+def test_elsewhere_not_every_bad_one_of_many_is_told() -> None:
+    stream = io.StringIO()
+    Lines(stream)(Progress([job(seq, state=JobState.DONE, outcome=Outcome.FAILED, left=0) for seq in range(1, 1001)]))
+    told = stream.getvalue().splitlines()
+    assert len(told) == 101 and told[-1] == "1000 of 1000 jobs are over, 1000 not well"

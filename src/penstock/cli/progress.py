@@ -1,4 +1,4 @@
-"""How work gets on, on stderr: a table refreshed in place on a terminal, else a line per job that ends."""
+"""How work gets on, on stderr: a table refreshed in place on a terminal, else lines about jobs that end."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from penstock.text.units import show_seconds
 
 _COLOURS = {"success": "32", "failure": "31", "running": "36", "starting": "36", "finishing": "36"}
 _OTHER_END = "33"
+#: With more jobs than this not each is told.
+MANY = 100
 
 
 def watcher() -> Lines:
@@ -27,12 +29,16 @@ def watcher() -> Lines:
 
 
 class Lines:
-    """One line per job that ends, and one for whoever drives."""
+    """One line per job that ends, and one for whoever drives.
+
+    Of many jobs only the first that did not end well have a line; the rest is counted, a line per hundredth of them.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.following: Holder | None = None
         self._told: set[int] = set()
+        self._bad = 0  # of these
         self._trouble = ""
 
     def __call__(self, progress: Progress) -> None:
@@ -52,10 +58,19 @@ class Lines:
         ended = [job for job in progress.jobs if job.state == JobState.DONE and job.seq not in self._told]
         if not ended:
             return
-        names = job_names(progress.jobs)
+        every = len(progress.jobs)
+        before, bad = len(self._told), [job for job in ended if word(job) != "success"]
+        shown = ended if every <= MANY else bad[: max(MANY - self._bad, 0)]
         self._told.update(job.seq for job in ended)
-        lines = ((names[job.seq], f"{tasks(job)} tasks", word(job), _message(job)) for job in ended)
-        print(*("  ".join(filter(None, parts)) for parts in lines), sep="\n", file=self.stream, flush=True)
+        self._bad += len(bad)
+        names = job_names(progress.jobs) if shown else {}
+        cells = ((names[job.seq], f"{tasks(job)} tasks", word(job), _message(job)) for job in shown)
+        lines = ["  ".join(filter(None, parts)) for parts in cells]
+        now = len(self._told)
+        if every > MANY and now * 100 // every > before * 100 // every:
+            lines.append(f"{now} of {every} jobs are over{f', {self._bad} not well' if self._bad else ''}")
+        if lines:
+            print(*lines, sep="\n", file=self.stream, flush=True)
 
     def close(self) -> None:
         """Leave the stream at the beginning of an empty line."""
