@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from penstock.engine.explain import differences
 from penstock.engine.graph import Arrow, Node
+from penstock.model.cycles import rarely_looked_for
 from penstock.model.moves import Outcome
 from penstock.model.run import Job, Run
 from penstock.model.spec import Pipeline, Step
@@ -48,6 +49,7 @@ def in_force(parts: Parts, pipeline: str | None) -> Frozen:
     return Frozen(spec, version.spec, version.code, version.file, version, ())
 
 
+@rarely_looked_for()
 def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
     """What a restart would do with a pipeline; with `failed_only` nothing counts but how jobs ended."""
     spec, name = now.pipeline, now.pipeline.name
@@ -65,6 +67,7 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
     return Restart(name, again, kept)
 
 
+@rarely_looked_for()
 def restart(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Run | None:
     """Apply a pipeline if it differs, and open the run; None if nothing has to run again.
 

@@ -630,7 +630,7 @@ where (job.run = :run or (:run is null and job.pipeline = :pipeline)) and attemp
 group by job.pipeline, job.step;
 
 -- name: keep_jobs
--- Take jobs over into a run, as they are.
+-- Take jobs over into a run, as they are; `jobs` are their numbers, in the order they are to stand in.
 insert into job (
     seq, run, pipeline, version, step, repo, created, state, outcome, reason, message, waits, failed_upstream,
     reached, inputs, base, recipe, parts, ledger, owners, tree, expanded, total, processed, reused, recovered,
@@ -639,12 +639,12 @@ insert into job (
     terminated, kept
 )
 select
-    :first + row_number() over (order by seq) - 1, :run, pipeline, version, step, repo, :now, state, outcome,
+    :first + place.key, :run, pipeline, version, step, repo, :now, state, outcome,
     reason, message, waits, failed_upstream, reached, inputs, base, recipe, parts, ledger, owners, tree,
     expanded, total, processed, reused, recovered, failed, cancelled, "left", files, size, download_bytes,
     upload_bytes, process_seconds, started, finished, restarts, download_seconds, upload_seconds, cpu_seconds,
     peak_memory, keys, unexported, exit_code, terminated, coalesce(kept, run)
-from job where seq in (select value from json_each(:jobs));
+from json_each(:jobs) as place cross join job on job.seq = place.value;
 
 -- name: live_allocations
 -- Those of which something may still run.
