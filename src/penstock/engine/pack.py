@@ -167,9 +167,23 @@ def _packed(ordered: Sequence[Wish], rooms: Sequence[Room]) -> tuple[list[Placem
     starving = _starving(ordered)
     if starving is not None and not _place(starving, 1, rooms, None, placed):
         kept = _keep(starving.needs, rooms)
+    cpus, memory, gpus = _most_free(rooms)
     for wish in ordered:
-        _place(wish, wish.count - (wish is starving and kept is None), rooms, kept, placed)
+        needs = wish.needs
+        # A quick look: of a long queue, most fit nowhere.
+        if needs.cpus <= cpus and needs.memory <= memory and needs.gpus <= gpus:
+            if _place(wish, wish.count - (wish is starving and kept is None), rooms, kept, placed):
+                cpus, memory, gpus = _most_free(rooms)
     return placed, kept
+
+
+def _most_free(rooms: Sequence[Room]) -> tuple[int, int, int]:
+    """The most CPUs, memory and GPUs that are free on any node, maybe not on the same."""
+    return (
+        max((room.cpus for room in rooms), default=0),
+        max((room.memory for room in rooms), default=0),
+        max((room.gpus for room in rooms), default=0),
+    )
 
 
 def _starving(wishes: Iterable[Wish]) -> Wish | None:
@@ -200,7 +214,7 @@ def _fuller(
 def _place(wish: Wish, wanted: int, rooms: Sequence[Room], kept: int | None, placed: list[Placement]) -> int:
     """Place as many of so many of a wish as fit, each where it leaves the least over; how many."""
     needs, done = wish.needs, 0
-    while done < wanted and _may_fit(needs, rooms):
+    while done < wanted:
         best, most, least = -1, 0, 0.0
         for place, room in enumerate(rooms):
             count = 0 if place == kept else room.holds(needs)
@@ -215,12 +229,6 @@ def _place(wish: Wish, wanted: int, rooms: Sequence[Room], kept: int | None, pla
         placed.append(Placement(wish.key, best, count))
         done += count
     return done
-
-
-def _may_fit(needs: Needs, rooms: Sequence[Room]) -> bool:
-    """A quick look: of a long queue, most fit nowhere."""
-    cpus, memory, gpus = needs.cpus, needs.memory, needs.gpus
-    return any(room.cpus >= cpus and room.memory >= memory and room.gpus >= gpus for room in rooms)
 
 
 def _keep(needs: Needs, rooms: Sequence[Room]) -> int | None:
