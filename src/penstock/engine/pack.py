@@ -170,10 +170,10 @@ def _packed(ordered: Sequence[Wish], rooms: Sequence[Room]) -> tuple[list[Placem
     cpus, memory, gpus = _most_free(rooms)
     for wish in ordered:
         needs = wish.needs
-        # A quick look: of a long queue, most fit nowhere.
-        if needs.cpus <= cpus and needs.memory <= memory and needs.gpus <= gpus:
-            if _place(wish, wish.count - (wish is starving and kept is None), rooms, kept, placed):
-                cpus, memory, gpus = _most_free(rooms)
+        # Of a long queue, most fit nowhere.
+        may_fit = needs.cpus <= cpus and needs.memory <= memory and needs.gpus <= gpus
+        if may_fit and _place(wish, wish.count - (wish is starving and kept is None), rooms, kept, placed):
+            cpus, memory, gpus = _most_free(rooms)
     return placed, kept
 
 
