@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from penstock.model.errors import Doubt, Refused
 from penstock.runner.queue import Ask, Kind, Queue
-from penstock.runner.slurm import Granted, Slurm, granted, time_left
+from penstock.runner.slurm import Granted, Slurm, call, granted, time_left
 from penstock.testing.fakeslurm import Cluster
 from penstock.testing.queue import Later, QueueSuite
 
@@ -223,3 +223,24 @@ def test_nobody_knows_the_time_left() -> None:
         raise Doubt("it hangs")
 
     assert time_left({"SLURM_JOB_ID": "5"}, call) is None
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        "\ufffd\ufffd garbage",
+        "p*|4|8000|(null)|1:00|²",
+        "p*|٣x|8000|(null)|1:00|2",
+        "p|4|8000|(null)|1:00",
+        "p|4|8000|(null)|1:00|" + "9" * 5000,
+    ],
+)
+def test_what_no_partition_can_be_is_passed_by(torn: str) -> None:
+    whole = "q*|4+|8000+|gpu:a100:2(S:0)|1-12:00:00|3\n"
+    kinds = Slurm(lambda argv, stdin, timeout: (0, f"{torn}\n{whole}", "")).kinds()
+    assert kinds == [Kind("q", True, 3, 4, 8000 << 20, 2, 129_600)]
+
+
+def test_bytes_that_are_no_text_are_an_answer_too() -> None:
+    code, printed, _ = call(["printf", r"\377\376 garbage\n"], "", 10.0)
+    assert (code, printed) == (0, "\ufffd\ufffd garbage\n")

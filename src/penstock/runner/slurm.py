@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import takewhile
 
 from msgspec import Struct
 
@@ -54,15 +53,21 @@ _REFUSAL = "Batch job submission failed: "
 _LOST = ("timed out", "Zero Bytes", "Unable to contact", "onnection", "ransport", "communication", "Unexpected message")
 #: sbatch itself does not take an option or its value.
 _USAGE = re.compile(r"sbatch: ((?:unrecognized option|option .* requires|error: invalid).*)", re.IGNORECASE)
-_ID = re.compile(r"(\d+)(?:;[\w.-]+)?\s*")
-_ELEMENT = re.compile(r"(\d+)(?:_(\d+))?")
-_GPUS = re.compile(r"gpu(?::[A-Za-z][\w.-]*)?:(\d+)")
+_ID = re.compile(r"([0-9]{1,18})(?:;[\w.-]+)?\s*")
+_ELEMENT = re.compile(r"([0-9]{1,18})(?:_([0-9]{1,9}))?")
+_GPUS = re.compile(r"gpu(?::[A-Za-z][\w.-]*)?:([0-9]{1,6})")
+#: partition|cpus|memory|gres|limit|nodes; a `+` stands for "and more".
+_KIND = re.compile(r"([^|]+)\|([0-9]{1,9})\+?\|([0-9]{1,12})\+?\|([^|]*)\|([^|]*)\|([0-9]{1,9})")
+#: `D-HH[:MM[:SS]]`, or `HH:MM:SS`, `MM:SS`, `MM`.
+_TIME = re.compile(r"(?:([0-9]{1,6})-)?([0-9]{1,9})(?::([0-9]{1,9}))?(?::([0-9]{1,9}))?")
 
 
 def call(argv: Sequence[str], stdin: str, timeout: float) -> tuple[int, str, str]:
     """Run a command; its exit code and what it printed. Raises Doubt if it does not end or cannot be started."""
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, text=True)
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, timeout=timeout, check=False, encoding="utf-8", errors="replace"
+        )
     except subprocess.TimeoutExpired:
         raise Doubt(f"{argv[0]} did not answer within {timeout:.0f} s") from None
     except OSError as error:
@@ -139,13 +144,12 @@ class Slurm:
         """See `Queue`."""
         kinds = []
         for line in self._ask("sinfo", "--noheader", "--format=%P|%c|%m|%G|%l|%D").splitlines():
-            fields = line.split("|")
-            if len(fields) == 6 and (fields[5].isdigit()):
-                name, cpus, memory, gres, limit, nodes = fields
+            found = _KIND.fullmatch(line)
+            if found:
+                name, cpus, memory, gres, limit, nodes = found.groups()
                 gpus = sum(map(int, _GPUS.findall(gres)))
-                size = _number(memory) << 20
                 usual, longest = "*" in name, _seconds(limit)
-                kinds.append(Kind(name.rstrip("*"), usual, int(nodes), _number(cpus), size, gpus, longest))
+                kinds.append(Kind(name.rstrip("*"), usual, int(nodes), int(cpus), int(memory) << 20, gpus, longest))
         return kinds
 
     def close(self) -> None:
@@ -190,20 +194,23 @@ def _last(text: str) -> str:
 
 
 def _number(text: str) -> int:
-    """The digits before a `+`, which stands for "and more"."""
-    return int("".join(takewhile(str.isdecimal, text)) or 0)
+    """The number that a text begins with; 0 without one."""
+    found = re.match("[0-9]{1,15}", text)
+    return int(found[0]) if found else 0
 
 
 def _seconds(limit: str) -> int | None:
-    """`D-HH:MM:SS`, `HH:MM:SS`, `MM:SS`, or a word for no limit."""
-    days, _, clock = limit.rpartition("-")
-    parts = clock.split(":")
-    if not all(part.isdigit() for part in parts):
+    """Seconds of a time as Slurm writes it; None for a word, which stands for no limit."""
+    found = _TIME.fullmatch(limit)
+    if found is None:
         return None
-    seconds = 0
-    for part in parts:
-        seconds = seconds * 60 + int(part)
-    return int(days or 0) * 86400 + (seconds * 60 if len(parts) == 1 else seconds)
+    days, *parts = found.groups()
+    numbers = [int(part) for part in parts if part is not None]
+    if days is not None or len(numbers) == 3:
+        hours, minutes, seconds = [*numbers, 0, 0][:3]
+    else:
+        hours, (minutes, seconds) = 0, [*numbers, 0][:2]
+    return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 class Granted(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -59,26 +59,6 @@ def attempt_environment(base: Mapping[str, str], assignment: Assignment, place: 
         if len(text) <= LONGEST:
             env[variable(name)] = text
     return env
-
-
-#: Which devices a program may use, for NVIDIA's and AMD's libraries.
-DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-
-
-def device_variables(given: Sequence[int], there: int, visible: str | None = None) -> dict[str, str]:
-    """What an attempt is told of the devices it was given, of so many; `visible` are those the worker itself was given,
-    by name. One that asked for none sees none, where there are any.
-
-    >>> device_variables((0, 3), 4)["CUDA_VISIBLE_DEVICES"], device_variables((), 0)
-    ('0,3', {})
-    >>> device_variables((1,), 2, "4,7")["HIP_VISIBLE_DEVICES"], device_variables((), 2)["CUDA_VISIBLE_DEVICES"]
-    ('7', '')
-    """
-    if not there:
-        return {}
-    names = [name.strip() for name in visible.split(",") if name.strip()] if visible else []
-    chosen = [names[place] if place < len(names) else str(place) for place in given]
-    return dict.fromkeys(DEVICES, ",".join(chosen))
 
 
 @cache

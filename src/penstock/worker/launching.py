@@ -13,8 +13,9 @@ from penstock.model.data import EMPTY
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Recipe
 from penstock.runner.base import Launch, Runner
+from penstock.runner.devices import DEVICES, device_variables
 from penstock.worker.attempt import Flight
-from penstock.worker.environment import MARKS, attempt_environment, device_variables
+from penstock.worker.environment import MARKS, attempt_environment
 from penstock.worker.servers import Servers
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Launcher:
         """Start one command in the place of an attempt. Raises PenstockError, OSError."""
         recipe, slot, sink = flight.batch.recipe, flight.slot, flight.log.sink
         env = attempt_environment(flight.batch.environment, flight.assignment, slot.variables)
-        env |= device_variables(flight.gpus, self._gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        env |= device_variables(flight.gpus, self._gpus, os.environ.get(DEVICES[0]))
         told: dict[str, str] = {}
         if recipe.pfs:
             from penstock.worker.datum import variables

@@ -8,11 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from glob import glob
 
+from msgspec.structs import replace
+
 from penstock.engine.pack import MARGIN, Needs, Wish
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Hello
 from penstock.runner.base import Launch
 from penstock.runner.command import DEFAULT_PATH
+from penstock.runner.devices import DEVICES, device_names
 from penstock.runner.pipe import Pipe
 from penstock.runner.process import Processes
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
@@ -61,10 +64,10 @@ def this_machine(cpus: int | None = None) -> Node:
 
 
 def _gpus(env: Mapping[str, str]) -> int:
-    visible, said = env.get("CUDA_VISIBLE_DEVICES"), env.get("PENSTOCK_GPUS", "")
+    visible, said = env.get(DEVICES[0]), env.get("PENSTOCK_GPUS", "")
     if visible is not None:
-        return len([name for name in visible.split(",") if name.strip()])
-    if said.isdigit():
+        return len(device_names(visible))
+    if said.isascii() and said.isdigit():
         return int(said)
     return len(glob("/dev/nvidia[0-9]*")) or (len(glob("/dev/dri/renderD*")) if os.path.exists("/dev/kfd") else 0)
 
@@ -78,6 +81,9 @@ class LocalCrew(Crew):
         self._ends = ends
         self._share = self._part(max(1, min(CORES_PER_WORKER, node.cpus // 2)))
         self._unmanned = node.cpus  # processors that no worker drives yet
+        names = device_names(os.environ.get(DEVICES[0], ""))
+        self._devices = [*names, *map(str, range(len(names), node.gpus))][: node.gpus]  # those no worker has, by name
+        self._lent: dict[int, list[str]] = {}  # handle of a worker -> its devices
         self._processes = Processes()
         self._started = 0
         self._stillborn = 0
@@ -107,8 +113,9 @@ class LocalCrew(Crew):
         cpus = sum(wish.count for wish in wishes) * max((item.cpus for item in needs), default=1)
         while self._unmanned and (not self._workers or self._slots < cpus):
             share = min(self._share.cpus, self._unmanned)
+            devices = len(self._devices) * share // self._unmanned
             self._unmanned -= share
-            self._workers.append(self._start(self._part(share)))
+            self._workers.append(self._start(replace(self._part(share), gpus=devices)))
         return self._workers
 
     @property
@@ -130,11 +137,15 @@ class LocalCrew(Crew):
         # Marked, so that an engine that takes over finds what this one left behind.
         env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
         env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}
+        devices, self._devices = self._devices[: node.gpus], self._devices[node.gpus :]
+        if self.node.gpus:
+            env[DEVICES[0]] = ",".join(devices)
         try:
             handle = self._processes.start(Launch(argv, env, None, theirs_in, theirs_out, complaints))
         finally:
             for descriptor in (theirs_in, theirs_out, complaints):
                 os.close(descriptor)
+        self._lent[handle] = devices
         return Worker(name, node, handle, Pipe(ours_in, ours_out), time.monotonic(), ends=self._ends)
 
     def hear(self, timeout: float) -> Heard:
@@ -162,8 +173,13 @@ class LocalCrew(Crew):
         super()._bury(worker, heard)
         self._processes.stop(worker.handle, kill=True)
         worker.channel.close()
-        self._unmanned += worker.node.cpus
+        self._take_back(worker)
         self._stillborn += not worker.greeted
+
+    def _take_back(self, worker: Worker) -> None:
+        """What a worker had is for another one."""
+        self._unmanned += worker.node.cpus
+        self._devices += self._lent.pop(worker.handle)
 
     def _last_words(self) -> str:
         """The last line that a worker complained in."""
@@ -190,6 +206,7 @@ class LocalCrew(Crew):
                 left.pop(item.handle, None)
         for handle in left:
             self._processes.stop(handle, kill=True)
+        for worker in self._workers:
+            self._take_back(worker)
         self._workers = []
-        self._unmanned = self.node.cpus
         return list(left.values())
