@@ -1,7 +1,7 @@
-"""`python -m penstock.worker PROJECT_DIR NAME CPUS [MEMORY GPUS [SECONDS]]`: a worker on its stdin and stdout.
+"""`python -m penstock.worker PROJECT_DIR NAME CPUS [MEMORY GPUS [ENDS]]`: a worker on its stdin and stdout.
 
 PROJECT_DIR is the project's `.penstock`. It may give tasks so many processors, bytes of memory (0: not known) and
-devices, for so many seconds from its start. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they
+devices, until the monotonic clock of this machine shows so many seconds. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they
 mark this process and all its tasks, so that an engine which takes over, or lost this worker, finds them.
 """
 
@@ -20,11 +20,16 @@ from penstock.worker.loop import Notices, Worker
 def main(arguments: list[str]) -> int:
     """Work until the engine hangs up; what is printed by accident goes to stderr, not into the conversation."""
     home, name, *numbers = arguments if len(arguments) in (3, 5, 6) else ("", "", "?")
-    if not all(number.isdigit() for number in numbers) or "PENSTOCK_PROJECT" not in os.environ:
-        words = "PROJECT_DIR NAME CPUS [MEMORY GPUS [SECONDS]]"
+    try:
+        has, ends = [int(number) for number in numbers[:3]], [float(number) for number in numbers[3:]]
+    except ValueError:
+        has, ends = [], []
+    if not has or "PENSTOCK_PROJECT" not in os.environ:
+        words = "PROJECT_DIR NAME CPUS [MEMORY GPUS [ENDS]]"
         print(f"usage: PENSTOCK_PROJECT=ID python -m penstock.worker {words}", file=sys.stderr)
         return 2
-    capacity = Capacity(*map(int, numbers))
+    capacity = Capacity(*has)
+    capacity.ends = min(ends, default=capacity.ends)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what somebody above forgot to close must not reach tasks
     notices = Notices({signal.SIGTERM: 0.0})
     pipe = Pipe(os.dup(0), os.dup(1))

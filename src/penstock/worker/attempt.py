@@ -96,7 +96,7 @@ class Flight(Struct, eq=False):
     def must_leave(self, ends: float) -> None:
         """Its place ends then."""
         recipe = self.batch.recipe
-        self.last_call = ends - (max(recipe.grace, MARGIN) if recipe.terminates else MARGIN)
+        self.last_call = ends - MARGIN - (recipe.grace if recipe.terminates else 0.0)
         self.alarm = min(self.alarm, self.last_call if self.ending is None else ends - MARGIN)
 
     def why(self, moment: float) -> tuple[Reason, bool]:

@@ -103,7 +103,7 @@ class LocalCrew(Crew):
         """The workers, as many started by now as can be of use for these tasks; none as long as others hold what was
         given to narrower ones: a node is never given out twice.
         """
-        if self._ends is not None and self._ends - time.monotonic() <= MARGIN:
+        if self._over:
             return self._workers  # one that has left is not followed by another
         needs = [wish.needs for wish in wishes]
         if any(self.node.fits(item) and not self._share.fits(item) for item in needs):
@@ -119,6 +119,11 @@ class LocalCrew(Crew):
         return self._workers
 
     @property
+    def _over(self) -> bool:
+        """Whether nothing may begin here any more."""
+        return self._ends is not None and self._ends - time.monotonic() <= MARGIN
+
+    @property
     def _slots(self) -> int:
         return sum(worker.node.cpus for worker in self._workers)
 
@@ -131,8 +136,8 @@ class LocalCrew(Crew):
         complaints = os.open(
             self.layout.logs / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
         )
-        left = () if self._ends is None else (str(max(0, int(self._ends - time.monotonic()))),)
-        has = (str(node.cpus), str(node.memory), str(node.gpus), *left)
+        ends = () if self._ends is None else (repr(self._ends),)  # both read one clock, and leave at one moment
+        has = (str(node.cpus), str(node.memory), str(node.gpus), *ends)
         argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, *has)
         # Marked, so that an engine that takes over finds what this one left behind.
         env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
@@ -170,6 +175,9 @@ class LocalCrew(Crew):
         self._stillborn = 0
 
     def _bury(self, worker: Worker, heard: Heard) -> None:
+        if self._over:
+            # It has left because this place ends, and had begun nothing of what it was given in the last moment.
+            heard.back += (worker.drop(attempt) for attempt in list(worker.holds))
         super()._bury(worker, heard)
         self._processes.stop(worker.handle, kill=True)
         worker.channel.close()
