@@ -174,3 +174,43 @@ def test_many_good_jobs_are_kept_in_one_statement(lab: Any) -> None:
     lab.parts.store._db.set_trace_callback(None)
     assert view is not None and sum(job.kept is not None for job in view.jobs) == 300
     assert sum("coalesce(kept, run)" in statement for statement in statements) == 1
+
+
+def test_code_that_a_plain_step_names_counts_and_what_it_writes_does_not(lab: Any) -> None:
+    lab.write("work.py", "print(1)")
+    lab.write("same.py", "print(1)")
+    lab.pipeline("""
+        steps:
+          named: {run: [python3, work.py], code: work.py}
+          same: {run: "python3 same.py | tee -a log.txt", code: ["*.py"], after: [named]}
+          writes: {run: "date > out.txt; date >> log.txt"}
+        """)
+    assert lab.run().state == "success"
+    assert again(lab) == {}
+    lab.write("same.py", "print(2)")
+    assert again(lab) == {"same": "code file same.py changed"}
+    lab.write("work.py", "print(2)")
+    assert again(lab)["named"] == "code file work.py changed"
+    assert kept(restarted(lab)) == {"writes"}
+    assert again(lab) == {}
+
+
+def test_what_a_start_empties_is_written_again_for_who_reads_it(lab: Any) -> None:
+    lab.pipeline("""
+        data: {first: {ephemeral: true}, second: {ephemeral: true}, lasting: {}}
+        steps:
+          begin: {run: "echo 1 > $PENSTOCK_DATA_OUT/first.json", outputs_data: [first]}
+          go:
+            run: "cp $PENSTOCK_DATA/first.json $PENSTOCK_DATA_OUT/second.json"
+            inputs_data: [first]
+            outputs_data: [second]
+          end: {run: "test -e fine && cat $PENSTOCK_DATA/second.json", inputs_data: [second]}
+          keep: {run: "echo 1 > $PENSTOCK_DATA_OUT/lasting.json", outputs_data: [lasting]}
+          read: {run: "test -e fine && cat $PENSTOCK_DATA/lasting.json", inputs_data: [lasting]}
+        """)
+    assert lab.run().state == "failure"
+    lab.write("fine", "")
+    found = again(lab)
+    assert found.keys() == {"begin", "go", "end", "read"}
+    assert found["begin"] == "a start empties first, which go reads"
+    assert kept(restarted(lab)) == {"keep"}

@@ -8,8 +8,8 @@ import pytest
 
 from penstock.model.errors import AlreadyExists, NotFound, Refused, UsageError
 from penstock.model.run import Job, Task
+from penstock.model.values import DOCUMENT
 from penstock.service.opening.disabling import disable
-from penstock.service.userdata.bodies import LIMIT
 from penstock.service.userdata.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -154,11 +154,40 @@ def test_by_name_and_by_key(study: Lab) -> None:
 
 def test_a_document_has_a_largest_size(study: Lab) -> None:
     study.project.begin()
-    study.project.data_add("x" * (LIMIT - 2), name="most")
+    study.project.data_add("x" * (DOCUMENT - 2), name="most")
     with pytest.raises(Refused, match="1,048,577 bytes"):
-        study.project.data_set("most", "x" * (LIMIT - 1))
+        study.project.data_set("most", "x" * (DOCUMENT - 1))
     with pytest.raises(UsageError, match="JSON"):
         study.project.data_set("most", float("nan"))
+
+
+@pytest.mark.parametrize("value", [1 << 64, [-(1 << 63) - 1], {"a": "\ud800"}, {"\ud800": 1}])
+def test_what_cannot_be_read_again_is_not_kept(study: Lab, value: Any) -> None:
+    study.project.begin()
+    with pytest.raises(UsageError, match=r"64 bits|surrogate"):
+        study.project.data_set("start", value)
+    assert study.project.data_get("start").value == {"rate": 0.5}
+
+
+@pytest.mark.parametrize("left", ["9" * 4000, r'["\ud800"]', "[" * 900 + "]" * 900])
+def test_a_task_that_leaves_such_a_value_fails_and_nothing_else(lab: Lab, left: str) -> None:
+    lab.write("left", left)
+    lab.pipeline("""
+        steps:
+          bad: {run: "cp left $PENSTOCK_DATA_OUT/d.json", outputs_data: [d]}
+          good: {run: "true"}
+        """)
+    bad, good = sorted(lab.run().jobs, key=lambda job: job.step)
+    assert (bad.state, good.state) == ("failure", "success")
+    (task,) = lab.tasks(bad)
+    assert (task.reason, task.crashes) == ("output", 0)
+
+
+def test_a_parameter_beyond_64_bits_is_refused(lab: Lab) -> None:
+    lab.pipeline("params: {q: 1}\nsteps: {a: {run: 'true'}}")
+    with pytest.raises(UsageError, match="parameter 'q'.*64 bits"):
+        lab.project.begin(params={"q": 1 << 64})
+    assert lab.ok(q=(1 << 64) - 1) == {"a": (1, 1, 0)}
 
 
 def test_runs_pass_by_a_disabled_step(study: Lab) -> None:

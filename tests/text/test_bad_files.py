@@ -261,6 +261,12 @@ BAD = [
     (STEP % "{run: x, retry: {timeout: [1]}}", "3:31", "expected a duration such as 10m, found a list"),
     (STEP % "{run: x, reuse: yes}", "3:21", 'expected true or false, found text "yes"'),
     (STEP % "{run: x, reuse: {code: false}}", "3:22", "`code` is not supported by this version"),
+    # values that not every part they pass can hold
+    (f"params: {{q: {1 << 64}}}\n" + STEP % "{run: x}", "1:13", "more than 64 bits; write it in quotes"),
+    (STEP % f"{{run: x, params: {{q: [1, {-(1 << 63) - 1}]}}}}", "3:30", "more than 64 bits"),
+    (STEP % f"{{run: x, each: {{q: [{1 << 64}]}}}}", "3:25", "more than 64 bits"),
+    (f"data: {{d: {{value: {{a: {1 << 70}}}}}}}\n" + STEP % "{run: x}", "1:23", "more than 64 bits"),
+    ("data: {d: {value: " + "x" * (1 << 20) + "}}\n" + STEP % "{run: x}", "1:19", "1,048,578 bytes as JSON"),
     # between steps
     ("steps:\n  a: {run: x, output: r}\n  b: {run: x, output: r}", "3:23", 'as step "a" does at p.yaml:2:23'),
     ("steps:\n  a: {run: x, input: 'images:/'}\n  b: {run: x, output: a}", "3:23", 'as step "a" does at p.yaml:2:3'),

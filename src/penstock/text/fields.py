@@ -10,6 +10,7 @@ from typing import Any
 from penstock.model.errors import BadPath, UsageError
 from penstock.model.glob import Glob, compile_glob
 from penstock.model.paths import check_path
+from penstock.model.values import why_not
 from penstock.text.nodes import Node
 from penstock.text.units import parse_seconds
 
@@ -155,6 +156,8 @@ def data(node: Node, what: str) -> Any:
         node.fail(f"{what}: {node.text} is no number that JSON can hold; write it in quotes")
     if isinstance(node.value, str):
         return text(node, what)
+    if why := why_not(node.value):
+        node.fail(f"{what}: {why}")
     return node.value
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from penstock.model.spec import Datum
+from penstock.model.values import DOCUMENT
 from penstock.text import fields
 from penstock.text.nodes import Node
 
@@ -22,11 +25,22 @@ def read_data(node: Node) -> dict[str, Datum]:
         said = fields.keys_of(values[name], what, _KEYS) if values[name].value is not None else {}
         found[name] = Datum(
             name,
-            fields.data(said["value"], f"{what}: value") if "value" in said else None,
+            _value(said["value"], f"{what}: value") if "value" in said else None,
             fields.boolean(said["ephemeral"], f"{what}: ephemeral") if "ephemeral" in said else False,
             where=key.where,
         )
     return found
+
+
+def _value(node: Node, what: str) -> Any:
+    value = fields.data(node, what)
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > DOCUMENT:
+        node.fail(
+            f"{what}: {size:,} bytes as JSON, and a document of user data has at most {DOCUMENT:,}; "
+            "keep such data in a file or a repo, and its place here"
+        )
+    return value
 
 
 def read_data_names(node: Node, what: str) -> tuple[str, ...]:

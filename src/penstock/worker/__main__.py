@@ -1,8 +1,9 @@
 """`python -m penstock.worker PROJECT_DIR NAME CPUS [MEMORY GPUS [ENDS]]`: a worker on its stdin and stdout.
 
 PROJECT_DIR is the project's `.penstock`. It may give tasks so many processors, bytes of memory (0: not known) and
-devices, until the monotonic clock of this machine shows so many seconds. PENSTOCK_PROJECT must be in the environment, PENSTOCK_WORKER may be: they
-mark this process and all its tasks, so that an engine which takes over, or lost this worker, finds them.
+devices, until the monotonic clock of this machine shows so many seconds. PENSTOCK_PROJECT must be in the environment,
+PENSTOCK_WORKER may be: they mark this process and all its tasks, so that an engine which takes over, or lost this
+worker, finds them.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from penstock.model.errors import BadOutput
+from penstock.model.values import DOCUMENT, why_not
 
-#: How many documents an attempt may leave, and how many bytes each may have as JSON.
+#: How many documents an attempt may leave.
 MOST = 64
-LARGEST = 1 << 20
 _SUFFIX = ".json"
 _NAME = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 
@@ -54,15 +54,18 @@ def _read(path: str, name: str) -> Any:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise BadOutput(f"user data {name!r} is no file")
         with open(descriptor, "rb", closefd=False) as file:
-            body = file.read(LARGEST + 1)
+            body = file.read(DOCUMENT + 1)
     finally:
         os.close(descriptor)
-    if len(body) > LARGEST:
-        raise BadOutput(f"user data {name!r} has more than {LARGEST:,} bytes; keep such data in a file or a repo")
+    if len(body) > DOCUMENT:
+        raise BadOutput(f"user data {name!r} has more than {DOCUMENT:,} bytes; keep such data in a file or a repo")
     try:
-        return json.loads(body, parse_constant=_no_number)
+        value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadOutput(f"user data {name!r} is no JSON: {error}") from None
+    if why := why_not(value):
+        raise BadOutput(f"user data {name!r} cannot be kept: {why}")
+    return value
 
 
 def _no_number(word: str) -> None:

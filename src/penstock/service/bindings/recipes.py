@@ -69,6 +69,13 @@ def _shape(spec: InputSpec) -> object:
     return plain if more == (None, None, False, "copy", True) else (*plain, *more)
 
 
+def counts_code(step: Step) -> bool:
+    """Whether code files count for a step. For a plain one that runs every time they do if `code` names them: what its
+    command names may be what it writes.
+    """
+    return step.publishes or step.reuse or step.code is not None
+
+
 #: (code root, command, globs) -> the files that count; a tree never changes, so neither does the answer.
 _known_code: dict[tuple[bytes, tuple[str, ...], tuple[str, ...] | None], list[tuple[str, bytes]]] = {}
 

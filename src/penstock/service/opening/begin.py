@@ -18,6 +18,7 @@ from penstock.model.errors import BadSpec, NotFound, Refused, UsageError
 from penstock.model.moves import JobState, Reason
 from penstock.model.run import Commit, Job, Repo, Run, Version
 from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
+from penstock.model.values import why_not
 from penstock.service import resolve
 from penstock.service.opening.able import check_able
 from penstock.service.opening.disabling import all_disabled
@@ -99,9 +100,11 @@ def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:
 def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:
     """Every `-p` must name a parameter of the pipeline or of one of its steps."""
     known = set(pipeline.params).union(*(step.params for step in pipeline.steps))
-    for name in params:
+    for name, value in params.items():
         if name not in known:
             raise UsageError(f"pipeline {pipeline.name!r} has no parameter {name!r}{suggestion(name, known)}")
+        if why := why_not(value):
+            raise UsageError(f"parameter {name!r}: {why}")
 
 
 def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version:

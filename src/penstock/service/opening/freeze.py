@@ -21,7 +21,7 @@ from penstock.objects.copies import blob_id
 from penstock.objects.scan import scan
 from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
-from penstock.service.bindings.recipes import code_of
+from penstock.service.bindings.recipes import code_of, counts_code
 from penstock.service.layout import PIPELINE_FILES
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
@@ -149,7 +149,7 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     """The root of the code tree, and warnings about files too large to be code.
 
     Publishing steps run in a frozen copy of the project, so all of it is code. Plain steps run in the project as it is
-    and may write there: where there are no others, only what the fingerprints of those that reuse look at is code.
+    and may write there: where there are no others, only what counts for one of them is code.
     """
     root = parts.layout.root
     warnings: list[str] = []
@@ -162,7 +162,7 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     if any(step.publishes for step in pipeline.steps):
         return whole, tuple(warnings)
     pages = parts.objects.pages
-    counted = dict(entry for step in pipeline.steps if step.reuse for entry in code_of(pages, step, whole))
+    counted = dict(entry for step in pipeline.steps if counts_code(step) for entry in code_of(pages, step, whole))
     itself = pages_map.get(pages, whole, file.encode())
     if itself is not None:
         counted[file] = itself

@@ -21,7 +21,7 @@ from penstock.model.spec import Pipeline, Step
 from penstock.model.words import job_word
 from penstock.objects.blobs import Pages
 from penstock.service import inplace
-from penstock.service.bindings.recipes import code_of, recipe_of
+from penstock.service.bindings.recipes import code_of, counts_code, recipe_of
 from penstock.service.opening import marks
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import apply
@@ -61,8 +61,13 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
         for step in spec.steps
         if (name, step.name) not in disabled and (reason := why.of(step)) is not None
     }
-    edges, order = opened_by(parts, [spec], {(name, step) for step in reasons})
-    again = _spread(reasons, edges, order)
+    while True:
+        edges, order = opened_by(parts, [spec], {(name, step) for step in reasons})
+        again = _spread(reasons, edges, order)
+        emptied = _emptied(spec, again)
+        if not emptied:
+            break
+        reasons |= emptied
     kept = [jobs[step.name] for step in spec.steps if step.name in jobs and _may_be_kept(step, again)]
     return Restart(name, again, kept)
 
@@ -134,7 +139,8 @@ class _Why:
 
     def _recipe(self, spec: Pipeline, name: str, code: bytes) -> Mapping[str, object]:
         step = spec.step(name)
-        return recipe_of(step, {**spec.params, **step.params}, code_of(self._pages, step, code), "").parts
+        files = code_of(self._pages, step, code) if counts_code(step) else []
+        return recipe_of(step, {**spec.params, **step.params}, files, "").parts
 
 
 def _spread(reasons: Mapping[str, str], edges: list[Arrow], order: list[Node]) -> dict[str, str]:
@@ -147,6 +153,21 @@ def _spread(reasons: Mapping[str, str], edges: list[Arrow], order: list[Node]) -
         before = next((name for name in waits.get(step, ()) if name in found), "")
         found[step] = reasons.get(step) or f"it waits for {before}, which runs again"
     return found
+
+
+def _emptied(spec: Pipeline, again: Mapping[str, str]) -> dict[str, str]:
+    """The steps that must write once more what a start empties, as a step that runs again reads it, each with why."""
+    ephemeral = {datum.name for datum in spec.data if datum.ephemeral}
+    if not ephemeral:
+        return {}
+    readers = {item: step.name for step in spec.steps if step.name in again for item in step.inputs_data}
+    return {
+        step.name: f"a start empties {item}, which {readers[item]} reads"
+        for step in spec.steps
+        if step.name not in again
+        for item in step.outputs_data
+        if item in ephemeral and item in readers
+    }
 
 
 def _may_be_kept(step: Step, again: Mapping[str, str]) -> bool:

@@ -7,9 +7,8 @@ import re
 from typing import Any
 
 from penstock.model.errors import Refused, UsageError
+from penstock.model.values import DOCUMENT, why_not
 
-#: How many bytes a document may have, as JSON.
-LIMIT = 1 << 20
 #: Digits alone are the key of a document; what begins with `_` is new and has neither name nor key yet.
 NAME = re.compile(r"[A-Za-z][\w.-]{0,127}", re.ASCII)
 KEY = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -30,14 +29,16 @@ def write_body(value: Any, what: str) -> str:
     >>> write_body({"key1": "val1"}, "it")
     '{"key1":"val1"}'
     """
+    if why := why_not(value):
+        raise UsageError(f"{what}: cannot be kept: {why}")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"{what}: cannot be kept as JSON: {error}") from None
-    if size > LIMIT:
+    if size > DOCUMENT:
         raise Refused(
-            f"{what} has {size:,} bytes as JSON, and a document of user data at most {LIMIT:,}; "
+            f"{what} has {size:,} bytes as JSON, and a document of user data at most {DOCUMENT:,}; "
             "keep such data in a file or a repo, and its place here"
         )
     return text
