@@ -214,3 +214,18 @@ def test_what_a_start_empties_is_written_again_for_who_reads_it(lab: Any) -> Non
     assert found.keys() == {"begin", "go", "end", "read"}
     assert found["begin"] == "a start empties first, which go reads"
     assert kept(restarted(lab)) == {"keep"}
+
+
+def test_each_task_makes_its_own_of_paths_with_places(lab: Any) -> None:
+    lab.pipeline("""
+        steps:
+          use: {run: [cat, "o-{i:02d}"], each: {i: "1..3"}, input: {file: "o-{i:02d}"}}
+          make: {run: [sh, -c, 'sleep 0.$1; touch o-0$1', x, "{i}"], each: {i: "1..3"}, outputs: ["o-{i:02d}"]}
+          one: {run: cat o-02, input: {file: o-02}}
+          bad: {run: [touch, "x-{i}"], each: {i: [1, 2]}, outputs: ["x-{i}", "y-{i}"]}
+        """)
+    states = {job.step: job.state for job in lab.run().jobs}
+    assert states == {"bad": "failure", "make": "success", "one": "success", "use": "success"}
+    assert again(lab).keys() == {"bad"}
+    (lab.root / "o-02").unlink()
+    assert again(lab)["make"] == "its output o-02 is missing"

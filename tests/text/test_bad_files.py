@@ -267,6 +267,12 @@ BAD = [
     (STEP % f"{{run: x, each: {{q: [{1 << 64}]}}}}", "3:25", "more than 64 bits"),
     (f"data: {{d: {{value: {{a: {1 << 70}}}}}}}\n" + STEP % "{run: x}", "1:23", "more than 64 bits"),
     ("data: {d: {value: " + "x" * (1 << 20) + "}}\n" + STEP % "{run: x}", "1:19", "1,048,578 bytes as JSON"),
+    # paths with places
+    (STEP % '{run: x, each: {i: [1, ../y]}, outputs: ["o/{i}"]}', "3:46", '"o/../y": expected a path below'),
+    (STEP % '{run: x, each: {i: [1, y]}, outputs: [{file: "o-{i:03d}"}]}', "3:50", "'y' cannot be written so"),
+    (STEP % '{run: x, each: {i: [1, 2], j: [1, 2]}, outputs: ["{i}", "{j}"]}', "3:61", '"1" stands there twice'),
+    (STEP % '{run: x, outputs: ["o-{i}"]}', "3:24", "has no * ? [ ]"),
+    (STEP % '{run: x, each: {i: "1..1000001"}, outputs: ["o-{i}"]}', "3:49", "more than 1,000,000 paths"),
     # between steps
     ("steps:\n  a: {run: x, output: r}\n  b: {run: x, output: r}", "3:23", 'as step "a" does at p.yaml:2:23'),
     ("steps:\n  a: {run: x, input: 'images:/'}\n  b: {run: x, output: a}", "3:23", 'as step "a" does at p.yaml:2:3'),

@@ -239,6 +239,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     export: Export | None = None
     reads: tuple[InPlace, ...] = ()  #: files it reads where they are (`file` in its input)
     outputs: tuple[InPlace, ...] = ()  #: files it makes where they are
+    makes: tuple[str, ...] = ()  #: paths with places for parameters, of which each task makes its own; () all of these
     inputs_data: tuple[str, ...] = ()  #: names of user data it reads
     outputs_data: tuple[str, ...] = ()  #: names of user data it writes
     priority: int = 0  #: higher ones go first

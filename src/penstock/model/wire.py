@@ -51,7 +51,7 @@ class Recipe(Struct, frozen=True):
     retry: Retry = Retry()  #: after which ends there is another try
     sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
     priority: int = 0
-    fills: tuple[str, ...] = ()  #: parameters that have places in `argv`
+    fills: tuple[str, ...] = ()  #: parameters that have places in `argv` or `leaves`
     leaves: tuple[str, ...] = ()  #: absolute paths of files it makes where they are
     data: bool = False  #: whether its step names user data to read or to write
     told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is

@@ -1,58 +1,83 @@
-"""Files that stay where they are: what a step reads of them (`{file: …}` in its input) and makes (`outputs`)."""
+"""Files that stay where they are: what a step reads of them (`{file: …}` in its input) and makes (`outputs`).
+
+A place for an `each` parameter in a path stands for as many paths as that has values.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
-from penstock.model.errors import BadPath
+from penstock.model import templates
+from penstock.model.errors import BadPath, UsageError
 from penstock.model.inplace import is_pattern
 from penstock.model.paths import check_path
-from penstock.model.spec import InPlace
+from penstock.model.spec import InPlace, axis_names, combinations
 from penstock.text import fields
 from penstock.text.nodes import Node
 
+#: The files that a step makes, and what each of its tasks makes of them.
+Made = tuple[tuple[InPlace, ...], tuple[str, ...]]
+NOTHING_MADE: Made = ((), ())
 _KEYS = ("file", "hash")
+#: How many paths one with places may stand for.
+MOST = 1_000_000
 
 
-def split_input(node: Node, what: str) -> tuple[Node | None, tuple[InPlace, ...]]:
+def split_input(node: Node, what: str, each: Mapping[str, Any]) -> tuple[Node | None, tuple[InPlace, ...]]:
     """The input of a step without the files that it reads in place (None: it reads nothing else), and these files.
 
     Raises BadSpec.
     """
     if _is_file(node):
-        return None, _read(node, what, glob=True)
+        return None, _read(node, what, each)
     if not isinstance(node.value, list):
         return node, ()
-    files = [item for part in node.value if _is_file(part) for item in _read(part, what, glob=True)]
+    files = [item for part in node.value if _is_file(part) for item in _read(part, what, each)]
     rest = [part for part in node.value if not _is_file(part)]
     if not files:
         return node, ()
     return (replace(node, value=rest) if rest else None), tuple(files)
 
 
-def read_outputs(node: Node, what: str) -> tuple[InPlace, ...]:
-    """The files that a step makes. Raises BadSpec."""
+def read_outputs(node: Node, what: str, each: Mapping[str, Any]) -> Made:
+    """The files that a step makes, and what each of its tasks makes of them: paths with places, if there are any.
+
+    Raises BadSpec.
+    """
     found: dict[str, InPlace] = {}
+    makes: list[str] = []
     for item in fields.items(node, what, "files, each a path or {file: PATH}"):
-        made = _read(item, what, glob=False) if isinstance(item.value, dict) else (read_place(item, what),)
-        for file in made:
-            if file.path in found:
-                item.fail(f'{what}: "{file.path}" stands there twice')
-            found[file.path] = file
-    return tuple(found.values())
+        hashed, paths = _read_file(item, what) if isinstance(item.value, dict) else (False, [item])
+        for path in paths:
+            makes.append(fields.text(path, what, "a path"))
+            for file in _paths(path, what, each, glob=False):
+                if file.path in found:
+                    item.fail(f'{what}: "{file.path}" stands there twice')
+                found[file.path] = replace(file, hash=hashed)
+    return tuple(found.values()), tuple(makes) if templates.named(makes, axis_names(each)) else ()
 
 
 def read_place(node: Node, what: str) -> InPlace:
     """A path, without anything that makes it a glob. Raises BadSpec."""
-    return _path(node, what, glob=False)
+    return _path(node, what, fields.text(node, what, "a path"), glob=False)
 
 
 def _is_file(node: Node) -> bool:
     return isinstance(node.value, dict) and "file" in node.value
 
 
-def _read(node: Node, what: str, glob: bool) -> tuple[InPlace, ...]:
-    """One path, or a list of them, and what tells whether they changed."""
+def _read(node: Node, what: str, each: Mapping[str, Any]) -> tuple[InPlace, ...]:
+    """What a step reads in place."""
+    hashed, paths = _read_file(node, what)
+    found = (file for path in paths for file in _paths(path, f"{what}.file", each, glob=True))
+    return tuple(replace(file, hash=hashed) for file in found)
+
+
+def _read_file(node: Node, what: str) -> tuple[bool, list[Node]]:
+    """Whether contents tell if a file changed, and one path, or a list of them."""
     values = fields.keys_of(node, what, _KEYS)
     if "file" not in values:
         node.fail(f"{what}: `file` is missing; expected {{file: PATH}}")
@@ -61,11 +86,27 @@ def _read(node: Node, what: str, glob: bool) -> tuple[InPlace, ...]:
     paths = fields.items(named, f"{what}.file", "paths") if isinstance(named.value, list) else [named]
     if not paths:
         named.fail(f"{what}.file: expected at least one path")
-    return tuple(replace(_path(path, f"{what}.file", glob), hash=hashed) for path in paths)
+    return hashed, paths
 
 
-def _path(node: Node, what: str, glob: bool) -> InPlace:
+def _paths(node: Node, what: str, each: Mapping[str, Any], glob: bool) -> list[InPlace]:
+    """A path, or all that it stands for, each once."""
     text = fields.text(node, what, "a path")
+    names = templates.named([text], axis_names(each))
+    if not names:
+        return [_path(node, what, text, glob)]
+    found: dict[str, None] = {}
+    try:
+        for values in combinations(each):
+            found[templates.fill(text, {name: values[name] for name in names})] = None
+            if len(found) > MOST:
+                node.fail(f'{what}: "{text}" stands for more than {MOST:,} paths; name their directory instead')
+    except UsageError as error:
+        node.fail(f"{what}: {error}")
+    return [_path(node, what, path, glob) for path in found]
+
+
+def _path(node: Node, what: str, text: str, glob: bool) -> InPlace:
     root, parts = "/" if text.startswith("/") else "", [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts or text.startswith("~"):
         node.fail(f'{what}: "{text}": expected a path below the project, or an absolute one')

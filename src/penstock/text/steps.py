@@ -13,7 +13,7 @@ from penstock.model.errors import UsageError
 from penstock.model.spec import LOCAL, ZIP, After, Batch, Env, Resources, Retry, Step, axis, axis_names
 from penstock.text import fields
 from penstock.text.exports import read_export
-from penstock.text.inplace import read_outputs, split_input
+from penstock.text.inplace import NOTHING_MADE, read_outputs, split_input
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
 from penstock.text.resources import read_resources
@@ -73,7 +73,8 @@ def read_step(
         other = own.get(axis_name) or shared.get(axis_name)
         if other is not None:
             place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
-    rest, reads = split_input(values["input"], f"{what}: input") if "input" in values else (None, ())
+    rest, reads = split_input(values["input"], f"{what}: input", each) if "input" in values else (None, ())
+    outputs, makes = read("outputs", lambda node, what: read_outputs(node, what, each), NOTHING_MADE)
     source = read_input(rest, f"{what}: input", name) if rest is not None else None
     output = read("output", fields.name, name if source else None)
     batch = read("batch", _batch, None)
@@ -118,7 +119,8 @@ def read_step(
         resources=resources,
         retry=retry,
         reads=reads,
-        outputs=read("outputs", read_outputs, ()),
+        outputs=outputs,
+        makes=makes,
         inputs_data=read("inputs_data", read_data_names, ()),
         outputs_data=read("outputs_data", read_data_names, ()),
         priority=read("priority", _priority, 0),

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
 from penstock.engine.retry import next_try
+from penstock.model import templates
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
@@ -142,7 +143,9 @@ class Flight(Struct, eq=False):
 
     def check_left(self) -> None:
         """Raise BadOutput if a file is not there that its step makes where it is."""
-        for path in self.batch.recipe.leaves:
+        recipe, params = self.batch.recipe, self.assignment.params
+        values = {name: params[name] for name in recipe.fills}
+        for path in (templates.fill(path, values) for path in recipe.leaves):
             if not os.path.lexists(path):
                 raise BadOutput(f"it did not make {path}, which is in its `outputs`")
 

@@ -45,10 +45,14 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
         told=told(parts, job),
-        fills=templates.named(step.run, axis_names(step.each)) if step.each else (),
-        leaves=tuple(os.path.join(parts.layout.root, file.path) for file in step.outputs),
+        fills=templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else (),
+        leaves=tuple(os.path.join(parts.layout.root, path) for path in step.makes or _made(step)),
         data=bool(step.inputs_data or step.outputs_data),
     )
+
+
+def _made(step: Step) -> list[str]:
+    return [file.path for file in step.outputs]
 
 
 def told(parts: Parts, job: Job) -> dict[str, str]:
