@@ -199,6 +199,29 @@ def test_sigterm_gives_back_what_waits_and_tells_who_supports_it(far: Far) -> No
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("first", ["task", "worker"])
+def test_a_sigterm_that_reaches_all_is_no_fault_of_the_task(far: Far, first: str) -> None:
+    far.begin("one")
+    process = far.start()
+    far.until(lambda: far.hellos)
+    far.give("sh", "-c", "echo $$ > pid; exec sleep 60", workdir=str(far.layout.root))
+    far.until(lambda: (far.layout.root / "pid").exists() and (far.layout.root / "pid").read_text())
+    both = [pids(far.layout.root / "pid"), process.pid]
+    for pid in both if first == "task" else reversed(both):
+        os.kill(pid, signal.SIGTERM)
+    far.until(lambda: far.results)
+    assert [(result.outcome, result.reason) for result in far.results] == [("failed", "walltime")]
+
+
+def test_a_task_that_ends_itself_so_is_one_that_failed(far: Far) -> None:
+    far.begin("one")
+    far.start()
+    far.until(lambda: far.hellos)
+    far.give("sh", "-c", "kill -TERM $$", workdir=str(far.layout.root))
+    far.until(lambda: far.results)
+    assert [(result.outcome, result.reason) for result in far.results] == [("failed", "signal")]
+
+
 def test_stops_and_recalls_arrive(far: Far) -> None:
     far.begin("one")
     far.start()

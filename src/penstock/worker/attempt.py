@@ -32,6 +32,8 @@ LONG = 1.0
 SOON = 0.1
 #: The exit code of a container whose first process was killed, as it is for using too much memory.
 KILLED = 137
+#: How a command ends that was asked to leave: by SIGTERM, or as a shell tells that.
+LEFT = (-signal.SIGTERM, 128 + signal.SIGTERM)
 #: Ends of a command that its `err_run` may judge.
 _RECOVERABLE = {Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT}
 #: How an attempt ended, why if it did not succeed, and one line for people.

@@ -21,6 +21,7 @@ from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stop
 from penstock.runner.base import Ended, Runner
 from penstock.worker.attempt import (
+    LEFT,
     SUCCESS,
     Failure,
     Flight,
@@ -64,6 +65,7 @@ class Executor:
         parts: Callable[[], tuple[Storage, Code]],
         own: Mapping[str, str],
         capacity: Capacity | None = None,
+        wanted: Callable[[], bool] = bool,
     ) -> None:
         self._slots = slots
         self._free = list(reversed(slots))
@@ -75,6 +77,7 @@ class Executor:
         self._open_parts = parts
         self._opened: tuple[Storage, Code] | None = None
         self._own = own  # environment
+        self._wanted = wanted  # whether somebody wants this place back
         self._queue = Waiting()
         self._batches: dict[int, Unfinished] = {}
         self._recalled: dict[int, list[str]] = {}  # batch -> attempts given back and not yet told
@@ -258,6 +261,8 @@ class Executor:
 
     def _finish(self, end: Ended) -> None:
         flight = self._flights.pop(end.handle)
+        if end.exit_code in LEFT and flight.ending is None and self._wanted():
+            flight.ending = Reason.WALLTIME  # who takes a place back may tell all processes there
         verdict = judge(flight, end)
         if verdict is not SUCCESS:
             verdict = verdict[0], verdict[1], verdict[2] + self._launcher.sweep(flight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import select
 import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +25,10 @@ from penstock.worker.slot import Slot
 if TYPE_CHECKING:
     from penstock.worker.code import Code
     from penstock.worker.storage import Storage
+
+
+#: Seconds within which a signal reaches all processes that it is meant for.
+SOON = 0.05
 
 
 class Channel(Protocol):
@@ -48,6 +53,7 @@ class Notices:
         os.set_blocking(sink, False)
         signal.set_wakeup_fd(sink)
         self._leads = dict(leads)
+        self._given_up = False  # somebody wants it back
         for number in leads:
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -62,7 +68,12 @@ class Notices:
         wanted = signal.SIGTERM in numbers
         if wanted:
             self._leads[signal.SIGTERM] = 0.0
+            self._given_up = True
         return seconds, wanted
+
+    def wanted(self) -> bool:
+        """Whether somebody wants the place back, or is just about to say so."""
+        return self._given_up or bool(select.select([self.source], [], [], SOON)[0])
 
 
 class Worker:
@@ -99,6 +110,7 @@ class Worker:
             self._open_parts,
             dict(own),  # looking at it costs nothing, unlike at `os.environ`
             capacity,
+            notices.wanted,
         )
         self._slots = slots
         self._capacity = capacity

@@ -226,8 +226,8 @@ class Engine:
         back: list[int] = []
         failed: list[tuple[int, Result]] = []
         for seq in heard.lost:
-            if self.placer.promises.take(seq) is not None:
-                continue
+            if self.placer.promises.take(seq) is not None or seq not in self.world.tasks:
+                continue  # it was not begun, or its job is over
             task, attempt = self.world.tasks[seq], self.world.attempts[seq]
             limit = self.world.step(self.world.jobs[task.job]).retry.crashes
             if task.crashes + 1 < limit:
