@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,8 @@ jobs:
         ("jobs: [{command: x, depend_on: [a]}]", "1:21", 'unknown field "depend_on"; did you mean "depends_on"?'),
         ("jobs: [{command: x, depends_on: [a]}]", "1:34", "there is no job 'a' in this file"),
         ("jobs: [{command: x, depends_on_regexes: ['(']}]", "1:42", "is no regular expression"),
+        ("jobs: [{command: x, depends_on: [{a: 1}]}]", "1:34", "`depends_on`: expected a name, found a mapping"),
+        ("jobs: [{command: x, depends_on_regexes: [{a: 1}]}]", "1:42", "expected an expression, found a mapping"),
         ("jobs: [{command: x, depends_on_regexes: [zz]}]", "1:42", "finds no job"),
         ("jobs: [{name: a, command: x}, {name: a, command: y}]", "1:31", "two of `jobs` are called 'a'"),
         ("jobs: [{name: a, command: x, depends_on: [b]}, {name: b, command: x, depends_on: [a]}]", "", "in a cycle"),
@@ -196,6 +200,27 @@ def test_one_error_at_the_place_to_change(text: str, place: str, says: str) -> N
         steps(text)
     assert says in str(caught.value)
     assert str(caught.value).startswith(f"w.yaml:{place}")
+
+
+def test_reading_takes_as_long_as_there_are_jobs() -> None:
+    count = 8000
+    said: list[dict[str, Any]] = [{"name": f"j.{i}", "command": "true", "blocked_by": ["j.0"]} for i in range(count)]
+    del said[0]["blocked_by"]
+    root = read_marked(json.dumps({"jobs": said}), "w.json")
+    begun = time.process_time()
+    steps = translate(root, "w", shell=False).tree.value["steps"].value
+    assert len(steps) == count and steps["j-7"].value["after"].plain() == ["j-0"]
+    assert time.process_time() - begun < 4, "some 0.5 s; more than 10 s if each job looks at all others"
+
+
+def test_no_two_things_are_called_alike() -> None:
+    text = """
+slurm_schedulers: [{name: a b, nodes: 1}, {name: a-b, nodes: 2}]
+resource_requirements: [{name: r 1, num_cpus: 1}, {name: r-1, num_cpus: 2}]
+jobs: [{name: x, command: x, scheduler: a-b, resource_requirements: r-1}]
+"""
+    (step,) = steps(text).values()
+    assert (step.site, step.resources.cpus) == ("a-b-2", 2)
 
 
 def jobs(text: str) -> list[Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -150,26 +149,3 @@ def number(fields: Mapping[str, Node], name: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000:
         fields[name].fail(f"`{name}` is a whole number, 0 or more")
     return int(value)
-
-
-def names(fields: Mapping[str, Node], name: str, known: Collection[str], what: str) -> list[str]:
-    """The names in a list, and those that the expressions of `<name>_regexes` find, in the order of the definition.
-
-    Raises BadSpec for one that is not known, and for an expression that finds none.
-    """
-    wanted: set[str] = set()
-    for item in items(fields[name], f"`{name}`", "names") if name in fields else ():
-        if not isinstance(item.value, str) or item.value not in known:
-            other = nearest(str(item.value), known)
-            item.fail(f"`{name}`: there is no {what} {str(item.value)[:80]!r} in this file{other}")
-        wanted.add(item.value)
-    by = f"{name}_regexes"
-    for item in items(fields[by], f"`{by}`", "expressions") if by in fields else ():
-        try:
-            found = {one for one in known if re.search(str(item.value), one)}
-        except re.error as error:
-            item.fail(f"`{by}`: {str(item.value)[:80]!r} is no regular expression: {error}")
-        if not found:
-            item.fail(f"`{by}`: {str(item.value)[:80]!r} finds no {what}")
-        wanted |= found
-    return [one for one in known if one in wanted]

@@ -27,11 +27,11 @@ from penstock.compat.torc.fields import (
     TOP,
     USER_DATA,
     flag,
-    names,
     number,
     objects,
     text,
 )
+from penstock.compat.torc.names import Known, called, callings
 from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.schedulers import site_node
 from penstock.compat.torc.units import parse_memory
@@ -44,7 +44,6 @@ from penstock.text.pipeline import pipeline_of
 from penstock.text.units import parse_seconds
 
 SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
-_BAD = re.compile(r"[^A-Za-z0-9_-]+")
 _FILE = re.compile(r"\$\{files\.(input|output)\.([^}]*)\}")
 _VARIABLE = re.compile(r"\$\{user_data\.(?:input|output)\.([^}]*)\}")
 
@@ -89,20 +88,27 @@ class _Reader:
         self.files = {name: said["path"] for name, said in self.items("files", FILE).items() if self.has(said, "path")}
         self.documents = self.items("user_data", USER_DATA)
         sets = self.items("resource_requirements", RESOURCES)
-        self.sets = {name: self.called(name, place) for place, name in enumerate(sets)}
+        self.sets = callings(sets)
         self.rules = {name: self.rules_of(said) for name, said in self.items("failure_handlers", HANDLER).items()}
-        self.sites = self.schedulers()
+        sites = self.schedulers()
+        self.sites = callings(sites)
         jobs = self.items("jobs", JOB)
         if not jobs:
             self.root.fail("the workflow has no jobs")
-        taken: dict[str, str] = {}
+        self.steps = callings(jobs)
         for name, said in jobs.items():
-            taken[name] = self.step_name(name, said.get("name", self.root), taken)
-        self.steps = taken
-        steps = {taken[name]: self.step(name, said) for name, said in jobs.items()}
+            if self.steps[name] != name:
+                at = said.get("name", self.root)
+                self.notes.append(f"{at.where}: job {name!r} is called {self.steps[name]!r}")
+        self.known = {
+            "job": Known("job", jobs),
+            "file": Known("file", self.files),
+            "data": Known("user data", self.documents),
+        }
+        steps = {self.steps[name]: self.step(said) for name, said in jobs.items()}
         wanted = self.top.get("name")
         name = default_name if wanted is None else text(self.top, "name", "")
-        tree: dict[str, Node] = {"pipeline": scalar(self.called(name, 0), wanted or self.root)}
+        tree: dict[str, Node] = {"pipeline": scalar(called(name, 0), wanted or self.root)}
         if "description" in self.top:
             tree["description"] = self.top["description"]
         sort = self.top.get("jobs_sort_method") or self.config.get("prepare_jobs_sort_method")
@@ -112,9 +118,8 @@ class _Reader:
             tree["resource_sets"] = made(
                 {self.sets[name]: self.resources(said) for name, said in sets.items()}, self.root
             )
-        if self.sites:
-            sites = {self.called(name, place): site for place, (name, site) in enumerate(self.sites.items())}
-            tree["sites"] = made(sites, self.root)
+        if sites:
+            tree["sites"] = made({self.sites[name]: site for name, site in sites.items()}, self.root)
         if self.documents:
             tree["data"] = made({name: self.document(said) for name, said in self.documents.items()}, self.root)
         tree["steps"] = made(steps, self.top["jobs"])
@@ -153,21 +158,6 @@ class _Reader:
         if key not in said:
             next(iter(said.values()), self.root).fail(f"`{key}` is missing")
         return True
-
-    def called(self, name: str, place: int) -> str:
-        """A name as ours may be."""
-        return name if fields.is_name(name) else (_BAD.sub("-", name).strip("-_")[: fields.MAX_NAME - 8] or f"x{place}")
-
-    def step_name(self, name: str, at: Node, taken: Mapping[str, str]) -> str:
-        """What a job's step is called: as the job, as far as a step can be."""
-        wanted = first = self.called(name, len(taken))
-        others, number = set(taken.values()), 1
-        while wanted in others:
-            number += 1
-            wanted = f"{first}-{number}"
-        if wanted != name:
-            self.notes.append(f"{at.where}: job {name!r} is called {wanted!r}")
-        return wanted
 
     def resources(self, said: Mapping[str, Node]) -> Node:
         """A set of resources."""
@@ -219,17 +209,18 @@ class _Reader:
             at.fail("the command is empty")
         return sequence([scalar(word, at) for word in words], at)
 
-    def step(self, name: str, said: Mapping[str, Node]) -> Node:
+    def step(self, said: Mapping[str, Node]) -> Node:
         """One job."""
         self.has(said, "command")
         command, reads, makes = self.with_files(said)
         if "invocation_script" in said:
             command = f"{text(said, 'invocation_script', '')} {command}"
         found = {"run": self.argv(command, said["command"], self.shell)}
-        waits = {after for key in ("blocked_by", "depends_on") for after in names(said, key, self.steps, "job")}
+        jobs = self.known["job"]
+        waits = [*jobs.named(said, "blocked_by"), *jobs.named(said, "depends_on")]
         if waits:
             at = said.get("blocked_by") or said.get("depends_on") or said["command"]
-            found["after"] = sequence([scalar(self.steps[job], at) for job in self.steps if job in waits], at)
+            found["after"] = sequence([scalar(self.steps[job], at) for job in dict.fromkeys(waits)], at)
         if not flag(said, "cancel_on_blocking_job_failure", True):
             found["on_upstream_failure"] = scalar("continue", said["cancel_on_blocking_job_failure"])
         if reads:
@@ -237,7 +228,7 @@ class _Reader:
         if makes:
             found["outputs"] = sequence(list(makes.values()), said["command"])
         for ours, theirs in (("inputs_data", "input_user_data"), ("outputs_data", "output_user_data")):
-            documents = names(said, theirs, self.documents, "user data")
+            documents = self.known["data"].named(said, theirs)
             if documents:
                 at = next(said[key] for key in (theirs, f"{theirs}_regexes") if key in said)
                 found[ours] = sequence([scalar(item, at) for item in documents], at)
@@ -250,7 +241,7 @@ class _Reader:
             if kind not in ("local_schedulers", "local"):
                 if name not in self.sites:
                     said["scheduler"].fail(f"no Slurm scheduler is called {name[:80]!r}")
-                found["site"] = scalar(self.called(name, list(self.sites).index(name)), said["scheduler"])
+                found["site"] = scalar(self.sites[name], said["scheduler"])
         if flag(said, "supports_termination", False):
             found["supports_termination"] = said["supports_termination"]
             if lead := self.lead():
@@ -281,7 +272,7 @@ class _Reader:
             lists[way][name] = self.files[name]
         if not lists["input"] and not lists["output"]:
             for way in lists:
-                listed = names(said, f"{way}_files", self.files, "file")
+                listed = self.known["file"].named(said, f"{way}_files")
                 lists[way] = {name: self.files[name] for name in listed}
         command = _FILE.sub(lambda match: shlex.quote(str(self.files[match[2]].value)), command)
         return command, lists["input"], lists["output"]
