@@ -11,10 +11,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.model import templates
-from penstock.model.errors import BadPath, UsageError
-from penstock.model.inplace import is_pattern
+from penstock.model.errors import BadPath, BadSpec, UsageError
+from penstock.model.inplace import escaped, is_pattern
 from penstock.model.paths import check_path
-from penstock.model.spec import InPlace, axis_names, combinations
+from penstock.model.spec import InPlace, Step, axis_names, combinations
 from penstock.text import fields
 from penstock.text.nodes import Node
 
@@ -63,6 +63,29 @@ def read_outputs(node: Node, what: str, each: Mapping[str, Any]) -> Made:
 def read_place(node: Node, what: str) -> InPlace:
     """A path, without anything that makes it a glob. Raises BadSpec."""
     return _path(node, what, fields.text(node, what, "a path"), glob=False)
+
+
+def below(step: Step, root: str) -> Step:
+    """A step whose absolute paths below the project's directory are relative to it: one file has one name.
+
+    Raises BadSpec.
+    """
+    if not any(file.path.startswith("/") for file in (*step.reads, *step.outputs)):
+        return step
+    tops = [(root.rstrip("/") + "/", False), (escaped(root.rstrip("/")) + "/", True)]
+
+    def relative(file: InPlace) -> InPlace:
+        for top, pattern in tops:
+            if file.path.startswith(top) and is_pattern(file.path) == pattern:
+                path = file.path[len(top) :]
+                if path.partition("/")[0] == ".penstock":
+                    message = f'step "{step.name}": "{file.path}" is where Penstock keeps its own data'
+                    raise BadSpec(message, file.where)
+                return replace(file, path=path)
+        return file
+
+    outputs = {file.path: file for file in map(relative, step.outputs)}
+    return replace(step, reads=tuple(map(relative, step.reads)), outputs=tuple(outputs.values()))
 
 
 def _is_file(node: Node) -> bool:

@@ -15,6 +15,7 @@ from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec, Resour
 from penstock.text import fields
 from penstock.text.exports import check_exports
 from penstock.text.graph import check_graph
+from penstock.text.inplace import below
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.resources import read_sets
@@ -40,26 +41,34 @@ def read_pipeline(
     known_repos: Collection[str],
     has_file: Callable[[str], bool],
     default_name: str,
+    root: str | None = None,
 ) -> Pipeline:
     """Read a pipeline file; JSON5 if `file` ends in `.json` or `.json5`, else YAML 1.2.
 
     `known_repos` exist already, `has_file` says whether the project has a file of that relative path, `default_name`
-    names a pipeline that does not name itself. Raises BadSpec, and nothing else, for whatever the text may hold.
+    names a pipeline that does not name itself, `root` is the project's directory; without one, absolute paths stay so.
+    Raises BadSpec, and nothing else, for whatever the text may hold.
     """
-    return pipeline_of(read_marked(text, file), known_repos=known_repos, has_file=has_file, default_name=default_name)
+    tree = read_marked(text, file)
+    return pipeline_of(tree, known_repos=known_repos, has_file=has_file, default_name=default_name, root=root)
 
 
 def pipeline_of(
-    root: Node, *, known_repos: Collection[str], has_file: Callable[[str], bool], default_name: str
+    tree: Node,
+    *,
+    known_repos: Collection[str],
+    has_file: Callable[[str], bool],
+    default_name: str,
+    root: str | None = None,
 ) -> Pipeline:
     """The same from a tree that is read already, or was made from a file that says it in other words."""
     what = "the pipeline"
-    values = fields.keys_of(root, what, _KEYS, _LATER)
+    values = fields.keys_of(tree, what, _KEYS, _LATER)
     if "steps" not in values:
-        root.fail(f"{what}: `steps` is missing; expected a mapping from a step's name to the step")
+        tree.fail(f"{what}: `steps` is missing; expected a mapping from a step's name to the step")
     name = fields.name(values["pipeline"], "pipeline") if "pipeline" in values else default_name
     if not fields.is_name(name):
-        root.fail(f'{what}: "{name}" cannot be its name; give it one, such as pipeline: work')
+        tree.fail(f'{what}: "{name}" cannot be its name; give it one, such as pipeline: work')
     params = fields.params(values["params"], "params") if "params" in values else {}
     repos = _repos(values["repos"]) if "repos" in values else {}
     shared = (values["params"].keys or {}) if params else {}
@@ -70,6 +79,8 @@ def pipeline_of(
     fail = read_fail(values["fail"], "fail") if "fail" in values else "finish"
     sets = read_sets(values["resource_sets"], "resource_sets") if "resource_sets" in values else {}
     steps = {key: read_step(keys[key], node, shared, has_file, fail, sets) for key, node in nodes.items()}
+    if root is not None:
+        steps = {name: below(step, root) for name, step in steps.items()}
     sites = read_sites(values["sites"], "sites") if "sites" in values else {}
     check_sites(steps, nodes, sites)
     check_graph(steps, nodes, repos, known_repos)

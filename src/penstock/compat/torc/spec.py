@@ -55,10 +55,12 @@ class Translated(Struct):
     notes: list[str] = field(default_factory=list)
 
 
-def read_workflow(source: bytes, file: str, default_name: str) -> Pipeline:
-    """A definition of the Python Torc as a pipeline. Raises BadSpec with file:line:column."""
+def read_workflow(source: bytes, file: str, default_name: str, root: str | None = None) -> Pipeline:
+    """A definition of the Python Torc as a pipeline of the project in the directory `root`. Raises BadSpec with
+    file:line:column.
+    """
     tree = translate(read_marked(source, file, json=True), default_name, shell=False).tree
-    return pipeline_of(tree, known_repos=(), has_file=lambda _: False, default_name=default_name)
+    return pipeline_of(tree, known_repos=(), has_file=lambda _: False, default_name=default_name, root=root)
 
 
 def is_todays(root: Node, json: bool) -> bool:

@@ -124,6 +124,7 @@ def _read(parts: Parts, path: Path, file: str, default_name: str) -> Pipeline:
         known_repos=[repo.name for repo in parts.store.load(Repo, "repos")],
         has_file=lambda name: (root / name).is_file(),
         default_name=default_name,
+        root=str(root),
     )
 
 

@@ -30,8 +30,8 @@ def create(root: Root, file: Path) -> None:
 
     if not file.is_file():
         raise NotFound(f"{file}: no such file")
-    spec = read_workflow(file.read_bytes(), str(file), file.stem)
     with project() as parts:
+        spec = read_workflow(file.read_bytes(), str(file), file.stem, str(parts.layout.root))
         put_in_force(parts, Given(spec, f"torc: {file}"))
         draft(parts, spec.name)
         key = workflow(parts, spec.name).key
