@@ -53,6 +53,16 @@ jobs:
      output_user_data: [best], input_user_data: [scratch], invocation_script: nice}
 """
 
+FULL = (
+    TODAYS
+    + """
+slurm_schedulers:
+  - {name: gpu, account: lab, nodes: 2, walltime: "1-02:00:00", mem: 180G, gres: "gpu:a100:4", extra: "--exclusive"}
+slurm_defaults: {constraint: fast}
+config: {prepare_jobs_sort_method: none}
+"""
+)
+
 
 def todays(text: str = TODAYS) -> Any:
     root = read_marked(text, "w.yaml")
@@ -185,8 +195,29 @@ jobs:
         ("jobs: [{command: 'x {i}', parameters: {i: '1:3:0'}}]", "1:43", "has a step of 0"),
         ("jobs: [{command: 'x {i}', parameters: {i: '3:1'}}]", "1:43", "holds no values"),
         ("jobs: [{command: 'x {i}', parameters: {i: '1:9999999'}}]", "1:43", "holds more than 1,000,000"),
-        ("jobs: [{command: 'x {i:q}', parameters: {i: [a]}}]", "1:18", "{i:q}: the value 'a' cannot be written so"),
+        ("jobs: [{command: 'x {i:q}', parameters: {i: [a]}}]", "1:18", "{i:q}: 'a' cannot be written so"),
         ("jobs: [{command: x, use_parameters: [i]}]", "1:38", "the workflow has no parameter 'i'"),
+        ("jobs: [{command: x, use_parameters: i}]", "1:37", "`use_parameters`: expected a list of names, found text"),
+        ("jobs: [{command: x, use_parameters: [[i]]}]", "1:38", "`use_parameters`: expected a name, found a list"),
+        ("jobs: [{command: x, parameters: i}]", "1:33", "`parameters`: expected a mapping, found text"),
+        ("jobs: [{command: x, parameters: {i: [[1, 2]]}}]", "1:38", "`parameters`.i: expected text, a number,"),
+        ("jobs: [{command: x, parameters: {i: '[[1]]'}}]", "1:37", "as a value, found a list"),
+        ("jobs: [{command: x, parameters: {i: {a: 1}}}]", "1:37", "as a value, found a mapping"),
+        ("jobs: [{command: 'x {i:999999999d}', parameters: {i: 1}}]", "1:18", "it is wider than 1,000 characters"),
+        (
+            '{slurm_schedulers: [{name: s, extra: "--comment=\'x"}], jobs: [{command: x}]}',
+            "1:38",
+            "No closing quotation",
+        ),
+        ("{slurm_schedulers: [{name: s, walltime: '²:00:00'}], jobs: [{command: x}]}", "1:41", "is no duration"),
+        ("{slurm_schedulers: [{name: s, walltime: {a: 1}}], jobs: [{command: x}]}", "1:41", "expected text"),
+        ("{slurm_schedulers: [{name: s, gres: 'gpu:²'}], jobs: [{command: x}]}", "1:37", "only GPUs are known"),
+        ("{slurm_defaults: {a: [1]}, slurm_schedulers: [{name: s}], jobs: [{command: x}]}", "1:22", "expected a word"),
+        (
+            "{resource_requirements: [{name: r, runtime: [1]}], jobs: [{command: x}]}",
+            "1:45",
+            "expected text, found a list",
+        ),
         (
             "jobs: [{command: x, parameters: {i: [1], j: [1, 2]}, parameter_mode: zip}]",
             "1:70",
@@ -264,6 +295,29 @@ def test_any_text_is_filled_or_refused(text: str, value: Any) -> None:
     assert isinstance(filled.value["name"].value, str)
     if "{i" not in text:
         assert filled.value["name"].value == text
+
+
+ODD = st.sampled_from(
+    [None, True, -1, 7, 1e400, "", "x", "²:00", "'", "[", "{i:9999999d}", "1:2:3", "9" * 5000, [], [[1]], {}, {"a": 1}]
+)
+
+
+@given(st.data())
+def test_whatever_a_definition_says_it_is_read_or_refused_at_its_place(data: st.DataObject) -> None:
+    """Any value anywhere in a good definition instead of what stands there."""
+    tree = json.loads(json.dumps(read_marked(FULL, "w.yaml").plain()))
+    inside, key = {"": tree}, ""
+    while isinstance(inside[key], (dict, list)) and inside[key] and data.draw(st.integers(0, 5)):
+        inside = inside[key]
+        key = data.draw(st.sampled_from(sorted(inside) if isinstance(inside, dict) else range(len(inside))))
+    inside[key] = data.draw(ODD)
+    try:
+        found = translate(read_marked(json.dumps(tree).replace("Infinity", "1e400"), "w.json"), "w", shell=True).tree
+        pipeline_of(found, known_repos=(), has_file=lambda _: False, default_name="w")
+    except BadSpec as error:
+        assert str(error).startswith("w.json:") and "Node(" not in str(error)
+    else:
+        assert "Node(" not in str(found.plain())
 
 
 def test_no_field_is_in_two_places() -> None:

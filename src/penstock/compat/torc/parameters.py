@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from penstock.model.errors import BadSpec
+from penstock.model import templates
+from penstock.model.errors import BadSpec, UsageError
+from penstock.text import fields
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 
@@ -36,18 +38,19 @@ def expanded(items: Sequence[Node], shared: Mapping[str, Node], what: str) -> It
             yield _filled(item, values, top=True)
 
 
-def _combinations(item: Node, shared: Mapping[str, Node], what: str) -> Iterator[dict[str, Any]]:
-    found = {name: item.value[name] for name in _OWN if name in item.value and item.value[name].value is not None}
-    named = found["use_parameters"].value if "use_parameters" in found else []
+def _combinations(top: Node, shared: Mapping[str, Node], what: str) -> Iterator[dict[str, Any]]:
+    found = {name: top.value[name] for name in _OWN if name in top.value and top.value[name].value is not None}
     axes: dict[str, list[Any]] = {}
-    for name in named:
-        if name.value not in shared:
-            name.fail(f"{what}: `use_parameters`: the workflow has no parameter {str(name.value)[:80]!r}")
-        axes[name.value] = _values(shared[name.value])
-    own = found["parameters"].value if "parameters" in found else {}
-    if not isinstance(own, dict):
-        found["parameters"].fail(f"{what}: `parameters` is an object")
-    axes.update((name, _values(node)) for name, node in own.items())
+    label = f"{what}: `use_parameters`"
+    for item in fields.items(found["use_parameters"], label, "names") if "use_parameters" in found else ():
+        name = fields.text(item, label, "a name")
+        if name not in shared:
+            item.fail(f"{label}: the workflow has no parameter {name[:80]!r}")
+        axes[name] = _values(shared[name], f"`parameters`.{name}")
+    if "parameters" in found:
+        label = f"{what}: `parameters`"
+        own = fields.mapping(found["parameters"], label)
+        axes.update((name, _values(node, f"{label}.{name}")) for name, node in own.items())
     mode = found["parameter_mode"].value if "parameter_mode" in found else "product"
     if mode not in ("product", "zip"):
         found["parameter_mode"].fail(f"{what}: `parameter_mode` is product or zip")
@@ -59,32 +62,40 @@ def _combinations(item: Node, shared: Mapping[str, Node], what: str) -> Iterator
     return (dict(zip(axes, row, strict=True)) for row in rows) if axes else iter([{}])
 
 
-def _values(node: Node) -> list[Any]:
+def _values(node: Node, what: str) -> list[Any]:
     """The values of one parameter: a list, `a:b` or `a:b:step` with both ends, a list as text, or one value."""
     if isinstance(node.value, list):
-        return [item.value for item in node.value]
+        return [_value(item, item, what) for item in node.value]
     if not isinstance(node.value, str):
-        return [node.value]
+        return [_value(node, node, what)]
     text = node.value.strip()
     if text.startswith("["):
         try:
-            return [item.value for item in read_marked(text, "list", json=True).value]
+            values = read_marked(text, "list", json=True).value
         except BadSpec as error:
-            node.fail(f"a list of values cannot be read: {error}")
+            node.fail(f"{what}: a list of values cannot be read: {error}")
+        return [_value(item, node, what) for item in values]
     match = _RANGE.fullmatch(text)
     if match is None:
         return [node.value]
     try:
         start, stop, step = (Decimal(part) for part in (match[1], match[2], match[3] or "1"))
     except ArithmeticError:
-        node.fail(f'the range "{text[:80]}" is not made of numbers')
+        node.fail(f'{what}: the range "{text[:80]}" is not made of numbers')
     if not step:
-        node.fail(f'the range "{text[:80]}" has a step of 0')
+        node.fail(f'{what}: the range "{text[:80]}" has a step of 0')
     count = int((stop - start) / step) + 1 if (stop - start) / step >= 0 else 0
     if not 0 < count <= MOST:
-        node.fail(f'the range "{text[:80]}" holds {"no values" if count < 1 else f"more than {MOST:,}"}')
+        node.fail(f'{what}: the range "{text[:80]}" holds {"no values" if count < 1 else f"more than {MOST:,}"}')
     whole = all(number == int(number) for number in (start, step)) and "." not in text
     return [int(start + step * place) if whole else float(start + step * place) for place in range(count)]
+
+
+def _value(node: Node, at: Node, what: str) -> Any:
+    """One value, which is to stand in a text."""
+    if not isinstance(node.value, (str, int, float)):
+        at.fail(f"{what}: expected text, a number, true or false as a value, found {fields.found(node)}")
+    return node.value
 
 
 def _filled(node: Node, values: Mapping[str, Any], top: bool = False) -> Node:
@@ -106,8 +117,8 @@ def _fill(node: Node, values: Mapping[str, Any]) -> str:
         if match[1] not in values:
             return match[0]
         try:
-            return format(values[match[1]], match[2] or "")
-        except (ValueError, TypeError):
-            node.fail(f"{match[0]}: the value {values[match[1]]!r} cannot be written so")
+            return templates.formatted(values[match[1]], match[2] or "")
+        except UsageError as error:
+            node.fail(f"{match[0]}: {error}")
 
     return _PLACE.sub(value, node.value)

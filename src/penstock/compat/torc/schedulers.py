@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from penstock.compat.torc.fields import text
 from penstock.model.errors import UsageError
 from penstock.model.spec import Site
+from penstock.text import fields
 from penstock.text.nodes import Node, made, scalar
 from penstock.text.units import parse_seconds
 
-_GPUS = re.compile(r"gpu(?::[\w.-]*[A-Za-z][\w.-]*)?:(\d+)")
-_SIZE = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
+_GPUS = re.compile(r"gpu(?::[\w.-]*[A-Za-z][\w.-]*)?:([0-9]{1,6})", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)B?", re.IGNORECASE | re.ASCII)
+_CLOCK = re.compile(r"(?:([0-9]{1,9})-)?([0-9]{1,9})(?::([0-9]{1,9}))?(?::([0-9]{1,9}))?", re.ASCII)
 
 
 def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node) -> Node:
@@ -31,7 +33,7 @@ def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node) ->
         if count is None:
             said["gres"].fail("`gres`: only GPUs are known here, such as gpu:2; say others in `extra`")
         found["gpus"] = scalar(int(count[1]), said["gres"])
-    options = {name: value for name, value in shared.items() if isinstance(value.value, (str, int, float, bool))}
+    options = {name: value for name, value in shared.items() if value.value is not None}
     options |= {name: said[name] for name in ("account", "qos", "tmp") if name in said}
     options |= _extra(said)
     if options:
@@ -40,20 +42,27 @@ def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node) ->
 
 
 def _walltime(node: Node) -> float:
-    """Seconds of `D-HH:MM:SS`, `HH:MM:SS`, `MM:SS` or minutes, as Slurm reads them; or of ISO 8601."""
-    said = str(node.value)
-    days, dash, clock = said.rpartition("-")
-    parts = clock.split(":")
-    if not all(part.isdigit() for part in parts) or len(parts) > 3 or (dash and not days.isdigit()):
-        try:
-            return parse_seconds(said)
-        except UsageError as error:
-            node.fail(f"`walltime`: {error}")
-    numbers = [int(part) for part in parts]
-    if dash:
+    """Seconds of what Slurm takes as a time, or of ISO 8601."""
+    said = fields.word(node, "`walltime`")
+    try:
+        return parse_walltime(said)
+    except UsageError as error:
+        node.fail(f"`walltime`: {error}")
+
+
+def parse_walltime(text: str) -> float:
+    """Seconds of `D-HH:MM:SS`, `HH:MM:SS`, `MM:SS` or minutes, as Slurm reads them; or of ISO 8601. Raises UsageError.
+
+    >>> parse_walltime("1-00:00:00"), parse_walltime("1-12"), parse_walltime("4:00:00"), parse_walltime("90")
+    (86400.0, 129600.0, 14400.0, 5400.0)
+    """
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        return parse_seconds(text)
+    days, *clock = match.groups()
+    numbers = [int(part) for part in clock if part is not None]
+    if days is not None or len(numbers) == 3:
         hours, minutes, seconds = [*numbers, 0, 0][:3]
-    elif len(numbers) == 3:
-        hours, minutes, seconds = numbers
     else:
         hours, (minutes, seconds) = 0, [*numbers, 0][:2]
     return float(int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds)
@@ -69,7 +78,11 @@ def _memory(node: Node) -> int:
 
 def _extra(said: Mapping[str, Node]) -> dict[str, Node]:
     """Options written as on a command line: `--exclusive --reservation=x`."""
-    words, found = shlex.split(text(said, "extra", "")), dict[str, Node]()
+    found: dict[str, Node] = {}
+    try:
+        words = shlex.split(text(said, "extra", ""))
+    except ValueError as error:
+        said["extra"].fail(f"`extra`: it cannot be split into words: {error}; write --name=value, or --name='a value'")
     for word in words:
         name, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not name:

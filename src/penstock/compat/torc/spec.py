@@ -172,8 +172,9 @@ class _Reader:
             found["gpus"] = said["num_gpus"]
         for ours, theirs, parse in (("memory", "memory", parse_memory), ("time", "runtime", parse_seconds)):
             if theirs in said:
+                wanted = fields.word(said[theirs], f"`{theirs}`")
                 try:
-                    found[ours] = scalar(parse(str(said[theirs].value)), said[theirs])
+                    found[ours] = scalar(parse(wanted), said[theirs])
                 except UsageError as error:
                     said[theirs].fail(f"`{theirs}`: {error}")
         return made(found, next(iter(said.values()), self.root))
