@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from penstock.model import templates
 from penstock.model.errors import BadPath, UsageError
 from penstock.model.glob import Glob, compile_glob
 from penstock.model.paths import check_path
@@ -162,10 +163,28 @@ def data(node: Node, what: str) -> Any:
 
 
 def params(node: Node, what: str) -> dict[str, Any]:
-    values = mapping(node, what)
+    values, seen = mapping(node, what), dict[str, Node]()
     for key in (node.keys or {}).values():
-        variable(key, what)
+        param(key, what, seen)
     return {key: data(value, f"{what}.{key}") for key, value in values.items()}
+
+
+def param(key: Node, what: str, seen: dict[str, Node]) -> None:
+    """The name of a parameter, of which there may be none in `seen` (variable -> where) that tasks find in the same
+    variable.
+    """
+    name = variable(key, what)
+    first = seen.setdefault(templates.variable(name), key)
+    if first.value == name and first is not key:
+        key.fail(f'{what}: "{name}" was given before, at {first.line}:{first.column}')
+    apart(key, what, first)
+
+
+def apart(key: Node, what: str, other: Node | None) -> None:
+    """Raise BadSpec if another parameter would be in the same variable under another name."""
+    if other is not None and other.value != key.value:
+        both = f'"{key.value}" and "{other.value}", at {other.where}, are both ${templates.variable(key.value)}'
+        key.fail(f"{what}: {both}; give one of them another name")
 
 
 def pattern(node: Node, what: str, value: str) -> Glob:

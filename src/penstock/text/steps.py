@@ -68,11 +68,15 @@ def read_step(
 
     params = read("params", fields.params, dict[str, Any]())
     each = read("each", _each, dict[str, Any]())
-    for axis_name, place in each_places(values["each"]).items() if each else ():
-        own = (values["params"].keys or {}) if params else {}
-        other = own.get(axis_name) or shared.get(axis_name)
-        if other is not None:
-            place.fail(f'{what}: each: "{axis_name}" is a parameter already, at {other.where}; give it another name')
+    others = {templates.variable(name): place for name, place in shared.items()}
+    for place in (values["params"].keys or {}).values() if params else ():
+        fields.apart(place, f"{what}: params", others.get(templates.variable(place.value)))
+        others[templates.variable(place.value)] = place
+    for place in each_places(values["each"]).values() if each else ():
+        other = others.get(templates.variable(place.value))
+        if other is not None and other.value == place.value:
+            place.fail(f'{what}: each: "{place.value}" is a parameter already, at {other.where}; give it another name')
+        fields.apart(place, f"{what}: each", other)
     rest, reads = split_input(values["input"], f"{what}: input", each) if "input" in values else (None, ())
     outputs, makes = read("outputs", lambda node, what: read_outputs(node, what, each), NOTHING_MADE)
     source = read_input(rest, f"{what}: input", name) if rest is not None else None
@@ -225,7 +229,7 @@ def _each(node: Node, what: str) -> dict[str, Any]:
         if key.value == ZIP and isinstance(value.value, dict):
             count = _zipped(value, f"{what}.{ZIP}", places)
         else:
-            _axis_name(key, what, places)
+            fields.param(key, what, places)
             count = _count(value, f"{what}.{key.value}")
         bindings *= count
         if bindings > MAX_BINDINGS:
@@ -233,18 +237,11 @@ def _each(node: Node, what: str) -> dict[str, Any]:
     return {key: fields.data(value, f"{what}.{key}") for key, value in values.items()}
 
 
-def _axis_name(key: Node, what: str, places: dict[str, Node]) -> None:
-    name = fields.variable(key, what)
-    first = places.setdefault(name, key)
-    if first is not key:
-        key.fail(f'{what}: "{name}" was given before, at {first.line}:{first.column}')
-
-
 def _zipped(node: Node, what: str, places: dict[str, Node]) -> int:
     """Parameters that go together; how many values each of them has."""
     counts: dict[str, int] = {}
     for key in (node.keys or {}).values():
-        _axis_name(key, what, places)
+        fields.param(key, what, places)
         counts[key.value] = _count(node.value[key.value], f"{what}.{key.value}")
     if len(set(counts.values())) != 1:
         shown = ", ".join(f"{name} has {count}" for name, count in counts.items()) or "there are none"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from functools import cache
-from typing import Any
 
+from penstock.model.templates import show, variable
 from penstock.model.wire import Assignment, Recipe
 from penstock.runner.command import DEFAULT_PATH
 
@@ -59,25 +56,3 @@ def attempt_environment(base: Mapping[str, str], assignment: Assignment, place: 
         if len(text) <= LONGEST:
             env[variable(name)] = text
     return env
-
-
-@cache
-def variable(name: str) -> str:
-    """The variable that carries a parameter.
-
-    >>> variable("learning-rate")
-    'PENSTOCK_PARAM_LEARNING_RATE'
-    """
-    return "PENSTOCK_PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
-def show(value: Any) -> str:
-    """A parameter as text: strings as they are, everything else as JSON.
-
-    >>> show("a b"), show(0.5), show([1, None])
-    ('a b', '0.5', '[1, null]')
-    """
-    if isinstance(value, str):
-        return value
-    # Most are numbers, and a task may take less time than the general encoder.
-    return str(value) if type(value) is int else json.dumps(value, ensure_ascii=False)
