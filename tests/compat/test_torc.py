@@ -190,7 +190,27 @@ def test_resource_requirements(story: Torc) -> None:
         "1,large,1,0,1,80m,P0DT12H,large",
         "2,small,2,0,1,2g,P0DT5M,small",
     ]
-    assert story("resource-requirements", "add", "-n", "x", "-m", "2GB").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("-n", "bad name!"), '"bad name!" is no name'),
+        (("-n", "x" * 200), "is no name; expected letters"),
+        (("-n", "x", "-m", "2GB"), 'memory "2GB": expected digits'),
+        (("-n", "x", "-m", "999999999999999t"), "add.x.memory: a number of more than 18 digits is more than"),
+        (("-n", "x", "-m", "0"), "expected a size of more than nothing"),
+        (("-n", "x", "-c", "9" * 20), "add.x.cpus: expected a number from 1 to"),
+        (("-n", "x", "-g", "9" * 20), "add.x.gpus: expected a number from 0 to"),
+        (("-n", "x", "-N", "9" * 20), "add.x.nodes: expected a number from 1 to"),
+        (("-n", "x", "-r", "soon"), '"soon" is no duration'),
+        (("-n", "x", "-r", "0"), "longer than nothing"),
+    ],
+)
+def test_resource_requirements_that_nothing_can_have(story: Torc, words: tuple[str, ...], says: str) -> None:
+    said = story("resource-requirements", "add", *words)
+    assert (said.code, says in said.err) == (2, True), said.err
+    assert len(story("-F", "csv", "resource-requirements", "list").out.splitlines()) == 2
 
 
 def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:

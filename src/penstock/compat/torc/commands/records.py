@@ -127,17 +127,24 @@ def add_resources(
     root: Root, name: str, cpus: int, gpus: int, nodes: int, memory: str | None, runtime: str, all_jobs: bool
 ) -> None:
     """Give resources a name, in a new version of the workflow's pipeline."""
+    import json
+
     from msgspec.structs import replace
 
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.show import as_json, log
     from penstock.compat.torc.units import parse_memory
     from penstock.model.errors import AlreadyExists
-    from penstock.model.spec import Resources, ResourceSet
+    from penstock.model.spec import ResourceSet
     from penstock.service.opening.given import Given, put_in_force
-    from penstock.text.units import parse_seconds
+    from penstock.text.marked import read_marked
+    from penstock.text.resources import read_sets
 
-    wanted = Resources(cpus, parse_memory(memory) if memory else 0, gpus, parse_seconds(runtime), nodes)
+    said = {"cpus": cpus, "gpus": gpus, "nodes": nodes, "time": runtime}
+    if memory is not None:
+        said["memory"] = parse_memory(memory)
+    given = read_marked(json.dumps({name: said}), "resource-requirements", json=True)
+    (wanted,) = read_sets(given, "add").values()
     with project() as parts:
         flow = workflow(parts, root.key)
         if name in {item.name for item in flow.spec.resource_sets}:
