@@ -190,6 +190,9 @@ def test_resource_requirements(story: Torc) -> None:
         "1,large,1,0,1,80m,P0DT12H,large",
         "2,small,2,0,1,2g,P0DT5M,small",
     ]
+    said = story("resource-requirements", "add", "-n", "wide", "-N", "2", "-a")
+    assert said.code == 3 and "job 'first' runs at local, where a task has one node" in said.err
+    assert story("resource-requirements", "add", "-n", "wide", "-N", "2").code == 0
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,11 @@ jobs:
         ("{config: {worker_startup_script: x}, jobs: [{command: x}]}", "1:11", "`worker_startup_script` is refused"),
         ("{resource_requirements: [{name: r, num_nodes: 0}], jobs: [{command: x}]}", "1:47", "from 1 to"),
         ("{resource_requirements: [{name: r, memory: 1.5g}], jobs: [{command: x}]}", "1:44", 'memory "1.5g"'),
+        (
+            "{resource_requirements: [{name: r, num_nodes: 2}], jobs: [{command: x, resource_requirements: r}]}",
+            "1:95",
+            "'r' are of 2 nodes, and the job runs on this machine alone; name one of `slurm_schedulers`",
+        ),
         ("jobs: [{command: x, resource_requirements: r}]", "1:44", "no resource requirements are called 'r'"),
         ("jobs: [{command: x, failure_handler: r}]", "1:38", "there is no failure handler 'r'"),
         ("{failure_handlers: [{name: h, rules: [{max_retries: 1}]}], jobs: [{command: x}]}", "1:53", "`exit_codes`"),
@@ -242,6 +247,31 @@ def test_reading_takes_as_long_as_there_are_jobs() -> None:
     steps = translate(root, "w", shell=False).tree.value["steps"].value
     assert len(steps) == count and steps["j-7"].value["after"].plain() == ["j-0"]
     assert time.process_time() - begun < 4, "some 0.5 s; more than 10 s if each job looks at all others"
+
+
+def test_jobs_of_several_nodes_are_batch_jobs_of_their_own() -> None:
+    text = """
+resource_requirements: [{name: two, num_nodes: 2}, {name: three, num_nodes: 3}]
+slurm_schedulers: [{name: both, nodes: 7}, {name: large, nodes: 2, walltime: 90}, {name: both-nodes}, {name: idle}]
+jobs:
+  - {name: a, command: x, scheduler: both}
+  - {name: b, command: x, scheduler: both, resource_requirements: two}
+  - {name: c, command: x, scheduler: both, resource_requirements: three}
+  - {name: d, command: x, scheduler: large, resource_requirements: three}
+  - {name: e, command: x, scheduler: both-nodes}
+"""
+    found = todays(text)
+    pipeline = pipeline_of(found.tree, known_repos=(), has_file=lambda _: False, default_name="w")
+    assert [step.site for step in pipeline.steps] == ["both", "both-nodes", "both-nodes", "large", "both-nodes-2"]
+    assert pipeline.sites == (
+        Site("both", "slurm", nodes=7),
+        Site("both-nodes", "slurm", nodes=2, per="task"),
+        Site("large", "slurm", walltime=5400.0, nodes=1, per="task"),
+        Site("both-nodes-2", "slurm"),
+        Site("idle", "slurm"),
+    )
+    (note,) = found.notes
+    assert note == "w.yaml: scheduler 'both' is two sites, 'both', and 'both-nodes' for jobs of several nodes"
 
 
 def test_no_two_things_are_called_alike() -> None:

@@ -243,6 +243,11 @@ BAD = [
     (STEP % "{run: x, retry: []}", "3:21", "expected at least one rule"),
     (STEP % "{run: x, retry: [{timeout: 1}, {timeout: 2}]}", "3:46", "`timeout` holds for all rules"),
     (STEP % '{each: {i: [1]}, run: "echo {i}"}', "3:27", 'write "$PENSTOCK_PARAM_I", or a list of words'),
+    (
+        "sites: {far: {kind: slurm}}\n" + STEP % "{run: x, site: far, resources: {nodes: 2}}",
+        "4:36",
+        'resources: it asks for 2 nodes, and site "far" gives a task one; say `per: task` there',
+    ),
     (STEP % '{each: {i: [1]}, run: [echo, "{i:999999999999999d}"]}', "3:27", "is wider than 1,000 characters"),
     (STEP % '{each: {i: [1]}, run: [echo, "{i:.1001f}"]}', "3:27", "{i:.1001f}: 1 cannot be written so: it is wider"),
     (STEP % "{run: x, each: {i: [1], I: [2]}}", "3:29", '"I" and "i", at p.yaml:3:21, are both $PENSTOCK_PARAM_I'),

@@ -123,10 +123,13 @@ OURS: Mapping[str, str] = {
 
 
 def check_sites(steps: Mapping[str, Step], nodes: Mapping[str, Node], sites: Mapping[str, Site]) -> None:
-    """Every step names a site that there is. Raises BadSpec."""
+    """Every step names a site that there is, and that lends as many nodes to a task as it asks for. Raises BadSpec."""
     for name, step in steps.items():
         if step.site != LOCAL and step.site not in sites:
             node = nodes[name].value["site"]
             known = [LOCAL, *sites]
             hint = fields.nearest(step.site, known) or f"; there are {', '.join(known)}"
             node.fail(f'step "{name}": site: there is no site "{step.site}"{hint}')
+        elif step.resources.nodes > 1 and step.site != LOCAL and sites[step.site].per == "node":
+            asked = f'it asks for {step.resources.nodes} nodes, and site "{step.site}" gives a task one'
+            nodes[name].value["resources"].fail(f'step "{name}": resources: {asked}; say `per: task` there')

@@ -16,23 +16,21 @@ def called(name: str, place: int) -> str:
     return name if fields.is_name(name) else (_BAD.sub("-", name).strip("-_")[: fields.MAX_NAME - 8] or f"x{place}")
 
 
-def callings(names: Iterable[str]) -> dict[str, str]:
+def callings(names: Iterable[str]) -> list[str]:
     """What each of some names is called here, no two alike.
 
     >>> callings(["a.b", "a-b", "c", "a b"])
-    {'a.b': 'a-b', 'a-b': 'a-b-2', 'c': 'c', 'a b': 'a-b-3'}
+    ['a-b', 'a-b-2', 'c', 'a-b-3']
     """
-    found: dict[str, str] = {}
-    taken: set[str] = set()
+    found: dict[str, None] = {}
     last: dict[str, int] = {}  # how many were tried of each
     for place, name in enumerate(names):
         wanted = first = called(name, place)
-        while wanted in taken:
+        while wanted in found:
             last[first] = number = last.get(first, 1) + 1
             wanted = f"{first}-{number}"
-        taken.add(wanted)
-        found[name] = wanted
-    return found
+        found[wanted] = None
+    return list(found)
 
 
 class Known:

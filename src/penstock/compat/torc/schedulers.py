@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from penstock.compat.torc.fields import text
+from penstock.compat.torc.fields import number, text
+from penstock.compat.torc.names import callings
 from penstock.model.errors import UsageError
 from penstock.model.spec import Site
 from penstock.text import fields
@@ -18,12 +19,54 @@ _SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)B?", re.IGNORECASE | re.ASCII)
 _CLOCK = re.compile(r"(?:([0-9]{1,9})-)?([0-9]{1,9})(?::([0-9]{1,9}))?(?::([0-9]{1,9}))?", re.ASCII)
 
 
-def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node) -> Node:
-    """One scheduler as what stands below `sites` in a file of ours; `shared` are options of all. Raises BadSpec."""
+class Spread:
+    """Which sites the Slurm schedulers of a definition become.
+
+    A task of several nodes is a batch job of its own, and others are packed onto nodes. So a scheduler that has jobs of
+    both kinds is two sites.
+    """
+
+    def __init__(self, schedulers: Collection[str], jobs: Iterable[tuple[str, int]]) -> None:
+        """`jobs` are (scheduler, nodes) of those that name one."""
+        self._most: dict[str, int] = dict.fromkeys(schedulers, 1)  #: nodes of the largest job
+        single = set()
+        for scheduler, nodes in jobs:
+            self._most[scheduler] = max(self._most[scheduler], nodes)
+            if nodes == 1:
+                single.add(scheduler)
+        self.double = [name for name in schedulers if self._most[name] > 1 and name in single]
+        kinds = [(name, several) for name in schedulers for several in self._kinds(name)]
+        labels = [f"{name}-nodes" if several and name in self.double else name for name, several in kinds]
+        self.names = dict(zip(kinds, callings(labels), strict=True))
+
+    def _kinds(self, name: str) -> Iterable[bool]:
+        return (False, True) if name in self.double else (self._most[name] > 1,)
+
+    def name(self, scheduler: str, nodes: int) -> str:
+        """The site of a job that names a scheduler."""
+        return self.names[scheduler, nodes > 1]
+
+    def sites(self, schedulers: Mapping[str, Callable[[int], Node]]) -> dict[str, Node]:
+        """All sites by name; each scheduler says what it is for tasks of so many nodes."""
+        return {
+            called: schedulers[name](self._most[name] if several else 1)
+            for (name, several), called in self.names.items()
+        }
+
+
+def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node, nodes: int = 1) -> Node:
+    """One scheduler as what stands below `sites` in a file of ours, for tasks of up to so many nodes; `shared` are
+    options of all. Raises BadSpec.
+    """
     found = {"kind": scalar("slurm", at)}
-    for ours, theirs in (("partition", "partition"), ("nodes", "nodes")):
-        if theirs in said:
-            found[ours] = said[theirs]
+    if "partition" in said:
+        found["partition"] = said["partition"]
+    if nodes > 1:
+        # There it is said how many tasks there are at once.
+        found["per"] = scalar("task", at)
+        found["nodes"] = scalar(max(1, number(said, "nodes", 1) // nodes), said.get("nodes", at))
+    elif "nodes" in said:
+        found["nodes"] = said["nodes"]
     if "walltime" in said:
         found["walltime"] = scalar(_walltime(said["walltime"]), said["walltime"])
     if "mem" in said:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
@@ -33,7 +34,7 @@ from penstock.compat.torc.fields import (
 )
 from penstock.compat.torc.names import Known, called, callings
 from penstock.compat.torc.parameters import expanded
-from penstock.compat.torc.schedulers import site_node
+from penstock.compat.torc.schedulers import Spread, site_node
 from penstock.compat.torc.units import parse_memory
 from penstock.model.errors import UsageError
 from penstock.model.spec import Pipeline
@@ -90,14 +91,16 @@ class _Reader:
         self.files = {name: said["path"] for name, said in self.items("files", FILE).items() if self.has(said, "path")}
         self.documents = self.items("user_data", USER_DATA)
         sets = self.items("resource_requirements", RESOURCES)
-        self.sets = callings(sets)
+        self.sets = dict(zip(sets, callings(sets), strict=True))
+        self.nodes = {name: number(said, "num_nodes", 1) for name, said in sets.items()}
         self.rules = {name: self.rules_of(said) for name, said in self.items("failure_handlers", HANDLER).items()}
-        sites = self.schedulers()
-        self.sites = callings(sites)
+        schedulers = self.schedulers()
         jobs = self.items("jobs", JOB)
         if not jobs:
             self.root.fail("the workflow has no jobs")
-        self.steps = callings(jobs)
+        self.steps = dict(zip(jobs, callings(jobs), strict=True))
+        places = [self.place(said, schedulers) for said in jobs.values()]
+        self.spread = Spread(schedulers, [(name, nodes) for name, nodes in places if name])
         for name, said in jobs.items():
             if self.steps[name] != name:
                 at = said.get("name", self.root)
@@ -107,7 +110,9 @@ class _Reader:
             "file": Known("file", self.files),
             "data": Known("user data", self.documents),
         }
-        steps = {self.steps[name]: self.step(said) for name, said in jobs.items()}
+        steps = {
+            self.steps[name]: self.step(said, place) for (name, said), place in zip(jobs.items(), places, strict=True)
+        }
         wanted = self.top.get("name")
         name = default_name if wanted is None else text(self.top, "name", "")
         tree: dict[str, Node] = {"pipeline": scalar(called(name, 0), wanted or self.root)}
@@ -120,27 +125,46 @@ class _Reader:
             tree["resource_sets"] = made(
                 {self.sets[name]: self.resources(said) for name, said in sets.items()}, self.root
             )
-        if sites:
-            tree["sites"] = made({self.sites[name]: site for name, site in sites.items()}, self.root)
+        if schedulers:
+            tree["sites"] = made(self.spread.sites(schedulers), self.root)
+            for name in self.spread.double:
+                two = f"{self.spread.name(name, 1)!r}, and {self.spread.name(name, 2)!r} for jobs of several nodes"
+                self.notes.append(f"{self.root.file}: scheduler {name!r} is two sites, {two}")
         if self.documents:
             tree["data"] = made({name: self.document(said) for name, said in self.documents.items()}, self.root)
         tree["steps"] = made(steps, self.top["jobs"])
         return Translated(made(tree, self.root), self.notes)
 
-    def schedulers(self) -> dict[str, Node]:
-        """The Slurm schedulers of the definition as sites, by their names; a local one is this machine."""
+    def schedulers(self) -> dict[str, Callable[[int], Node]]:
+        """The Slurm schedulers of the definition by their names: what each is as a site for tasks of so many nodes."""
         top = self.top
         inner = SCHEDULERS.read(top["schedulers"], "`schedulers`", self.notes) if "schedulers" in top else {}
         shared = fields.mapping(top["slurm_defaults"], "slurm_defaults") if "slurm_defaults" in top else {}
-        found: dict[str, Node] = {}
+        found: dict[str, Callable[[int], Node]] = {}
         for node in (item for said in (top, inner) for item in [said.get("slurm_schedulers")] if item is not None):
             for place, item in enumerate(objects(node, "`slurm_schedulers`"), 1):
                 said = SLURM.read(item, f"scheduler {place}", self.notes)
                 name = text(said, "name", "") or f"scheduler-{place}"
                 if name in found:
                     item.fail(f"two schedulers are called {name!r}")
-                found[name] = site_node(said, shared, item)
+                found[name] = partial(site_node, said, shared, item)
         return found
+
+    def place(self, said: Mapping[str, Node], schedulers: Collection[str]) -> tuple[str, int]:
+        """The Slurm scheduler of a job ("": it has none, or a local one, which is this machine), and its nodes."""
+        wanted = text(said, "resource_requirements", "")
+        if wanted and wanted not in self.sets:
+            said["resource_requirements"].fail(f"no resource requirements are called {wanted[:80]!r}")
+        nodes = self.nodes[wanted] if wanted else 1
+        kind, _, name = text(said, "scheduler", "").rpartition("/")
+        if kind in ("local_schedulers", "local"):
+            name = ""
+        if name and name not in schedulers:
+            said["scheduler"].fail(f"no Slurm scheduler is called {name[:80]!r}")
+        if nodes > 1 and not name:
+            message = f"{wanted[:80]!r} are of {nodes} nodes, and the job runs on this machine alone"
+            said["resource_requirements"].fail(f"{message}; name one of `slurm_schedulers` as its `scheduler`")
+        return name, nodes
 
     def items(self, key: str, message: Any) -> dict[str, dict[str, Node]]:
         """The objects of a list, by their names, with their parameters filled."""
@@ -212,8 +236,8 @@ class _Reader:
             at.fail("the command is empty")
         return sequence([scalar(word, at) for word in words], at)
 
-    def step(self, said: Mapping[str, Node]) -> Node:
-        """One job."""
+    def step(self, said: Mapping[str, Node], place: tuple[str, int]) -> Node:
+        """One job; `place` is its scheduler, and how many nodes it has."""
         self.has(said, "command")
         command, reads, makes = self.with_files(said)
         if "invocation_script" in said:
@@ -236,15 +260,9 @@ class _Reader:
                 at = next(said[key] for key in (theirs, f"{theirs}_regexes") if key in said)
                 found[ours] = sequence([scalar(item, at) for item in documents], at)
         if wanted := text(said, "resource_requirements", ""):
-            if wanted not in self.sets:
-                said["resource_requirements"].fail(f"no resource requirements are called {wanted[:80]!r}")
             found["resources"] = scalar(self.sets[wanted], said["resource_requirements"])
-        if wanted := text(said, "scheduler", ""):
-            kind, _, name = wanted.rpartition("/")
-            if kind not in ("local_schedulers", "local"):
-                if name not in self.sites:
-                    said["scheduler"].fail(f"no Slurm scheduler is called {name[:80]!r}")
-                found["site"] = scalar(self.sites[name], said["scheduler"])
+        if place[0]:
+            found["site"] = scalar(self.spread.name(*place), said["scheduler"])
         if flag(said, "supports_termination", False):
             found["supports_termination"] = said["supports_termination"]
             if lead := self.lead():

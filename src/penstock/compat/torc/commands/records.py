@@ -13,6 +13,7 @@ from penstock.compat.torc.commands.base import EVENTS, RESOURCES, RESULTS, Root,
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
+    from penstock.model.spec import Pipeline
     from penstock.service.parts import Parts
 
 _RESULTS = (
@@ -151,6 +152,7 @@ def add_resources(
             raise AlreadyExists(f"workflow {flow.name!r} has resource requirements {name!r} already")
         spec = replace(flow.spec, resource_sets=(*flow.spec.resource_sets, ResourceSet(name, wanted)))
         if all_jobs:
+            _check_nodes(spec, wanted.nodes)
             steps = (replace(step, resources=wanted) for step in spec.steps)
             spec = replace(spec, steps=tuple(steps))
         put_in_force(parts, Given(spec, parts.version(flow.name, flow.version).file), update=True)
@@ -158,6 +160,16 @@ def add_resources(
         print(as_json({"key": name}))
     else:
         log("resources", f"Added resource_requirements key={name}")
+
+
+def _check_nodes(spec: Pipeline, nodes: int) -> None:
+    """Each job of a workflow could have so many nodes. Raises Refused."""
+    from penstock.model.errors import Refused
+
+    for step in spec.steps if nodes > 1 else ():
+        site = spec.site(step.site)
+        if site is None or site.per == "node":
+            raise Refused(f"job {step.name!r} runs at {step.site}, where a task has one node; leave out -a")
 
 
 @RESOURCES.command("list")
