@@ -223,9 +223,21 @@ def test_nodes_are_counted_by_packing(torc: Torc, tmp_path: Path) -> None:
     torc("workflows", "create-from-json-file", "w.json5")
     # 104 CPUs hold two at once, three times one after the other: six a node.
     found = torc("-F", "json", "hpc", "slurm", "recommend-nodes", "-w", "03:00:00").json
-    assert found == {"jobs": 12, "nodes": 2, "limiter": "cpus", "rounds": 3}
+    assert found == {"jobs": 12, "tasks": 12, "nodes": 2, "limiter": "cpus", "rounds": 3}
+    for walltime in ("0-03:00:00", "0-03", "180", "PT3H"):
+        assert torc("-F", "json", "hpc", "slurm", "recommend-nodes", "-w", walltime).json == found
     refused = torc("hpc", "slurm", "recommend-nodes", "-c", "32")
     assert (refused.code, "36" in refused.err, "32" in refused.err) == (3, True, True)
+
+
+def test_nodes_are_counted_for_tasks(torc: Torc, penstock: Torc, tmp_path: Path) -> None:
+    steps = 'steps: {sweep: {run: "false", each: {i: "1..60", zip: {a: [1, 2], b: [3, 4]}}, resources: {time: 1h}}}'
+    (tmp_path / "pipeline.yaml").write_text(f"fail: fast\n{steps}")
+    torc("workflows", "list")
+    assert penstock("run").code != 0
+    torc("workflows", "reset-status")
+    found = torc("hpc", "slurm", "recommend-nodes", "-w", "1-00:00:00", "-c", "1")
+    assert found.err.endswith(": 1 jobs of 120 tasks need 5 nodes; cpus is the limit, 24 rounds\n"), found.err
 
 
 @pytest.mark.parametrize(

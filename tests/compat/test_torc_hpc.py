@@ -60,6 +60,8 @@ def test_configurations_are_sites(flow: Torc, penstock: Any) -> None:
     ("words", "says"),
     [
         (("-w", "soon"), "walltime"),
+        (("-w", "²:00"), '`walltime`: "²:00" is no duration'),
+        (("-e", "--comment='x"), "`extra`: it cannot be split into words: No closing quotation"),
         (("-m", "lots"), "`mem`: expected a size"),
         (("-g", "license:1"), "only GPUs are known"),
         (("-e", "exclusive"), "is no long option"),

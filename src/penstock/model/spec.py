@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import Any, Literal
 
 import msgspec
@@ -324,6 +325,16 @@ def combinations(each: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for rows in product(*(_rows(key, each[key]) for key in sorted(each))):
         found = {name: value for row in rows for name, value in row.items()}
         yield {name: found[name] for name in names}
+
+
+def combinations_count(each: Mapping[str, Any]) -> int:
+    """How many combinations there are, without making them.
+
+    >>> combinations_count({"b": "1..5000", "zip": {"a": "1..2", "c": ["x", "y"]}}), combinations_count({})
+    (10000, 1)
+    """
+    columns = (next(iter(values.values())) if _zips(key, values) else values for key, values in each.items())
+    return prod(len(axis(column)) for column in columns)
 
 
 def _rows(key: str, values: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from penstock.compat.torc.commands.base import SLURM, Root, project
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
-    from penstock.model.spec import Site
+    from penstock.model.spec import Resources, Site
     from penstock.service.parts import Parts
 
 _CONFIGS = ("index", "name", "account", "nodes", "walltime", "partition", "qos", "gres", "mem", "key")
@@ -20,7 +20,7 @@ _CONFIGS = ("index", "name", "account", "nodes", "walltime", "partition", "qos",
 @click.option("-n", "--name", required=True, metavar="NAME", help="What it is called.")
 @click.option("-a", "--account", required=True, help="Who is charged.")
 @click.option("-N", "--nodes", type=click.IntRange(1), default=1, show_default=True, help="At most so many at once.")
-@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="As Slurm writes it.")
+@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="As Slurm reads it.")
 @click.option("-p", "--partition", help="Or several, with commas.")
 @click.option("-q", "--qos", help="Quality of service.")
 @click.option("-g", "--gres", help="GPUs of a node, such as gpu:2.")
@@ -141,26 +141,29 @@ def run_jobs(ctx: click.Context) -> None:
 @click.option("-c", "--num-cpus", "cpus", type=click.IntRange(1), default=104, show_default=True, help="Of a node.")
 @click.option("-m", "--memory-gb", "memory", type=click.IntRange(1), default=240, show_default=True, help="Of a node.")
 @click.option("-G", "--num-gpus", "gpus", type=click.IntRange(0), default=0, show_default=True, help="Of a node.")
-@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="Of an allocation.")
+@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="As Slurm reads it.")
 @click.pass_obj
 def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str) -> None:
     """Say how many nodes do the jobs that are ready or not started within the walltime."""
     from collections import Counter
 
     from penstock.compat.torc.keys import standing, workflow
+    from penstock.compat.torc.schedulers import parse_walltime
     from penstock.compat.torc.show import as_json, log
     from penstock.engine.demand import demand
     from penstock.engine.pack import Needs, Room, Wish, why_never
     from penstock.model.errors import Refused
-    from penstock.text.units import parse_seconds
+    from penstock.model.spec import combinations_count
 
-    size, seconds = memory * 1024**3, parse_seconds(walltime)
+    size, seconds = memory * 1024**3, parse_walltime(walltime)
     node = Room(cpus, size, gpus, seconds, cpus, size, gpus)
     with project() as parts:
         flow = workflow(parts, root.key)
         words = standing(parts, flow).statuses
     waiting = [step for step in flow.spec.steps if words[step.name] in ("ready", "uninitialized")]
-    counts = Counter(step.resources for step in waiting)
+    counts: Counter[Resources] = Counter()
+    for step in waiting:
+        counts[step.resources] += combinations_count(step.each)
     wishes = []
     for place, (asked, count) in enumerate(counts.items()):
         needs = Needs(asked.cpus, asked.memory, asked.gpus, asked.time)
@@ -169,10 +172,11 @@ def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str
             raise Refused(f"job {next(step.name for step in waiting if step.resources == asked)!r} {why}")
         wishes.append(Wish(place, needs, count * asked.nodes))  # each of its nodes is as much as one task takes
     found = demand(wishes, node, seconds)
+    tasks = counts.total()
     if root.form == "json":
-        print(as_json({"jobs": len(waiting), "nodes": found.nodes, "limiter": found.limiter, "rounds": found.rounds}))
+        numbers = {"jobs": len(waiting), "tasks": tasks, "nodes": found.nodes}
+        print(as_json({**numbers, "limiter": found.limiter, "rounds": found.rounds}))
     else:
-        log(
-            "slurm",
-            f"{len(waiting)} jobs need {found.nodes} nodes; {found.limiter} is the limit, {found.rounds} rounds",
-        )
+        of = f" of {tasks} tasks" if tasks != len(waiting) else ""
+        said = f"{found.limiter} is the limit, {found.rounds} rounds"
+        log("slurm", f"{len(waiting)} jobs{of} need {found.nodes} nodes; {said}")
