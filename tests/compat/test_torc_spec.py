@@ -185,6 +185,16 @@ jobs:
         ("{jobs: [{command: x, scheduler: s}]}", "1:33", "no Slurm scheduler is called 's'"),
         ("{schedulers: {aws_schedulers: [{a: 1}]}, jobs: [{command: x}]}", "1:15", "`aws_schedulers` is refused"),
         ("{actions: [{a: 1}], jobs: [{command: x}]}", "1:2", "`actions` is refused"),
+        ("{execution_config: {mode: slurm}, jobs: [{command: x}]}", "1:2", "`execution_config` is refused: a job is"),
+        ("{variables: {a: b}, jobs: [{command: x}]}", "1:2", "`variables` is refused: write the values"),
+        (
+            "jobs: [{command: x, parameters_file: a.csv}]",
+            "1:21",
+            "`parameters_file` is refused: say its columns as lists",
+        ),
+        ("jobs: [{command: x, priority: high}]", "1:31", "priority: expected a whole number, found text"),
+        ("jobs: [{command: x, env: [a]}]", "1:26", "`env`: expected a mapping, found a list"),
+        ("jobs: [{command: x, env: {PENSTOCK_A: b}}]", "1:39", "are set by Penstock"),
         ("{use_pending_failed: true, jobs: [{command: x}]}", "1:2", "`use_pending_failed` is refused"),
         ("{config: {worker_startup_script: x}, jobs: [{command: x}]}", "1:11", "`worker_startup_script` is refused"),
         ("{resource_requirements: [{name: r, num_nodes: 0}], jobs: [{command: x}]}", "1:47", "from 1 to"),
@@ -247,6 +257,24 @@ def test_reading_takes_as_long_as_there_are_jobs() -> None:
     steps = translate(root, "w", shell=False).tree.value["steps"].value
     assert len(steps) == count and steps["j-7"].value["after"].plain() == ["j-0"]
     assert time.process_time() - begun < 4, "some 0.5 s; more than 10 s if each job looks at all others"
+
+
+def test_priorities_variables_and_expressions_for_files() -> None:
+    text = """
+env: {A: "1", B: x}
+files: [{name: in1, path: i1}, {name: in2, path: i2}, {name: out, path: o}]
+jobs:
+  - {name: a, command: x, priority: 7, env: {B: y, C: 3}, input_file_regexes: [^in], output_files_regexes: [out]}
+  - {name: b, command: x}
+project: p
+metadata: {a: 1}
+"""
+    by_name = steps(text)
+    assert (by_name["a"].priority, by_name["b"].priority) == (7, 0)
+    assert by_name["a"].env.vars == {"A": "1", "B": "y", "C": "3"}
+    assert by_name["b"].env.vars == {"A": "1", "B": "x"}
+    assert [file.path for file in (*by_name["a"].reads, *by_name["a"].outputs)] == ["i1", "i2", "o"]
+    assert len(todays(text).notes) == 2
 
 
 def test_jobs_of_several_nodes_are_batch_jobs_of_their_own() -> None:

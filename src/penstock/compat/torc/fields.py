@@ -50,6 +50,10 @@ _NODES = {
     "compute_node_wait_for_healthy_database_minutes": "there is no server to wait for",
     "compute_node_min_time_for_new_jobs_seconds": "a task is begun if there is as much time left as it asks for",
 }
+_TABLE = dict.fromkeys(
+    ("parameters_file", "use_parameters_file"),
+    "say its columns as lists below `parameters`, with `parameter_mode: zip`",
+)
 _SCRIPT = "a script around the whole workflow is a step that all others come after, or that comes after all of them"
 
 TOP = Fields(
@@ -57,15 +61,25 @@ TOP = Fields(
     frozenset(
         {"name", "description", "parameters", "jobs", "files", "user_data", "resource_requirements", "config"}
         | {"failure_handlers", "jobs_sort_method", "compute_node_expiration_buffer_seconds"}
-        | {"schedulers", "slurm_schedulers", "slurm_defaults"}
+        | {"schedulers", "slurm_schedulers", "slurm_defaults", "env"}
     ),
     left_out={
+        **dict.fromkeys(("project", "metadata"), "nothing here looks at it"),
+        "access_groups": "who may read the project may read its pipelines",
+        "enable_ro_crate": "which run made a file from what is always known",
         **dict.fromkeys(("key", "user", "is_archived"), _MADE),
         "resource_monitor": _MEASURED,
         **_NODES,
     },
     refused={
         "actions": "nothing but jobs is started here",
+        "dynamic_jobs": "the jobs of a run are known when it begins",
+        "variables": "write the values where they are used, or as `parameters` of one value each",
+        "execution_config": (
+            "a job is started in one way wherever it runs, and the memory it asks for is a limit; when jobs are told to"
+            " leave is said by `compute_node_expiration_buffer_seconds`"
+        ),
+        **_TABLE,
         "use_pending_failed": "a job that failed has failed; `penstock restart` tries it again",
     },
 )
@@ -86,9 +100,10 @@ JOB = Fields(
         | {"resource_requirements", "failure_handler", "scheduler"}
         | {f"{key}{tail}" for key in ("input_files", "output_files", "depends_on") for tail in ("", "_regexes")}
         | {f"{key}_user_data{tail}" for key in ("input", "output") for tail in ("", "_regexes")}
-        | {"blocked_by"}
+        | {"blocked_by", "input_file_regexes", "output_file_regexes", "env", "priority"}
     ),
-    left_out={"key": _MADE},
+    left_out={"key": _MADE, "stdio": "the output of a job is in its log; `penstock logs` shows it"},
+    refused=_TABLE,
 )
 SCHEDULERS = Fields(
     "schedulers",
@@ -99,10 +114,16 @@ SLURM = Fields(
     "scheduler",
     frozenset({"name", "account", "gres", "mem", "nodes", "partition", "qos", "tmp", "walltime", "extra"}),
     left_out={"key": _MADE, "ntasks_per_node": "each node has one worker, which packs jobs onto it"},
+    refused={"serialize_allocations": "say `nodes: 1`; then there is one at a time"},
 )
 #: When a file changed is looked up, so what the definition says of it does not count.
-FILE = Fields("file", frozenset({"name", "path"}), left_out={"st_mtime": "it is looked up"})
-USER_DATA = Fields("data", frozenset({"name", "data", "is_ephemeral"}))
+FILE = Fields(
+    "file",
+    frozenset({"name", "path"}),
+    left_out={"st_mtime": "it is looked up"},
+    refused=_TABLE,
+)
+USER_DATA = Fields("data", frozenset({"name", "data", "is_ephemeral"}), refused=_TABLE)
 RESOURCES = Fields(
     "resources", frozenset({"name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime"}), left_out={"key": _MADE}
 )
@@ -114,6 +135,8 @@ LATER_ONLY = frozenset(
     {"parameters", "parameter_mode", "use_parameters", "failure_handlers", "failure_handler", "slurm_schedulers"}
     | {"slurm_defaults", "resource_monitor", "actions", "use_pending_failed", "jobs_sort_method", "depends_on"}
     | {"depends_on_regexes", "input_files_regexes", "output_files_regexes", "input_user_data_regexes"}
+    | {"input_file_regexes", "output_file_regexes", "env", "priority", "stdio", "parameters_file", "variables"}
+    | {"dynamic_jobs", "execution_config", "project", "metadata", "access_groups", "enable_ro_crate"}
     | {"output_user_data_regexes", *_NODES, "compute_node_expiration_buffer_seconds"}
 )
 

@@ -42,7 +42,8 @@ class Known:
         self._found: dict[str, list[str]] = {}  # expression -> what it finds
 
     def named(self, said: Mapping[str, Node], name: str) -> list[str]:
-        """The names in a list, and those that the expressions of `<name>_regexes` find, in the order of the definition.
+        """The names in a list, and those that the expressions of `<name>_regexes` find, in the order of the definition;
+        expressions for `input_files` may be called `input_file_regexes`, too.
 
         Raises BadSpec for one that is not known, and for an expression that finds none.
         """
@@ -53,12 +54,12 @@ class Known:
                 other = fields.nearest(one, self._places)
                 item.fail(f"`{name}`: there is no {self.what} {one[:80]!r} in this file{other}")
             wanted.add(one)
-        by = f"{name}_regexes"
-        for item in fields.items(said[by], f"`{by}`", "expressions") if by in said else ():
-            found = self._find(item, by)
-            if not found:
-                item.fail(f"`{by}`: {item.value[:80]!r} finds no {self.what}")
-            wanted.update(found)
+        for by in dict.fromkeys((f"{name}_regexes", f"{name.removesuffix('s')}_regexes")):
+            for item in fields.items(said[by], f"`{by}`", "expressions") if by in said else ():
+                found = self._find(item, by)
+                if not found:
+                    item.fail(f"`{by}`: {item.value[:80]!r} finds no {self.what}")
+                wanted.update(found)
         return sorted(wanted, key=self._places.__getitem__)
 
     def _find(self, item: Node, by: str) -> list[str]:

@@ -85,6 +85,7 @@ class _Reader:
         self.top = TOP.read(root, "the workflow", self.notes)
         self.config = CONFIG.read(self.top["config"], "`config`", self.notes) if "config" in self.top else {}
         shared = self.top.get("parameters")
+        self.env = fields.mapping(self.top["env"], "`env`") if "env" in self.top else {}
         self.shared: Mapping[str, Node] = fields.mapping(shared, "parameters") if shared is not None else {}
 
     def workflow(self, default_name: str) -> Translated:
@@ -267,6 +268,10 @@ class _Reader:
             found["supports_termination"] = said["supports_termination"]
             if lead := self.lead():
                 found["grace"] = lead
+        if "priority" in said:
+            found["priority"] = said["priority"]
+        if variables := {**self.env, **(fields.mapping(said["env"], "`env`") if "env" in said else {})}:
+            found["env"] = made({"vars": made(variables, said.get("env", self.root))}, said.get("env", self.root))
         if "failure_handler" in said:
             handler = text(said, "failure_handler", "")
             if handler not in self.rules:
