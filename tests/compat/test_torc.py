@@ -182,6 +182,14 @@ def test_lists(story: Torc) -> None:
     assert story("jobs", "list", "-f", "color=red").code == 2
 
 
+def test_commands_are_shown_whole(torc: Torc, tmp_path: Path) -> None:
+    jobs = [{"name": "a", "command": "sh -c 'echo $1' sh 'x y'"}, {"name": "b", "command": "sh -c 'echo $1'"}]
+    (tmp_path / "w.json5").write_text(json.dumps({"jobs": jobs}))
+    torc("workflows", "create-from-json-file", "w.json5")
+    shown = torc("-F", "json", "jobs", "list").json["jobs"]
+    assert [row["command"] for row in shown] == ["sh -c 'echo $1' sh 'x y'", "echo $1"]
+
+
 def test_resource_requirements(story: Torc) -> None:
     small = ("-n", "small", "-c", "2", "-m", "2g", "-r", "P0DT5M")
     assert story("resource-requirements", "add", *small, "-a").err.endswith("key=small\n")

@@ -11,6 +11,7 @@ from penstock.compat.torc.commands.base import JOBS, Root, page_options, project
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
+    from penstock.model.spec import Step
     from penstock.service.parts import Parts
 
 _COLUMNS = ("index", "name", "key", "status", "run_id", "command")
@@ -43,9 +44,15 @@ def _filter(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _rows(parts: Parts, flow: Workflow) -> list[dict[str, Any]]:
+def _command(step: Step) -> str:
+    """A command as a line for a shell; one that is nothing but such a line, as it was written."""
     import shlex
 
+    shell = step.run[:2] in (("sh", "-c"), ("bash", "-c")) and len(step.run) == 3
+    return step.run[2] if shell else shlex.join(step.run)
+
+
+def _rows(parts: Parts, flow: Workflow) -> list[dict[str, Any]]:
     from penstock.compat.torc.keys import standing
     from penstock.model.run import Run
 
@@ -61,7 +68,7 @@ def _rows(parts: Parts, flow: Workflow) -> list[dict[str, Any]]:
             "key": str(flow.keys[step.name]),
             "status": state.statuses[step.name],
             "run_id": numbers[state.jobs[step.name].run] if step.name in state.jobs else 0,
-            "command": step.run[2] if step.run[:2] in (("sh", "-c"), ("bash", "-c")) else shlex.join(step.run),
+            "command": _command(step),
         }
         for place, step in enumerate(flow.spec.steps, 1)
     ]
