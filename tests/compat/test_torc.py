@@ -81,14 +81,19 @@ def test_a_restart_counts_up_once_and_runs_what_did_not_succeed(story: Torc) -> 
     story("jobs", "disable", "off")
     story("workflows", "start")
     story("jobs", "run")
-    would = story("workflows", "restart", "--dry-run").json
-    assert set(would["jobs"]) == {"bad", "behind", "beyond", "anyway"}
+    would = story("-F", "json", "workflows", "restart", "--dry-run").json["jobs"]
+    reasons = {row["name"]: row["reason"] for row in would}
+    assert set(reasons) == {"bad", "behind", "beyond", "anyway"}
+    assert reasons["bad"] == "it did not succeed: failure, sh ended with exit code 3"
+    assert reasons["anyway"] == "it waits for bad, which runs again"
     assert statuses(story)["bad"] == "done", "a dry run changes nothing"
 
     said = story("workflows", "reset-status", "--failed-only")
     assert said.err.endswith(": Reset 4 jobs of workflow key=1 to uninitialized\n")
     reset = dict.fromkeys(("bad", "behind", "beyond", "anyway"), "uninitialized")
     assert statuses(story) == {**reset, "first": "done", "off": "disabled"}
+    would = story("-F", "csv", "workflows", "restart", "-d").out.splitlines()
+    assert would[:2] == ["index,name,reason", "1,bad,it was reset"] and len(would) == 5
     story("jobs", "enable", "off")
 
     assert story("workflows", "restart").err.endswith("run_id=2\n")

@@ -56,12 +56,12 @@ def start(root: Root) -> None:
 
 
 @WORKFLOWS.command("restart")
-@click.option("-d", "--dry-run", is_flag=True, help="Only print which jobs would run.")
+@click.option("-d", "--dry-run", is_flag=True, help="Only print which jobs would run, and why.")
 @click.pass_obj
 def restart(root: Root, dry_run: bool) -> None:
     """Start the run that waits after `reset-status`, or one over what failed or changed and all downstream."""
     from penstock.compat.torc.keys import workflow
-    from penstock.compat.torc.show import as_json, log
+    from penstock.compat.torc.show import log, rows
     from penstock.service.opening import drafts
     from penstock.service.opening.restart import in_force, look
     from penstock.service.opening.restart import restart as open_again
@@ -70,8 +70,12 @@ def restart(root: Root, dry_run: bool) -> None:
         name = workflow(parts, root.key).name
         waits = drafts.draft_of(parts, name)
         if dry_run:
-            again = drafts.steps_of(parts, waits) if waits else look(parts, in_force(parts, name)).again
-            print(as_json({"jobs": list(again)}))
+            if waits:
+                again = dict.fromkeys(drafts.steps_of(parts, waits), "it was reset")
+            else:
+                again = look(parts, in_force(parts, name)).again
+            found = [{"index": place, "name": job, "reason": why} for place, (job, why) in enumerate(again.items(), 1)]
+            print(rows(root.form, "jobs", ("index", "name", "reason"), found))
             return
         run = drafts.start(parts, name) if waits else open_again(parts, in_force(parts, name))
         if run is None:
