@@ -16,6 +16,7 @@ from penstock.compat.torc import fields
 from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.spec import is_todays, read_workflow, translate
 from penstock.model.errors import BadSpec
+from penstock.model.glob import compile_glob
 from penstock.model.spec import After, InPlace, Resources, Rule, Site
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
@@ -257,6 +258,18 @@ def test_reading_takes_as_long_as_there_are_jobs() -> None:
     steps = translate(root, "w", shell=False).tree.value["steps"].value
     assert len(steps) == count and steps["j-7"].value["after"].plain() == ["j-0"]
     assert time.process_time() - begun < 4, "some 0.5 s; more than 10 s if each job looks at all others"
+
+
+def test_a_path_with_characters_of_patterns_is_that_path() -> None:
+    text = """
+files: [{name: f, path: "d/x[1]*.{csv}"}, {name: g, path: plain.csv}]
+jobs: [{name: a, command: x, input_files: [f, g]}, {name: b, command: "cat ${files.input.f}"}]
+"""
+    by_name = steps(text)
+    assert [file.path for file in by_name["a"].reads] == [r"d/x\[1\]\*.\{csv\}", "plain.csv"]
+    glob = compile_glob(by_name["a"].reads[0].path)
+    assert glob.literal and glob.matches("d/x[1]*.{csv}") and not glob.matches("d/x1.csv")
+    assert by_name["b"].run[2] == "cat 'd/x[1]*.{csv}'"
 
 
 def test_priorities_variables_and_expressions_for_files() -> None:

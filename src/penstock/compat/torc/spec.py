@@ -37,6 +37,7 @@ from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.schedulers import Spread, site_node
 from penstock.compat.torc.units import parse_memory
 from penstock.model.errors import UsageError
+from penstock.model.inplace import escaped
 from penstock.model.spec import Pipeline
 from penstock.text import fields
 from penstock.text.marked import read_marked
@@ -252,7 +253,11 @@ class _Reader:
         if not flag(said, "cancel_on_blocking_job_failure", True):
             found["on_upstream_failure"] = scalar("continue", said["cancel_on_blocking_job_failure"])
         if reads:
-            found["input"] = made({"file": sequence(list(reads.values()), said["command"])}, said["command"])
+            # Of what is read, a path may be a pattern here.
+            paths = [
+                scalar(escaped(node.value), node) if isinstance(node.value, str) else node for node in reads.values()
+            ]
+            found["input"] = made({"file": sequence(paths, said["command"])}, said["command"])
         if makes:
             found["outputs"] = sequence(list(makes.values()), said["command"])
         for ours, theirs in (("inputs_data", "input_user_data"), ("outputs_data", "output_user_data")):
