@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.compat.torc import fields
+from penstock.compat.torc.names import Known
 from penstock.compat.torc.parameters import expanded
 from penstock.compat.torc.spec import is_todays, read_workflow, translate
 from penstock.model.errors import BadSpec
@@ -258,6 +260,19 @@ def test_reading_takes_as_long_as_there_are_jobs() -> None:
     steps = translate(root, "w", shell=False).tree.value["steps"].value
     assert len(steps) == count and steps["j-7"].value["after"].plain() == ["j-0"]
     assert time.process_time() - begun < 4, "some 0.5 s; more than 10 s if each job looks at all others"
+
+
+@given(st.text("ab.^$*+?{1}|()]\\-", max_size=6), st.lists(st.text("ab1-", min_size=1, max_size=3), unique=True))
+def test_expressions_find_what_they_find_one_by_one(expression: str, names: list[str]) -> None:
+    try:
+        wanted = [name for name in names if re.search(expression, name)]
+    except re.error:
+        wanted = []
+    said = {"x_regexes": Node([Node(expression, "f", 1, 1)], "f", 1, 1)}
+    try:
+        assert Known("job", names).named(said, "x") == wanted != []
+    except BadSpec:
+        assert not wanted
 
 
 def test_a_path_with_characters_of_patterns_is_that_path() -> None:

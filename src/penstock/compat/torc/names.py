@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.text import fields
 from penstock.text.nodes import Node
 
 _BAD = re.compile(r"[^A-Za-z0-9_-]+")
+#: An expression that is about the beginning of a name, and what stands there.
+_LITERAL = re.compile(r"\^([A-Za-z0-9_-]+)")
 
 
 def called(name: str, place: int) -> str:
@@ -39,6 +42,7 @@ class Known:
     def __init__(self, what: str, names: Iterable[str]) -> None:
         self.what = what
         self._places = {name: place for place, name in enumerate(names)}
+        self._sorted = sorted(self._places)
         self._found: dict[str, list[str]] = {}  # expression -> what it finds
 
     def named(self, said: Mapping[str, Node], name: str) -> list[str]:
@@ -69,5 +73,24 @@ class Known:
                 search = re.compile(expression).search
             except (re.error, OverflowError, RecursionError) as error:
                 item.fail(f"`{by}`: {expression[:80]!r} is no regular expression: {error}")
-            self._found[expression] = [one for one in self._places if search(one)]
+            self._found[expression] = [one for one in self._beginning(_prefix(expression)) if search(one)]
         return self._found[expression]
+
+    def _beginning(self, prefix: str) -> Iterator[str]:
+        """The names that begin so."""
+        for place in range(bisect_left(self._sorted, prefix), len(self._sorted)):
+            if not self._sorted[place].startswith(prefix):
+                return
+            yield self._sorted[place]
+
+
+def _prefix(expression: str) -> str:
+    """What all that an expression finds begins with; jobs of which each names another one need not look at all.
+
+    >>> [_prefix(text) for text in ("^work_7$", "^work.*", "^work*", "work", "^a|b")]
+    ['work_7', 'work', 'wor', '', '']
+    """
+    match = _LITERAL.match(expression) if "|" not in expression else None
+    if match is None:
+        return ""
+    return match[1][:-1] if expression[match.end() :].startswith(("*", "+", "?", "{")) else match[1]
