@@ -11,10 +11,11 @@ import penstock.task
 from penstock.model.glob import compile_glob
 from penstock.model.spec import Pipeline
 from penstock.model.wire import Assignment, Recipe
+from penstock.runner.devices import DEVICES
 from penstock.service import project
 from penstock.text import inputs, pipeline, steps
 from penstock.text.units import parse_seconds
-from penstock.worker.environment import DEVICES, MARKS, attempt_environment, batch_environment
+from penstock.worker.environment import MARKS, attempt_environment, batch_environment
 
 PAGES = sorted((Path(__file__).parents[2] / "docs").rglob("*.md"))
 DOCUMENT = next(page for page in PAGES if page.name == "pipeline.md").read_text()

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from penstock.model.templates import show, variable
 from penstock.model.wire import Assignment, Recipe
-from penstock.worker.environment import attempt_environment, batch_environment, show, variable
+from penstock.worker.environment import attempt_environment, batch_environment
 
 RECIPE = Recipe("r", "s@r", "p", "s", ("a",), b"", None, {"A": "mine"}, True, 3, None, 2.0)
 OWN = {
