@@ -10,7 +10,8 @@
     │   ├── AlreadyExists
     │   ├── NoProject
     │   ├── NewerFormat                  written by a later Penstock
-    │   └── NotWritable
+    │   ├── NotWritable
+    │   └── NotNow                       a batch system does not take it, and may later
     ├── Unreachable                   4  a server or an engine that does not answer
     │   └── Doubt                        nobody knows whether a batch system did what it was asked
     ├── WaitTimeout                 124
@@ -80,6 +81,10 @@ class NewerFormat(Refused):
 
 class NotWritable(Refused):
     """The project directory cannot be written."""
+
+
+class NotNow(Refused):
+    """A batch system certainly did not take a request, and may take the same one later."""
 
 
 class Unreachable(PenstockError):

@@ -54,7 +54,7 @@ class Kind(Struct, frozen=True):
     default: bool  #: whether work goes there that names no partition
     nodes: int
     cpus: int
-    memory: int  #: bytes
+    memory: int  #: bytes; 0: not known
     gpus: int
     seconds: int | None  #: the longest walltime; None: not limited
 
@@ -63,7 +63,9 @@ class Queue(Protocol):
     """A batch system."""
 
     def submit(self, ask: Ask) -> str:
-        """Ask; returns the system's id. Raises Refused with its words if it certainly did not accept, else Doubt."""
+        """Ask; returns the system's id. Raises Refused with its words if it certainly did not accept, NotNow if it may
+        later, else Doubt.
+        """
 
     def look(self, names: Collection[str]) -> list[Seen]:
         """All that is known of what was asked for under these names. Raises Doubt."""

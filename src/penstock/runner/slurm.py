@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from penstock.model.errors import Doubt, Refused
+from penstock.model.errors import Doubt, NotNow, Refused
 from penstock.runner.queue import Ask, Kind, Seen, State
 
 #: Seconds until a command of Slurm counts as hanging.
@@ -49,13 +49,26 @@ _ENDED = frozenset(
 )
 #: What the controller says when it has thought about a request and does not take it.
 _REFUSAL = "Batch job submission failed: "
-#: Reasons behind that which say nothing about the request: the answer was lost, or nobody was there.
-_LOST = ("timed out", "Zero Bytes", "Unable to contact", "onnection", "ransport", "communication", "Unexpected message")
+#: Reasons behind that which say nothing about the request: the answer was lost, or who was there was not well.
+_LOST = re.compile(
+    "timed out|zero bytes|unable to contact|connection|transport|communication|unexpected message|authentication"
+    "|credential|standby|shutting down|i/o error|unspecified error|incompatible version",
+    re.IGNORECASE,
+)
+#: Reasons that will be the same tomorrow: the request names what is not there. All others may pass.
+_FINAL = re.compile(
+    "invalid (?:partition|account|qos|feature|node name|generic resource)|node configuration is not available"
+    "|memory required by task is not available|time limit is invalid",
+    re.IGNORECASE,
+)
 #: sbatch itself does not take an option or its value.
 _USAGE = re.compile(r"sbatch: ((?:unrecognized option|option .* requires|error: invalid).*)", re.IGNORECASE)
+#: What scancel says of one that is over.
+_OVER = re.compile("Invalid job id|already complet")
 _ID = re.compile(r"([0-9]{1,18})(?:;[\w.-]+)?\s*")
 _ELEMENT = re.compile(r"([0-9]{1,18})(?:_([0-9]{1,9}))?")
-_GPUS = re.compile(r"gpu(?::[A-Za-z][\w.-]*)?:([0-9]{1,6})")
+#: `gpu:4`, `gpu:a100:4(S:0-1)`, `gpu:1g.5gb:7`: the type may begin with a digit.
+_GPUS = re.compile(r"gpu(?::[^:(,]+)?:([0-9]{1,6})(?=[(,]|$)")
 #: partition|cpus|memory|gres|limit|nodes; a `+` stands for "and more".
 _KIND = re.compile(r"([^|]+)\|([0-9]{1,9})\+?\|([0-9]{1,12})\+?\|([^|]*)\|([^|]*)\|([0-9]{1,9})")
 #: `D-HH[:MM[:SS]]`, or `HH:MM:SS`, `MM:SS`, `MM`.
@@ -82,27 +95,32 @@ class Slurm:
         self._call = call
 
     def submit(self, ask: Ask) -> str:
-        """See `Queue`. The script is one line: it becomes the command, which so is what signals reach."""
+        """See `Queue`. The script becomes the command, which so is what signals reach; one that comes before it can be
+        heard is ignored.
+        """
         argv = ["sbatch", "--parsable", "--no-requeue", f"--job-name={ask.name}", f"--chdir={ask.cwd}"]
-        argv += [f"--output={ask.output}", f"--time={max(1, math.ceil(ask.seconds / 60))}", f"--nodes={ask.nodes}"]
+        output = ask.output.replace("%", "%%")
+        argv += [f"--output={output}", f"--time={max(1, math.ceil(ask.seconds / 60))}", f"--nodes={ask.nodes}"]
         argv += ["--ntasks-per-node=1", "--open-mode=append", f"--cpus-per-task={ask.cpus}"]
         # Below a mebibyte Slurm would take it for "all there is".
         argv += [f"--mem={max(1, ask.memory >> 20)}M"] if ask.memory else []
         argv += [f"--gres=gpu:{ask.gpus}"] if ask.gpus else []
         argv += [f"--partition={ask.partition}"] if ask.partition else []
-        argv += [f"--signal=B:USR1@{ask.lead + GRID}"] if ask.lead else []
+        lead = min(ask.lead + GRID, ask.seconds // 2)  # earlier than it begins would be as it begins
+        argv += [f"--signal=B:USR1@{lead}"] if ask.lead else []
         argv += [f"--array=0-{ask.count - 1}"] if ask.count > 1 else []
         argv += [f"--{name}={value}" if value else f"--{name}" for name, value in ask.options]
-        code, printed, complaint = self._call(argv, f"#!/bin/sh\nexec {shlex.join(ask.argv)}\n", PATIENCE)
+        script = f"#!/bin/sh\ntrap '' USR1\nexec {shlex.join(ask.argv)}\n"
+        code, printed, complaint = self._call(argv, script, PATIENCE)
         found = _ID.fullmatch(printed)
         if code == 0 and found:
             return found[1]
         said = _last(complaint) or _last(printed) or f"exit code {code}"
         reason = said.partition(_REFUSAL)[2]
-        if code and reason and not any(word in reason for word in _LOST):
-            raise Refused(f"Slurm does not take it: {reason}")
+        if code and reason and not _LOST.search(reason):
+            raise (Refused if _FINAL.search(reason) else NotNow)(f"Slurm does not take it: {reason}")
         wrong = _USAGE.search(complaint)
-        if code and wrong:
+        if code and wrong and not _LOST.search(wrong[1]):
             raise Refused(f"Slurm does not take it: {wrong[1]}")
         raise Doubt(f"sbatch: {said}")
 
@@ -111,7 +129,7 @@ class Slurm:
         found: dict[str, Seen] = {}
         for some in _pieces(sorted(names)):
             listed = self._ask(
-                *("squeue", "--noheader", "--me", "--array", "--states=all"),
+                *("squeue", "--noheader", "--all", "--me", "--array", "--states=all"),
                 *(f"--name={','.join(some)}", "--format=%i|%T|%r|%N|%j"),
             )
             for seen in _read(listed, names):
@@ -123,7 +141,9 @@ class Slurm:
         return list(found.values())
 
     def _accounted(self, names: list[str]) -> Iterator[Seen]:
-        """What accounting knows; nothing where there is none."""
+        """What accounting knows to have ended, nothing where there is none. Of what the controller has lost it may say
+        for ever that it waits.
+        """
         argv = ["sacct", "--noheader", "--parsable2", "--allocations", "--array", f"--name={','.join(names)}"]
         argv += [f"--starttime=now-{DAYS}days", "--format=JobID,State,ExitCode,NodeList,JobName"]
         try:
@@ -131,25 +151,28 @@ class Slurm:
         except Doubt:
             return
         if code == 0:
-            yield from _read(printed, names)
+            yield from (seen for seen in _read(printed, names) if seen.state == "ended")
 
     def remove(self, ids: Collection[str]) -> None:
         """See `Queue`."""
         for some in _pieces(list(ids)):
             code, _, complaint = self._call(["scancel", "--quiet", *some], "", PATIENCE)
-            if code and "Invalid job id" not in complaint and "already complet" not in complaint:
-                raise Doubt(f"scancel: {_last(complaint) or f'exit code {code}'}")
+            left = [line for line in complaint.splitlines() if line.strip() and not _OVER.search(line)]
+            if code and (left or not complaint.strip()):
+                raise Doubt(f"scancel: {_last(left[-1]) if left else f'exit code {code}'}")
 
     def kinds(self) -> list[Kind]:
         """See `Queue`."""
         kinds = []
-        for line in self._ask("sinfo", "--noheader", "--format=%P|%c|%m|%G|%l|%D").splitlines():
+        for line in self._ask("sinfo", "--noheader", "--all", "--format=%P|%c|%m|%G|%l|%D").splitlines():
             found = _KIND.fullmatch(line)
             if found:
                 name, cpus, memory, gres, limit, nodes = found.groups()
                 gpus = sum(map(int, _GPUS.findall(gres)))
                 usual, longest = "*" in name, _seconds(limit)
-                kinds.append(Kind(name.rstrip("*"), usual, int(nodes), int(cpus), int(memory) << 20, gpus, longest))
+                # One mebibyte is what Slurm says where nobody has told it.
+                known = int(memory) << 20 if int(memory) > 1 else 0
+                kinds.append(Kind(name.rstrip("*"), usual, int(nodes), int(cpus), known, gpus, longest))
         return kinds
 
     def close(self) -> None:
@@ -238,7 +261,7 @@ def time_left(env: Mapping[str, str], call: Call = call) -> int | None:
     if "SLURM_ARRAY_TASK_ID" in env:  # one of its elements has the number of the whole array
         job = f"{env.get('SLURM_ARRAY_JOB_ID', job)}_{env['SLURM_ARRAY_TASK_ID']}"
     try:
-        code, printed, _ = call(["squeue", "--noheader", f"--jobs={job}", "--format=%L"], "", PATIENCE)
+        code, printed, _ = call(["squeue", "--noheader", "--all", f"--jobs={job}", "--format=%L"], "", PATIENCE)
     except Doubt:
         return None
     left = _seconds(printed.strip()) if code == 0 and printed.strip() else None

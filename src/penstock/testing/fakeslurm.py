@@ -134,7 +134,7 @@ class Cluster:
         array = "array" in options
         count = int(options["array"].partition("-")[2]) + 1 if array else 1
         start = self.now + (self.chance.random() * 30 if self.lies else 0)
-        argv_of_job = shlex.split(stdin.splitlines()[1])[1:]
+        argv_of_job = shlex.split(stdin.splitlines()[-1])[1:]
         self.jobs[number] = FakeJob(
             number,
             options["job-name"],

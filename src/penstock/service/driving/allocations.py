@@ -12,18 +12,18 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from penstock.model.errors import Doubt, PenstockError, Refused
+from penstock.model.errors import Doubt, NotNow, PenstockError, Refused
 from penstock.model.moves import AllocationState, check_move
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
 from penstock.runner.queue import Ask, Kind, Queue, Seen
+from penstock.service.driving.beside import Calls
 from penstock.service.driving.crew import Node
 from penstock.service.parts import Parts
 
@@ -39,42 +39,6 @@ LATE = 15.0
 STILLBORN = 3
 #: Seconds until something is asked for again that was refused for now.
 AGAIN = 60.0
-#: Words of a refusal that will not be one later.
-_FOR_NOW = ("limit", "Limit", "temporar", "Resource", "busy", "QOSM", "Assoc")
-
-
-class Calls(Protocol):
-    """Runs one call at a time, beside the engine: a batch system may take half a minute to answer."""
-
-    def start(self, call: Callable[[], Any]) -> None: ...
-
-    def done(self) -> tuple[Any, PenstockError | None] | None:
-        """What the call gave or raised, once; None if it goes on or there is none."""
-
-    def close(self) -> None: ...
-
-
-class Beside:
-    """`Calls` in a thread."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "queue")
-        self._future: Future[Any] | None = None
-
-    def start(self, call: Callable[[], Any]) -> None:
-        self._future = self._pool.submit(call)
-
-    def done(self) -> tuple[Any, PenstockError | None] | None:
-        if self._future is None or not self._future.done():
-            return None
-        future, self._future = self._future, None
-        error = future.exception()
-        if error is not None and not isinstance(error, PenstockError):
-            raise error
-        return (None, error) if error is not None else (future.result(), None)
-
-    def close(self) -> None:
-        self._pool.shutdown()
 
 
 class Member(Struct, eq=False):
@@ -136,12 +100,21 @@ class Allocations:
     def mailbox(self, name: str) -> Path:
         return self._parts.layout.home / "mail" / name
 
+    def lead(self, row: Allocation) -> int:
+        """How many seconds before its end a node is told of it: one that is short is not told when it begins."""
+        return min(int(self._site.lead), row.seconds // 2)
+
     # asking and giving back ------------------------------------------------------------------------------------------
 
     @property
     def may_ask(self) -> bool:
         """Whether it makes sense to ask for more now."""
         return not self.refused and not self._asks and self._clock() >= self._ask_at
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody is there."""
+        return any(member.heard for member in self.members.values())
 
     def ask(self, count: int, node: Node, seconds: float, session: str) -> list[Member]:
         """Write down that so many nodes are wanted, and ask for them soon."""
@@ -253,7 +226,7 @@ class Allocations:
             gpus=row.gpus,
             nodes=row.nodes,
             partition=site.partition,
-            lead=int(site.lead),
+            lead=self.lead(row),
             options=site.options,
         )
         self._call(lambda: self._queue.submit(ask), lambda native, error: self._asked(ask, native, error))
@@ -280,14 +253,18 @@ class Allocations:
 
     def _refuse(self, mine: list[Member], unwanted: list[Parting], error: Refused) -> None:
         """It was certainly not accepted."""
-        if any(word in str(error) for word in _FOR_NOW):
-            self._ask_at = self._clock() + AGAIN
-            self.doubt = str(error)
+        if isinstance(error, NotNow):
+            self._ask_later(str(error))
         else:
             self.refused = str(error)
         self.given_up += [member for member in mine if self._forget(member)]
         self._move(mine, AllocationState.ENDED, ended=self._parts.now(), message=str(error))
         self._end(unwanted)
+
+    def _ask_later(self, why: str) -> None:
+        """Nothing more is asked for, for a while."""
+        self._ask_at = self._clock() + AGAIN
+        self.doubt = why
 
     def _counted(self, kinds: list[Kind] | None, error: PenstockError | None) -> None:
         if error is not None or not kinds:

@@ -20,7 +20,8 @@ from penstock.model.spec import Site
 from penstock.model.wire import Assignment, Hello, Recipe
 from penstock.runner.mailbox import Mailbox
 from penstock.runner.queue import Kind, Queue
-from penstock.service.driving.allocations import LATE, Allocations, Beside, Calls, Member
+from penstock.service.driving.allocations import LATE, Allocations, Member
+from penstock.service.driving.beside import Beside, Calls
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
 from penstock.service.parts import Parts
 
@@ -73,7 +74,7 @@ class RemoteCrew(Crew):
 
     def _command(self, row: Allocation) -> tuple[str, ...]:
         size = ("--cpus", str(row.cpus), "--memory", str(row.memory), "--gpus", str(row.gpus))
-        words = ("worker", row.name, *size, "--seconds", str(row.seconds), "--lead", str(int(self.site.lead)))
+        words = ("worker", row.name, *size, "--seconds", str(row.seconds), "--lead", str(self.allocations.lead(row)))
         return (sys.executable, "-m", "penstock", *words, "--silence", f"{self._silence:g}")
 
     def _welcome(self, member: Member) -> None:
@@ -86,8 +87,10 @@ class RemoteCrew(Crew):
     # what can run here -----------------------------------------------------------------------------------------------
 
     def never(self, needs: Needs) -> str | None:
-        """See `Crew.never`; nothing is impossible as long as nobody knows what there is."""
-        if self.allocations.refused:
+        """See `Crew.never`; nothing is impossible as long as nobody knows what there is. Who works goes on although the
+        site gives nothing more.
+        """
+        if self.allocations.refused and not self.allocations.heard:
             return f"cannot run at site {self.site.name!r}: {self.allocations.refused}; change the site"
         why = why_never(needs, self._room(self.node)) if self._known else None
         return None if why is None else f"{why}; lower its `resources`, or change the site"
@@ -118,7 +121,8 @@ class RemoteCrew(Crew):
         # what they need, and go wherever that is.
         kind = max(kinds, key=lambda kind: (kind.nodes, kind.cpus, kind.memory))
         if site.per == "task":
-            cpus, memory, gpus = (max(getattr(kind, name) for kind in kinds) for name in ("cpus", "memory", "gpus"))
+            cpus, gpus = max(item.cpus for item in kinds), max(item.gpus for item in kinds)
+            memory = max(item.memory for item in kinds) if all(item.memory for item in kinds) else 0
             kind = replace(kind, cpus=cpus, memory=memory, gpus=gpus)
         self._longest = max((math.inf if item.seconds is None else item.seconds for item in kinds), default=math.inf)
         said = (site.cpus, site.memory, site.gpus) if site.per == "node" else (None, None, None)
@@ -135,7 +139,7 @@ class RemoteCrew(Crew):
             return f"there is no partition {named}"
         if all(kind.cpus < (site.cpus or 0) for kind in kinds):
             return f"it asks for {site.cpus} CPUs, a node has {max(kind.cpus for kind in kinds)}"
-        if all(kind.memory < (site.memory or 0) for kind in kinds):
+        if all(0 < kind.memory < (site.memory or 0) for kind in kinds):
             return f"it asks for {site.memory:,} bytes of memory, a node has {max(kind.memory for kind in kinds):,}"
         if all(kind.gpus < (site.gpus or 0) for kind in kinds):
             return f"it asks for {site.gpus} GPUs, a node has {max(kind.gpus for kind in kinds)}"
