@@ -3,7 +3,8 @@
 Each side keeps a *post*: one small record, overwritten in place, which says how many letters it has sent, and goes on
 counting as long as it lives. The other side opens it anew at each look, which is what makes a file server tell the
 truth. Letters are files named by number; they are renamed into place, opened by number once the post tells of them,
-and removed by who has read them. A record or a letter that is torn is looked at again later.
+and removed by who has read them. A record or a letter that is torn is looked at again later, and what cannot be written
+is kept and tried again.
 
 How long the other side has been silent is measured on one's own clock: clocks of hosts differ.
 """
@@ -11,9 +12,11 @@ How long the other side has been silent is measured on one's own clock: clocks o
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 import zlib
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +26,33 @@ from penstock.runner.frames import Message, framed, take_complete
 
 #: Seconds between two signs of life.
 BEAT = 2.0
+
+
+def hand_over(directory: Path, session: str) -> None:
+    """Make a directory for mail, if there is none, that of the engine with this id. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    draft = directory / "session.new"
+    draft.write_text(f"{session}\n")
+    draft.rename(directory / "session")
+
+
+def session_of(directory: Path) -> str | None:
+    """The id of the engine whose mail a directory holds, "" if there is none any more; None: nobody can tell now."""
+    try:
+        return (directory / "session").read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, ValueError):
+        return None
+
+
+def take_away(directory: Path) -> None:
+    """Let a directory for mail be there no longer, at once, although somebody may still write into it."""
+    aside = directory.with_name(f"{directory.name}.gone")
+    with suppress(OSError):
+        directory.rename(aside)
+    for place in (aside, directory):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 class Mailbox:
@@ -39,8 +69,11 @@ class Mailbox:
         self._mine, self._theirs = mine, theirs
         self._silence = silence
         self._patient = patient
+        self._unsent: deque[bytes] = deque()
+        self._failing: float | None = None  # since when nothing can be written
         self._sent = 0
         self._taken = 0
+        self._stuck: float | None = None  # since when the next letter is announced and cannot be read
         self._beats = 0
         self._closed = False
         self._broken: str | None = None
@@ -51,26 +84,53 @@ class Mailbox:
 
     def send(self, *messages: Message) -> None:
         """Send messages, as one letter. Raises BrokenPipeError when that cannot be; then the conversation is over."""
-        if not messages:
-            return
-        with self._lock:
-            letter = self._directory / f"{self._mine}.{self._sent}"
-            draft = letter.with_name(f"{letter.name}.new")
-            try:
-                draft.write_bytes(framed(messages))
-                draft.rename(letter)
-                self._sent += 1
-                self._post()
-            except OSError as error:
-                # The other side will never know what it was to be told, so it must not be taken for told.
+        if messages:
+            with self._lock:
+                self._unsent.append(framed(messages))
+                self._deliver()
+
+    def beat(self) -> None:
+        """Give a sign of life if it is time for one, and send what could not be sent before. Raises OSError if that
+        cannot be now, or ever again.
+        """
+        if self._unsent or time.monotonic() - self._beat_at >= BEAT:
+            with self._lock:
+                self._deliver()
+                if time.monotonic() - self._beat_at >= BEAT:
+                    self._post()
+
+    def _deliver(self) -> None:
+        """Send what waits, in its order. A disk may be full for a while; for longer than a silence may last, the other
+        side must not be taken for told.
+        """
+        if self._broken is not None:
+            raise BrokenPipeError(self._broken)
+        try:
+            while self._unsent:
+                self._write(self._unsent[0])
+                self._unsent.popleft()
+            self._failing = None
+        except OSError as error:
+            moment = time.monotonic()
+            self._failing = moment if self._failing is None else self._failing
+            if isinstance(error, FileNotFoundError) or moment - self._failing > self._silence:
                 self._broken = f"nothing can be sent by {self._directory}: {error.strerror}"
                 raise BrokenPipeError(self._broken) from None
 
-    def beat(self) -> None:
-        """Give a sign of life if it is time for one. Raises OSError if that cannot be now, or ever again."""
-        if time.monotonic() - self._beat_at >= BEAT:
-            with self._lock:
-                self._post()
+    def _write(self, letter: bytes) -> None:
+        """Lay down the next letter and announce it, or neither."""
+        path = self._directory / f"{self._mine}.{self._sent}"
+        draft = path.with_name(f"{path.name}.new")
+        draft.write_bytes(letter)
+        draft.rename(path)
+        self._sent += 1
+        try:
+            self._post()
+        except OSError:
+            self._sent -= 1
+            with suppress(OSError):
+                path.unlink()
+            raise
 
     def _post(self) -> None:
         self._beats += 1
@@ -85,7 +145,7 @@ class Mailbox:
 
     def receive(self) -> list[Message]:
         """The messages that have arrived, perhaps none. Raises EOFError when the other end has closed and all it sent
-        was returned, when it was silent for too long, and when something could not be sent.
+        was returned, when it was silent for too long, when something could not be sent, and when a letter stays lost.
         """
         if self._broken is not None:
             raise EOFError(self._broken)
@@ -98,7 +158,13 @@ class Mailbox:
         while self._taken < letters and (letter := self._letter(self._taken)) is not None:
             messages += letter
             self._taken += 1
+        if messages or self._taken == letters:
+            self._stuck = None
+        elif self._stuck is None:
+            self._stuck = moment
         if not messages:
+            if self._stuck is not None and moment - self._stuck > self._silence:
+                raise EOFError(f"a letter was announced and cannot be read for {self._silence:.0f} s")
             if closed and self._taken == letters:
                 raise EOFError("the other end closed the conversation")
             if moment - self._heard > self._silence and not (self._patient and self._their_post is None):
@@ -147,5 +213,44 @@ class Mailbox:
         """Say that nothing more will come. May be called twice."""
         if not self._closed:
             self._closed = True
-            with suppress(OSError), self._lock:
-                self._post()
+            with self._lock:
+                with suppress(OSError):
+                    self._deliver()
+                with suppress(OSError):
+                    self._post()
+
+
+class Pulse:
+    """Beats for mailboxes, in a thread of its own: whose they are may be busy for longer than a silence may last. It
+    begins with the first one, and ends with `close`, or with the process.
+    """
+
+    def __init__(self) -> None:
+        self._boxes: list[Mailbox] = []
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, box: Mailbox) -> None:
+        """Beat for this one, too."""
+        self._boxes = [*self._boxes, box]  # a new list: the thread may be reading the old one
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+            self._thread.start()
+
+    def drop(self, box: Mailbox) -> None:
+        """Beat for this one no longer."""
+        self._boxes = [other for other in self._boxes if other is not box]
+
+    def _beat(self) -> None:
+        while True:
+            for box in self._boxes:
+                with suppress(OSError):  # of a file server for a while; the other side notices if it is for long
+                    box.beat()
+            if self._over.wait(BEAT / 2):
+                return
+
+    def close(self) -> None:
+        """Beat no more. Waits for the thread, but not for a file server that does not answer."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(BEAT)

@@ -15,12 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from penstock.model.errors import Refused
 from penstock.runner.frames import Message
-from penstock.runner.mailbox import Mailbox
+from penstock.runner.mailbox import Mailbox, session_of
 from penstock.worker.capacity import Capacity
 from penstock.worker.loop import Notices, Worker
 
@@ -30,6 +29,8 @@ FAST, SLOW = 0.005, 0.5
 GIVEN_BACK = 25.0
 #: Seconds between two looks at whose worker this is.
 LOOK = 1.0
+#: Seconds for which a mailbox is not there until it counts as taken away.
+ABSENT = 5.0
 
 
 class Posted:
@@ -108,16 +109,34 @@ def claim(place: Path) -> None:
         file.write(f"{socket.gethostname()} {os.getpid()}\n")
 
 
-def session_of(place: Path) -> str:
-    """Which engine a worker is for; "" if none."""
-    with suppress(OSError):
-        return (place / "session").read_text().strip()
-    return ""
+class Ours:
+    """Whether the worker of a mailbox is for this engine, as far as can be known: what cannot be read says nothing, and
+    what is not there may only not be shown.
+    """
+
+    def __init__(self, session: str, place: Path) -> None:
+        self._session, self._place = session, place
+        self._absent: float | None = None  # since when
+
+    def __call__(self) -> bool:
+        said = session_of(self._place)
+        if said != "":
+            self._absent = None
+            return said in (None, self._session)
+        moment = time.monotonic()
+        self._absent = moment if self._absent is None else self._absent
+        return moment - self._absent < ABSENT
 
 
-def _is_for(session: str, place: Path) -> bool:
-    """Whether the worker of a mailbox is for this engine."""
-    return session_of(place) == session
+def _is_there(place: Path) -> bool:
+    """Whether a mailbox is there; it is if nobody can tell."""
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def work(
@@ -133,7 +152,7 @@ def work(
     claim(place)
     lives: list[str] = []  # the engines it has worked for
     waited = time.monotonic()
-    while place.exists() and time.monotonic() - waited < silence:
+    while _is_there(place) and time.monotonic() - waited < silence:
         session = session_of(place)
         if not session or session in lives:
             if select.select([notices.source], [], [], LOOK)[0]:
@@ -141,7 +160,7 @@ def work(
             continue
         lives.append(session)
         box = Mailbox(place, f"{session}-worker", f"{session}-engine", silence)
-        posted = Posted(box, partial(_is_for, session, place))
+        posted = Posted(box, Ours(session, place))
         try:
             slots = str(place / f"work.{len(lives)}")
             life = Worker(str(home), f"{name}.{len(lives)}", posted, own, capacity(), notices, slots)
