@@ -9,22 +9,22 @@ The rows are the truth: an allocation is written down before it is asked for, an
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.model.errors import Doubt, NotNow, PenstockError, Refused
 from penstock.model.moves import AllocationState, check_move
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
+from penstock.runner.mailbox import hand_over, take_away
 from penstock.runner.queue import Ask, Kind, Queue, Seen
 from penstock.service.driving.beside import Calls
 from penstock.service.driving.crew import Node
+from penstock.service.driving.members import Member, Parting
 from penstock.service.parts import Parts
 
 #: Seconds between two looks at what a batch system says; doubled while it does not answer, up to the second.
@@ -37,31 +37,10 @@ LOOKS = 3
 LATE = 15.0
 #: How many requests in a row end before a worker of theirs is heard until it is clear that none ever will be.
 STILLBORN = 3
+#: How one ends that began and then found something missing; all else is the doing of its node, or of somebody.
+_BY_ITSELF = ("COMPLETED", "FAILED", "OUT_OF_MEMORY", "TIMEOUT")
 #: Seconds until something is asked for again that was refused for now.
 AGAIN = 60.0
-
-
-class Member(Struct, eq=False):
-    """A node that is wanted, with its worker. Moments are monotonic seconds."""
-
-    row: Allocation
-    known: float  #: when the batch system last knew of it, or it was asked for
-    seen: Seen | None = None
-    over: float | None = None  #: since when the batch system says that it has ended
-    heard: bool = False  #: whether its mailbox ever held anything of it
-    left: bool = False  #: whether it has said that it leaves
-
-    @property
-    def name(self) -> str:
-        return self.row.worker
-
-
-class Parting(Struct):
-    """What is not wanted any more, and since when."""
-
-    row: Allocation
-    since: float
-    looks: int = 0  #: how often the batch system did not know it
 
 
 class Allocations:
@@ -90,12 +69,13 @@ class Allocations:
         self._answer: Callable[[Any, PenstockError | None], None] | None = None  # takes what the call that runs gives
         self._look_at = self._ask_at = self._remove_at = 0.0
         self._pause = LOOK
+        self._mute = False  # whether the last call gave no answer
         self._stillborn = 0
         for row in parts.store.load(Allocation, "live_allocations"):
             if row.site == self._text and row.state == AllocationState.PARTING:
                 self._parting[row.worker] = Parting(row, clock())
             elif row.site == self._text:
-                self.members[row.worker] = Member(row, clock())
+                self.members[row.worker] = Member(row)
 
     def mailbox(self, name: str) -> Path:
         return self._parts.layout.home / "mail" / name
@@ -117,28 +97,31 @@ class Allocations:
         return any(member.heard for member in self.members.values())
 
     def ask(self, count: int, node: Node, seconds: float, session: str) -> list[Member]:
-        """Write down that so many nodes are wanted, and ask for them soon."""
+        """Write down that so many nodes are wanted, and ask for them soon; none if they can have no mailboxes now."""
         parts = self._parts
         name = f"penstock-{parts.layout.id[:8]}-{secrets.token_hex(4)}"
         size = (node.cpus, node.memory, node.gpus, node.nodes, int(seconds))
-        with parts.store.transaction(durable=True):
-            first, now = parts.store.reserve(Allocation, count), parts.now()
-            rows = [Allocation(first + place, self._text, name, place, *size, now) for place in range(count)]
+        rows: list[Allocation] = []
+        try:
+            with parts.store.transaction(durable=True):
+                first, now = parts.store.reserve(Allocation, count), parts.now()
+                rows = [Allocation(first + place, self._text, name, place, *size, now) for place in range(count)]
+                for row in rows:
+                    self.open(row.worker, session)
+                parts.store.insert(rows)
+        except OSError as error:
             for row in rows:
-                self.open(row.worker, session)
-            parts.store.insert(rows)
-        made = [Member(row, self._clock()) for row in rows]
+                take_away(self.mailbox(row.worker))
+            self._ask_later(f"no mailbox can be made: {error.strerror}")
+            return []
+        made = [Member(row) for row in rows]
         self.members.update((member.name, member) for member in made)
         self._asks.append(name)
         return made
 
     def open(self, worker: str, session: str) -> None:
-        """Make the mailbox of a worker ours."""
-        box = self.mailbox(worker)
-        box.mkdir(parents=True, exist_ok=True)
-        draft = box / "session.new"
-        draft.write_text(f"{session}\n")
-        draft.rename(box / "session")
+        """Make the mailbox of a worker ours. Raises OSError."""
+        hand_over(self.mailbox(worker), session)
 
     def hear(self, member: Member) -> None:
         """A worker was heard for the first time."""
@@ -158,7 +141,7 @@ class Allocations:
 
     def _forget(self, member: Member) -> bool:
         """Take one out; what starts in spite of that finds no mailbox, and leaves."""
-        shutil.rmtree(self.mailbox(member.name), ignore_errors=True)
+        take_away(self.mailbox(member.name))
         return self.members.pop(member.name, None) is not None
 
     def _move(self, things: Sequence[Member | Parting], state: AllocationState, **fields: Any) -> None:
@@ -181,8 +164,7 @@ class Allocations:
             done = self._calls.done()
             if done is None:
                 return
-            answer, self._answer = self._answer, None
-            answer(*done)
+            self._take(*done)
         moment = self._clock()
         if self._asks:
             self._send(self._asks.pop(0))
@@ -192,6 +174,13 @@ class Allocations:
             self._call(self._queue.kinds, self._counted)
         elif moment >= self._look_at and (names := self._names()):
             self._call(lambda: self._queue.look(names), self._looked)
+
+    def _take(self, given: Any, error: PenstockError | None) -> None:
+        """Go on with what the call gave that ran."""
+        answer, self._answer = self._answer, None
+        self._mute = isinstance(error, Doubt)
+        if answer is not None:
+            answer(given, error)
 
     def _unwanted(self) -> list[str]:
         """What the batch system is to end, by its ids."""
@@ -290,32 +279,41 @@ class Allocations:
             return
         moment = self._clock()
         self.doubt, self._pause, self._look_at = "", LOOK, moment + LOOK
-        unknown = set(self._parting)
+        unknown, missed = set(self._parting), set(self.members)
         for seen in listed:
             name = f"{seen.name}-{seen.element}"
             unknown.discard(name)
+            missed.discard(name)
             if name in self.members:
                 self._see(self.members[name], seen, moment)
             elif name in self._parting:
                 self._accepted(self._parting[name], seen.id)
         for name in unknown:
             self._parting[name].looks += 1
-        lost = [self._parting[name] for name in unknown]
-        self._end([item for item in lost if item.looks >= LOOKS and moment - item.since > FORGOTTEN])
+        self._end([self._parting[name] for name in unknown if self._is_forgotten(self._parting[name], moment)])
+        for member in map(self.members.__getitem__, missed):
+            member.looks += 1
+            member.missed = moment if member.missed is None else member.missed
         over = [member for member in self.members.values() if self._is_over(member, moment)]
         self._give_up(over)
         self._count_stillborn([member for member in over if member.over is not None])
 
     def _count_stillborn(self, over: Sequence[Member]) -> None:
-        """These began and ended, and nobody was heard: where that is so again and again, the nodes lack something."""
-        self._stillborn += len({member.row.name for member in over})
-        if over and self._stillborn >= STILLBORN:
-            why = over[-1].seen.why if over[-1].seen is not None else "ended"
-            self.refused = f"its workers end before they say a word ({why}); see .penstock/logs/workers.log"
+        """These ended and nobody was heard: where that is so again and again, the nodes lack something; or, if others
+        are heard, one node does, and may not be offered later.
+        """
+        began = {member.row.name: member.seen.why for member in over if member.seen and _ended_by_itself(member.seen)}
+        self._stillborn += len(began)
+        if began and self._stillborn >= STILLBORN:
+            why = f"its workers end before they say a word ({list(began.values())[-1]}); see .penstock/logs/workers.log"
+            if self.heard:
+                self._ask_later(why)
+            else:
+                self.refused = why
 
     def _see(self, member: Member, seen: Seen, moment: float) -> None:
         """What the batch system says of one that is wanted."""
-        member.seen, member.known = seen, moment
+        member.seen, member.missed, member.looks = seen, None, 0
         self._accepted(member, seen.id)
         if not member.heard and member.row.message != seen.why:
             self._move([member], AllocationState(member.row.state), message=seen.why)
@@ -324,13 +322,27 @@ class Allocations:
         elif member.over is None:
             member.over = moment
 
+    def surely_over(self, member: Member) -> bool:
+        """Whether the batch system says that it has ended, and says so long enough for its last mail to be here."""
+        return member.over is not None and self._clock() - member.over > LATE
+
+    @staticmethod
+    def ended_in_silence(member: Member, quiet: float) -> bool:
+        """Whether one that was not heard for so many seconds has ended, as the batch system says."""
+        return member.over is not None and quiet > LATE
+
     def _is_over(self, member: Member, moment: float) -> bool:
         """Whether something will never be heard; of who was heard, its mailbox alone tells."""
         if member.heard:
             return False
         if member.over is not None:
-            return moment - member.over > LATE
-        return moment - member.known > FORGOTTEN
+            return self.surely_over(member)
+        return member.missed is not None and member.looks >= LOOKS and moment - member.missed > FORGOTTEN
+
+    def _is_forgotten(self, parting: Parting, moment: float) -> bool:
+        """Whether the batch system has it no more, or never had; an engine that is short may not see that by itself."""
+        age = max(moment - parting.since, (self._parts.now() - parting.row.created) / 1e6)
+        return parting.looks >= LOOKS and age > FORGOTTEN
 
     def _give_up(self, members: list[Member]) -> None:
         self.given_up += members
@@ -343,25 +355,30 @@ class Allocations:
         self._look_at = self._clock() + self._pause
 
     def close(self) -> None:
-        """Give everything back. What the batch system could not be told, or asked, stays written down as parting."""
+        """Give everything back. What the batch system could not be told, or asked, stays written down as parting; if
+        it did not answer the last time, nobody waits for it again.
+        """
         self._calls.close()
         done = self._calls.done()
         if self._answer is not None and done is not None:
-            answer, self._answer = self._answer, None
-            answer(*done)
+            self._take(*done)
         self.let_go(list(self.members.values()))
         self._end([parting for parting in self._parting.values() if parting.row.name in self._asks])
         try:
             doubtful = {parting.row.name for parting in self._parting.values() if parting.row.native is None}
-            if doubtful:
+            if doubtful and not self._mute:
                 self._looked(self._queue.look(doubtful), None)
-            if natives := self._unwanted():
+            if (natives := self._unwanted()) and not self._mute:
                 self._queue.remove(natives)
                 self._removed(natives, None)
         except Doubt as error:
             self.doubt = str(error)
         finally:
             self._queue.close()
+
+
+def _ended_by_itself(seen: Seen) -> bool:
+    return seen.why.partition(" ")[0] in _BY_ITSELF
 
 
 def _id(native: str | None, ask: Ask, row: Allocation) -> str:

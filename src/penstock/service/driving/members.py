@@ -1,0 +1,32 @@
+"""What is known of the nodes that an engine asked for: of those it wants, and of those it does not want any more."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from penstock.model.run import Allocation
+from penstock.runner.queue import Seen
+
+
+class Member(Struct, eq=False):
+    """A node that is wanted, with its worker. Moments are monotonic seconds."""
+
+    row: Allocation
+    missed: float | None = None  #: since when the batch system does not know it, whenever it answers
+    looks: int = 0  #: how often it did not
+    seen: Seen | None = None
+    over: float | None = None  #: since when the batch system says that it has ended
+    heard: bool = False  #: whether its mailbox ever held anything of it
+    left: bool = False  #: whether it has said that it leaves
+
+    @property
+    def name(self) -> str:
+        return self.row.worker
+
+
+class Parting(Struct):
+    """What is not wanted any more, and since when."""
+
+    row: Allocation
+    since: float
+    looks: int = 0  #: how often the batch system did not know it
