@@ -18,11 +18,12 @@ from penstock.model.errors import PenstockError
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
 from penstock.model.wire import Assignment, Hello, Recipe
-from penstock.runner.mailbox import Mailbox
+from penstock.runner.mailbox import Mailbox, Pulse
 from penstock.runner.queue import Kind, Queue
-from penstock.service.driving.allocations import LATE, Allocations, Member
+from penstock.service.driving.allocations import Allocations
 from penstock.service.driving.beside import Beside, Calls
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
+from penstock.service.driving.members import Member
 from penstock.service.parts import Parts
 
 #: Seconds between two looks at the mail, at first, and when nothing comes: longer where there are many, for the sake of
@@ -32,6 +33,10 @@ FAST, SLOW, EACH = 0.002, 0.1, 0.002
 LEAVING = 3.0
 #: Seconds a node is asked for beyond what its one task asks for.
 AROUND = 60
+#: Seconds after which nothing waits any more that was said to.
+WAITS = 5.0
+#: What is counted of a node.
+SIZES = ("cpus", "memory", "gpus")
 #: Elements asked for at once: more than many systems allow in one array would be refused.
 MOST = 500
 
@@ -42,6 +47,8 @@ class Guest(Struct, eq=False):
     member: Member
     worker: Worker
     box: Mailbox
+    wanted: float  #: when it was of use last, or was asked for; monotonic seconds
+    fits: bool = True  #: whether it has room for anything that waits
     leaving: bool = False  #: it was told to
     used: bool = False  #: it was given something
 
@@ -62,15 +69,25 @@ class RemoteCrew(Crew):
         self.site = site
         self._parts, self._session, self._silence = parts, session, silence
         self._guests: dict[str, Guest] = {}
-        self._wanted_at = time.monotonic()  # when there was work for more workers last
+        self._pulse = Pulse()
+        self._wanted_at = time.monotonic()  # when anything was said to wait
         self._pause, self._listen_at = FAST, 0.0
         self._longest = math.inf  # walltime that the partition gives, in seconds
         self._known = False  # what the site's nodes have
         self._why_before = ""  # why the site can never be, by one answer
         self.allocations = Allocations(parts, site, queue, calls or Beside(), self._command)
+        self._strange = set(self.allocations.members)  # those whose mailbox is not ours yet
+        self._take_over()
         for member in self.allocations.members.values():
-            self.allocations.open(member.name, session)
             self._welcome(member)
+
+    def _take_over(self) -> None:
+        """Make the mailboxes ours of those that an engine before had asked for; what cannot be now is tried again."""
+        for name in list(self._strange):
+            with suppress(OSError):
+                if name in self.allocations.members:
+                    self.allocations.open(name, self._session)
+                self._strange.discard(name)
 
     def _command(self, row: Allocation) -> tuple[str, ...]:
         size = ("--cpus", str(row.cpus), "--memory", str(row.memory), "--gpus", str(row.gpus))
@@ -81,8 +98,10 @@ class RemoteCrew(Crew):
         ends = (f"{self._session}-engine", f"{self._session}-worker")
         # It may be long until its node is lent.
         box = Mailbox(self.allocations.mailbox(member.name), *ends, self._silence, patient=True)
-        worker = Worker(member.name, Node(0), member.row.element, box, time.monotonic())
-        self._guests[member.name] = Guest(member, worker, box)
+        moment = time.monotonic()
+        worker = Worker(member.name, Node(0), member.row.element, box, moment)
+        self._guests[member.name] = Guest(member, worker, box, moment)
+        self._pulse.add(box)
 
     # what can run here -----------------------------------------------------------------------------------------------
 
@@ -159,32 +178,69 @@ class RemoteCrew(Crew):
 
     def workers(self, wishes: Sequence[Wish]) -> Sequence[Worker]:
         """See `Crew.workers`."""
-        if wishes:
-            self._wanted_at = time.monotonic()
         self._learn()
+        by_task = self.site.per == "task"
+        if not self._known:
+            useful = self.site.nodes
+        else:
+            useful = sum(wish.count for wish in wishes) if by_task else self._useful(wishes)
+        self._mark(wishes, useful)
         if self._known and self.allocations.may_ask:
-            if self.site.per == "task":
+            if by_task:
                 self._ask_by_task(wishes)
             else:
-                self._ask_by_node(wishes)
-        once = self.site.per == "task"
-        return [
-            guest.worker
-            for guest in self._guests.values()
-            if guest.worker.greeted and not guest.leaving and not (once and guest.used)
-        ]
+                missing = min(self.site.nodes, max(useful, self.site.min_nodes)) - len(self._staying())
+                self._ask(missing, self.node, self.site.walltime)
+        return [guest.worker for guest in self._staying() if guest.worker.greeted and not self._is_spent(guest)]
 
     def _staying(self) -> list[Guest]:
         return [guest for guest in self._guests.values() if not guest.leaving]
 
-    def _ask_by_node(self, wishes: Sequence[Wish]) -> None:
+    def _is_spent(self, guest: Guest) -> bool:
+        """Whether it was given the one task that it was asked for."""
+        return guest.used and self.site.per == "task"
+
+    def _useful(self, wishes: Sequence[Wish]) -> int:
+        """How many nodes do all that waits, and all that runs."""
+        held = Counter(needs for worker in self._workers for _, needs in worker.holds.values())
+        return self._nodes(wishes, [Wish(-place, needs, count) for place, (needs, count) in enumerate(held.items(), 1)])
+
+    def _nodes(self, wishes: Sequence[Wish], held: Sequence[Wish] = ()) -> int:
+        """How many nodes do so much."""
         room = self._room(self.node)
         able = [wish for wish in wishes if why_never(wish.needs, room) is None]
-        held = Counter(needs for worker in self._workers for _, needs in worker.holds.values())
-        able += [Wish(-place, needs, count) for place, (needs, count) in enumerate(held.items(), 1)]
-        useful = demand(able, room, self.site.walltime).nodes if able else 0
-        missing = min(self.site.nodes, max(useful, self.site.min_nodes)) - len(self._staying())
-        self._ask(missing, self.node, self.site.walltime)
+        return demand([*able, *held], room, self.site.walltime).nodes if able or held else 0
+
+    def _mark(self, wishes: Sequence[Wish], useful: int) -> None:
+        """Note which nodes are of use: those that work, and of the others so many as are still needed and have room for
+        something that waits, at first those that worked last.
+        """
+        if not wishes:
+            return
+        moment = self._wanted_at = time.monotonic()
+        there = [guest for guest in self._staying() if not self._is_spent(guest)]
+        free = [guest for guest in there if not guest.worker.holds]
+        if self.site.per == "node" and free and self._known:
+            busy = [guest.worker.room(moment) for guest in there if guest.worker.holds]
+            useful = max(useful - len(busy), self._beside(wishes, busy))
+        for guest in sorted(free, key=_by_use):
+            room = guest.worker.room(moment) if guest.worker.greeted else self._promised(guest)
+            guest.fits = any(room.could(wish.needs) for wish in wishes)
+            if guest.fits and useful > 0:
+                guest.wanted = moment
+                useful -= 1
+
+    def _beside(self, wishes: Sequence[Wish], busy: Sequence[Room]) -> int:
+        """How many nodes do what finds no room beside what runs."""
+        cpus, memory, gpus = (max((getattr(room, name) for room in busy), default=0) for name in SIZES)
+        return self._nodes(
+            [wish for wish in wishes if wish.needs.cpus > cpus or wish.needs.memory > memory or wish.needs.gpus > gpus]
+        )
+
+    def _promised(self, guest: Guest) -> Room:
+        """What a node will have that was asked for."""
+        row = guest.member.row
+        return replace(self._room(Node(row.cpus, row.memory, row.gpus, row.nodes)), seconds=row.seconds)
 
     def _ask_by_task(self, wishes: Sequence[Wish]) -> None:
         """One node for each task, as large as that asks."""
@@ -242,6 +298,7 @@ class RemoteCrew(Crew):
             longest = max(SLOW, EACH * len(self._guests))
             self._pause = FAST if len(heard.ended) + len(heard.back) > before else min(self._pause * 1.5, longest)
             self._listen_at = moment + self._pause
+        self._take_over()
         self.allocations.turn()
         given_up, self.allocations.given_up = self.allocations.given_up, []
         for member in given_up:
@@ -251,24 +308,26 @@ class RemoteCrew(Crew):
 
     def _read_mail(self, heard: Heard) -> None:
         for guest in list(self._guests.values()):
-            with suppress(OSError):  # of a file server for a while; its worker notices if it is for long
-                guest.box.beat()
-            dead = guest.member.over is not None and guest.box.quiet > LATE
-            if dead or not self._receive(guest.worker, heard):
+            there = self._receive(guest.worker, heard)  # before its silence counts: the engine may have slept
+            if not there or self.allocations.ended_in_silence(guest.member, guest.box.quiet):
                 self._part(guest, heard)
             elif guest.box.meets() and not guest.member.heard:
                 self.allocations.hear(guest.member)
 
     def _greet(self, worker: Worker, hello: Hello) -> None:
         if not worker.greeted:
-            worker.greeted = True
+            worker.greeted, worker.heard = True, time.monotonic()
             self._workers.append(worker)
         worker.node = Node(hello.slots, hello.memory, hello.gpus, self._guests[worker.name].member.row.nodes)
         worker.ends = None if hello.seconds is None else time.monotonic() + hello.seconds
 
+    def _drop(self, guest: Guest) -> None:
+        del self._guests[guest.worker.name]
+        self._pulse.drop(guest.box)
+
     def _part(self, guest: Guest, heard: Heard) -> None:
         """A worker has left, was lost, or will never come."""
-        del self._guests[guest.worker.name]
+        self._drop(guest)
         if guest.worker.holds:
             self._bury(guest.worker, heard)
         elif guest.worker in self._workers:
@@ -278,19 +337,19 @@ class RemoteCrew(Crew):
         self.allocations.let_go([guest.member])
 
     def _release(self) -> None:
-        """Tell those to leave that have nothing to do, and take back what is not needed any more."""
+        """Tell those to leave that have nothing to do, and take back what is not needed any more. So many as are always
+        kept stay, unless others are of more use.
+        """
         moment = time.monotonic()
         staying = self._staying()
         spare = len(staying) - self.site.min_nodes
+        waits = moment - self._wanted_at < WAITS
         for guest in staying:
             worker = guest.worker
-            if self.site.per == "task" and guest.used:
-                idle = not worker.holds
-            elif worker.greeted:
-                idle = not worker.holds and moment - max(worker.heard, self._wanted_at) > self.site.idle
-            else:
-                idle = moment - self._wanted_at > self.site.idle
-            if idle and spare > 0:
+            since = max(worker.heard, guest.wanted) if worker.greeted else guest.wanted
+            useless = self._is_spent(guest) or (waits and not guest.fits)
+            idle = self._is_spent(guest) or moment - since > self.site.idle
+            if idle and not worker.holds and (spare > 0 or useless):
                 spare -= 1
                 self._dismiss(guest)
 
@@ -298,7 +357,7 @@ class RemoteCrew(Crew):
         guest.leaving = True
         guest.box.close()
         if not guest.worker.greeted:  # nobody is there to read that
-            del self._guests[guest.worker.name]
+            self._drop(guest)
             self.allocations.let_go([guest.member])
 
     def close(self) -> list[str]:
@@ -313,6 +372,7 @@ class RemoteCrew(Crew):
                     self._bury(worker, heard)
                     self._guests[worker.name].member.left = self._guests[worker.name].box.left
             time.sleep(SLOW)
+        self._pulse.close()
         self._workers = []
         self._guests = {}
         with suppress(PenstockError):  # what is still written down is looked after by the next engine
@@ -323,6 +383,13 @@ class RemoteCrew(Crew):
 
     def settled(self, workers: set[str]) -> bool:
         """Whether those of these workers that are ours have ended what they ran for an engine before."""
+        self._take_over()
         self.allocations.turn()
         ours = (guest for name, guest in self._guests.items() if name in workers)
-        return all(guest.box.meets() or guest.member.over is not None for guest in ours)
+        return all(guest.box.meets() or self.allocations.surely_over(guest.member) for guest in ours)
+
+
+def _by_use(guest: Guest) -> tuple[bool, float]:
+    """Who is kept first: those that worked last, and those that wait in the queue for longest."""
+    worker = guest.worker
+    return not worker.greeted, -worker.heard if worker.greeted else worker.heard

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,7 @@ class Sites:
         self._silence = silence
         self._session = secrets.token_hex(8)  # tells this engine from the one before
         self._remote: dict[Site, RemoteCrew] = {}
+        self._lost: dict[Site, str] = {}  # sites that an engine before had nodes of: why they cannot be asked
         self._by_job: dict[tuple[str, int, str], Crew] = {}
         self._adopt()
 
@@ -51,12 +53,21 @@ class Sites:
         mail = self._parts.layout.home / "mail"
         for path in mail.iterdir() if mail.exists() else ():
             if path.name not in wanted:
-                remove(path)
+                with suppress(OSError):  # who was given up may still write there; the next engine tries again
+                    remove(path)
         for text in {row.site for row in rows}:
-            self._crew(msgspec.json.decode(text, type=Site))
+            site = msgspec.json.decode(text, type=Site)
+            try:
+                self._crew(site)
+            except PenstockError as error:
+                self._lost[site] = str(error)
         if rows:
             busy = {attempt.worker for attempt in self._parts.store.load(Attempt, "live_attempts")}
             until = time.monotonic() + self._silence
+            # Who cannot be talked to ends what it ran when it has not heard the other engine for long enough.
+            lost = {site.text for site in self._lost}
+            if any(row.site in lost and row.worker in busy for row in rows):
+                time.sleep(self._silence)
             while not all(crew.settled(busy) for crew in self._remote.values()) and time.monotonic() < until:
                 time.sleep(NAP)
 
@@ -95,7 +106,8 @@ class Sites:
     def trouble(self) -> str:
         """Why some site gives nothing for now; "" if all is well."""
         told = ((crew.site.name, crew.allocations.doubt) for crew in self._remote.values())
-        return "; ".join(f"site {name} is waited for: {doubt}" for name, doubt in told if doubt)
+        waited = [f"site {name} is waited for: {doubt}" for name, doubt in told if doubt]
+        return "; ".join(waited + [f"nodes of site {site.name} are left: {why}" for site, why in self._lost.items()])
 
     @property
     def holding(self) -> int:
