@@ -308,3 +308,10 @@ def test_one_failed_look_says_nothing_of_whose_a_worker_is(tmp_path: Path, monke
     assert not ours()
     hand_over(box, "two")
     assert not ours()
+
+
+def test_a_mailbox_is_there_if_nobody_can_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remote._is_there(tmp_path) and not remote._is_there(tmp_path / "none")
+    with monkeypatch.context() as failing:
+        fail(failing, Path, "stat", 1000)
+        assert remote._is_there(tmp_path)

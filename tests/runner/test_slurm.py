@@ -35,13 +35,14 @@ class TestSlurm(QueueSuite):
         self, queue: Queue, later: Later, ask: Ask, tmp_path: Path
     ) -> None:
         words = ("a b", "$HOME", "`id`", "'; touch x; '", "\\", "ü")
-        queue.submit(replace(ask, argv=("sh", "-c", 'pwd; printf "%s\\n" "$@"', "sh", *words)))
+        out = tmp_path / "50%j %%"
+        queue.submit(replace(ask, argv=("sh", "-c", 'pwd; printf "%s\\n" "$@"', "sh", *words), output=str(out)))
         self.until(queue, later, ask.name, "ended")
         for _ in range(50):
-            if (tmp_path / "out").exists() and len((tmp_path / "out").read_text().splitlines()) > len(words):
+            if out.exists() and len(out.read_text().splitlines()) > len(words):
                 break
             later()
-        assert (tmp_path / "out").read_text().splitlines() == [str(tmp_path), *words]
+        assert out.read_text().splitlines() == [str(tmp_path), *words]
 
     def test_a_job_is_told_what_it_was_given(self, queue: Queue, later: Later, ask: Ask, tmp_path: Path) -> None:
         queue.submit(replace(ask, argv=("env",), cpus=2, gpus=1, memory=64 << 20, seconds=120))

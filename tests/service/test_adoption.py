@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,12 +15,16 @@ import pytest
 
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
+from penstock.runner.mailbox import Pulse
+from penstock.service.driving import remote as driving
 from penstock.service.driving import sites as module
-from penstock.service.driving.crew import Crew
+from penstock.service.driving.allocations import Allocations
+from penstock.service.driving.crew import Crew, Node
 from penstock.service.driving.sites import Sites
 from penstock.service.parts import Parts
 from penstock.service.project import Project
 
+from .test_allocations import AtOnce
 from .test_remote_crew import Desk
 
 
@@ -55,6 +61,25 @@ def test_its_workers_hear_of_it_before_all_of_them_are_there(parts: Parts, monke
     sites.close()
 
 
+def test_nobody_beats_for_an_engine_that_failed_as_it_began(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Pulse] = []
+
+    def pulse() -> Pulse:
+        made.append(Pulse())
+        return made[-1]
+
+    monkeypatch.setattr(driving, "Pulse", pulse)
+    monkeypatch.setattr(module, "queue_of", lambda site: Desk())
+    leave(parts, Site("far", "slurm"), monkeypatch)
+    sites = begin(parts, 0.01)
+    thread = made[0]._thread
+    assert thread is not None and thread.is_alive()
+    del sites
+    gc.collect()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_what_is_still_written_into_is_left_to_the_next_one(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     (parts.layout.home / "mail" / "old").mkdir(parents=True)
 
@@ -79,3 +104,37 @@ def test_a_site_that_cannot_be_talked_to_any_more_is_told_and_waited_for(
     assert time.monotonic() - began >= 0.3
     assert "nodes of site far are left: site 'far' needs Dask" in sites.trouble
     sites.close()
+
+
+def test_what_was_written_down_and_not_sent_is_sent_by_the_next_one(parts: Parts) -> None:
+    """What may have been sent is not, whatever became of the first one's notes."""
+    desk = Desk()
+
+    def engine() -> Allocations:
+        return Allocations(parts, Site("far", "slurm"), desk, AtOnce(), lambda row: ("w",), lambda: 0.0)
+
+    engine().ask(2, Node(1), 60, "one")
+    then = engine()
+    assert not then.may_ask
+    then.turn()
+    (asked,) = desk.asked
+    assert asked.count == 2
+    again = engine()
+    again.turn()
+    again.turn()
+    assert len(desk.asked) == 1 and len(again.members) == 2
+
+
+def test_what_cannot_be_noted_as_sent_is_not_sent(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    those = Allocations(parts, Site("far", "slurm"), desk, AtOnce(), lambda row: ("w",), lambda: 0.0)
+    members = those.ask(2, Node(1), 60, "one")
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        those.turn()
+    assert not desk.asked and those.given_up == members and "Input/output" in those.doubt and not those.may_ask
+    assert parts.store.load(Allocation, "live_allocations") == []

@@ -249,8 +249,12 @@ class Pulse:
             if self._over.wait(BEAT / 2):
                 return
 
+    def end(self) -> None:
+        """Beat no more, soon."""
+        self._over.set()
+
     def close(self) -> None:
         """Beat no more. Waits for the thread, but not for a file server that does not answer."""
-        self._over.set()
+        self.end()
         if self._thread is not None:
             self._thread.join(BEAT)

@@ -24,7 +24,7 @@ from penstock.runner.mailbox import hand_over, take_away
 from penstock.runner.queue import Ask, Kind, Queue, Seen
 from penstock.service.driving.beside import Calls
 from penstock.service.driving.crew import Node
-from penstock.service.driving.members import Member, Parting
+from penstock.service.driving.members import Member, Parting, is_unsent, note_sent, note_unsent
 from penstock.service.parts import Parts
 
 #: Seconds between two looks at what a batch system says; doubled while it does not answer, up to the second.
@@ -76,6 +76,10 @@ class Allocations:
                 self._parting[row.worker] = Parting(row, clock())
             elif row.site == self._text:
                 self.members[row.worker] = Member(row)
+        boxes: dict[str, list[Path]] = {}  # of what may have been written down only, and not sent
+        for member in self.members.values():
+            boxes.setdefault(member.row.name, []).append(self.mailbox(member.name))
+        self._asks += [name for name, mine in boxes.items() if all(map(is_unsent, mine))]
 
     def mailbox(self, name: str) -> Path:
         return self._parts.layout.home / "mail" / name
@@ -108,6 +112,7 @@ class Allocations:
                 rows = [Allocation(first + place, self._text, name, place, *size, now) for place in range(count)]
                 for row in rows:
                     self.open(row.worker, session)
+                    note_unsent(self.mailbox(row.worker))
                 parts.store.insert(rows)
         except OSError as error:
             for row in rows:
@@ -201,6 +206,12 @@ class Allocations:
         unwanted = [parting for parting in self._parting.values() if parting.row.name == name]
         if not mine:
             self._end(unwanted)
+            return
+        try:
+            for member in mine:
+                note_sent(self.mailbox(member.name))
+        except OSError as error:
+            self._refuse(mine, unwanted, NotNow(f"nothing can be written down: {error.strerror}"))
             return
         row, site, layout = mine[0].row, self._site, self._parts.layout
         ask = Ask(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 from msgspec import Struct
 
 from penstock.model.run import Allocation
@@ -30,3 +34,28 @@ class Parting(Struct):
     row: Allocation
     since: float
     looks: int = 0  #: how often the batch system did not know it
+
+
+def note_unsent(box: Path) -> None:
+    """Note beside a mailbox that nobody was asked for its worker yet. Raises OSError."""
+    (box / "unsent").touch()
+
+
+def is_unsent(box: Path) -> bool:
+    """Whether certainly nobody was asked yet."""
+    return os.path.exists(box / "unsent")
+
+
+def note_sent(box: Path) -> None:
+    """Note that somebody may have been asked, safe from a power cut where the file system can do that. Raises
+    OSError.
+    """
+    (box / "unsent").unlink(missing_ok=True)
+    descriptor = os.open(box, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,6 +71,7 @@ class RemoteCrew(Crew):
         self._parts, self._session, self._silence = parts, session, silence
         self._guests: dict[str, Guest] = {}
         self._pulse = Pulse()
+        weakref.finalize(self, self._pulse.end)  # an engine that fails as it begins closes nothing
         self._wanted_at = time.monotonic()  # when anything was said to wait
         self._pause, self._listen_at = FAST, 0.0
         self._longest = math.inf  # walltime that the partition gives, in seconds
