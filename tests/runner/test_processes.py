@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.model.errors import BadCommand
 from penstock.runner.base import Runner
 from penstock.runner.process import Processes
 from penstock.testing.runner import RunnerSuite
+
+#: Python that goes to the process group of who started it.
+LEAVE = "import os; os.setpgid(0, os.getpgid(os.getppid()))"
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "reaper"])
@@ -119,6 +123,18 @@ class TestProcesses(RunnerSuite):
         self.await_all(runner, 1)
         await_gone(int(pids.read_text()))
 
+    def test_one_that_left_its_group_is_stopped_and_told_all_the_same(
+        self, runner: Runner, null: int, tmp_path: Path
+    ) -> None:
+        ended = runner.start(self.launch(null, sys.executable, "-c", LEAVE))
+        assert self.await_all(runner, 1)[ended].exit_code == 0
+        there = tmp_path / "there"
+        stay = f"{LEAVE}; import pathlib, time; pathlib.Path({str(there)!r}).write_text('x\\n'); time.sleep(1000)"
+        stays = runner.start(self.launch(null, sys.executable, "-c", stay))
+        await_text(there)
+        runner.stop(stays, kill=False)
+        assert self.await_all(runner, 1)[stays].exit_code == -signal.SIGTERM
+
     def test_closing_ends_what_runs(self, runner: Runner, null: int, tmp_path: Path) -> None:
         handles = [runner.start(self.launch(null, "sleep", "1000")) for _ in range(3)]
         runner.close()
@@ -186,6 +202,13 @@ class TestReaper:
         assert self.await_all(reaper, 1)[first].survivors == 1
         assert not alive(pid)
 
+    def test_a_name_that_is_no_text_is_nobodys(self, reaper: Processes, null: int, tmp_path: Path) -> None:
+        pids = tmp_path / "pids"
+        script = f"PENSTOCK_ATTEMPT=$(printf '\\377') setsid sleep 1000 & echo $! > {pids}; exec true"
+        handle = reaper.start(self.launch(null, "sh", "-c", script, PENSTOCK_ATTEMPT="a"))
+        assert self.await_all(reaper, 1)[handle].exit_code == 0
+        await_gone(int(pids.read_text()))
+
     def test_orphans_that_end_by_themselves_leave_no_zombie(self, reaper: Processes, null: int, tmp_path: Path) -> None:
         script = "for i in 1 2 3 4 5; do (sh -c 'exit 0' &) ; done"
         handle = reaper.start(self.launch(null, "sh", "-c", script, PENSTOCK_ATTEMPT="a"))
@@ -241,6 +264,28 @@ def test_why_a_command_cannot_start(
 def test_absurd_arguments(runner: Processes, argv: tuple[str, ...], message: str) -> None:
     with pytest.raises(BadCommand, match=message):
         runner.start(RunnerSuite.launch(0, *argv))
+
+
+def test_one_that_cannot_be_watched_leaves_nothing(runner: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Noted:
+        added, closed = 0, False
+
+        def add(self, pid: int) -> None:
+            self.added = pid
+
+        def close(self) -> None:
+            self.closed = not alive(self.added)
+
+    def refuse(pid: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    group = Noted()
+    monkeypatch.setattr(runner, "_group", lambda memory: group)
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(BadCommand, match="cannot be watched: Too many"):
+        runner.start(replace(RunnerSuite.launch(0, "sleep", "1000"), memory=1 << 20))
+    assert group.closed
+    assert not runner._group_of
 
 
 def test_a_directory_that_is_not_there(runner: Processes, tmp_path: Path) -> None:

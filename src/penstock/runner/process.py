@@ -68,14 +68,17 @@ class Processes:
                 group.close()
             raise
         if group is not None:
-            self._group_of[pid] = group
             group.add(pid)
         try:
             descriptor = os.pidfd_open(pid)
         except OSError as error:  # out of descriptors: it must not run unwatched
-            os.killpg(pid, signal.SIGKILL)
+            _signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+            if group is not None:
+                group.close()
             raise BadCommand(f"command {launch.argv[0]!r} cannot be watched: {error.strerror}") from error
+        if group is not None:
+            self._group_of[pid] = group
         self._live[pid] = descriptor, launch.env.get("PENSTOCK_ATTEMPT", "")
         self._leaders[descriptor] = pid
         self._events.register(descriptor, select.POLLIN)
@@ -270,11 +273,14 @@ def _fork(program: str, launch: Launch, view: View) -> int:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends."""
-    try:
-        os.killpg(group, number)
-    except PermissionError:
-        return
+    """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends. One
+    that its leader left is gone; then the leader is signalled, which has not been waited for.
+    """
+    with contextlib.suppress(PermissionError):
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            os.kill(group, number)
 
 
 def _kill_and_wait(pids: list[int]) -> None:
@@ -302,7 +308,7 @@ def _attempt_of(pid: int) -> str:
             words = file.read().split(b"\0")
     except OSError:
         return ""
-    return next((word[17:].decode() for word in words if word.startswith(b"PENSTOCK_ATTEMPT=")), "")
+    return next((word[17:].decode(errors="replace") for word in words if word.startswith(b"PENSTOCK_ATTEMPT=")), "")
 
 
 def _become_reaper(on: bool) -> None:
