@@ -21,7 +21,8 @@ def worker(
     """Work for the engine of this project, on the node of a site.
 
     The engine asks a batch system to start it; NAME and options are its choice. It gives tasks what the batch system
-    has given to it, ends them before the walltime, and leaves when the engine does.
+    has given to it, ends them before the walltime, and leaves when the engine does. Where PENSTOCK_ELEMENT says which
+    one of several it is, options tell what it has: what it is in may be a job of Slurm that others share, and ends.
     """
     import os
     import signal
@@ -39,14 +40,17 @@ def worker(
     layout, began = find(Path()), time.monotonic()
     notices = Notices({signal.SIGUSR1: lead, signal.SIGTERM: GIVEN_BACK})
     node, left = this_machine(cpus), seconds
-    element = os.environ.get(ELEMENT, "0")
+    element = os.environ.pop(ELEMENT, None)  # tasks are told nothing of it: one may start another engine
     size = (node.cpus, memory or node.memory, node.gpus if gpus is None else gpus)
     if "SLURM_JOB_ID" in os.environ:
-        given = granted(os.environ)
-        size, element = (given.cpus, given.memory or node.memory, given.gpus), str(given.element)
         told = time_left(os.environ)
-        left = seconds if told is None else told
-    name = f"{name}-{element}"
+        if element is None:
+            given = granted(os.environ)
+            size, element = (given.cpus, given.memory or node.memory, given.gpus), str(given.element)
+            left = seconds if told is None else told
+        else:
+            left = min((limit for limit in (seconds, told) if limit is not None), default=None)
+    name = f"{name}-{element or 0}"
 
     def capacity() -> Capacity:
         return Capacity(*size, None if left is None else began + left - time.monotonic())
