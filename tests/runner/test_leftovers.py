@@ -72,6 +72,16 @@ def test_one_worker(project: str, leave: list[subprocess.Popen[bytes]]) -> None:
     assert other.poll() is None
 
 
+def test_one_worker_of_a_site_on_this_host(project: str, leave: list[subprocess.Popen[bytes]]) -> None:
+    mine = begin("PENSTOCK_WORKER=w-0 exec sh -c 'echo here; exec sleep 1000'", f"{project}@w-0", leave)
+    other = begin("PENSTOCK_WORKER=w-1 exec sh -c 'echo here; exec sleep 1000'", f"{project}@w-1", leave)
+    assert end_leftovers(project, worker="w") == 0
+    assert end_leftovers(project) == 0  # an engine that takes over goes on with those
+    assert end_leftovers(project, worker="w-0") == 1
+    assert mine.wait() == -signal.SIGTERM
+    assert other.poll() is None
+
+
 def test_a_zombie_does_not_count(project: str, leave: list[subprocess.Popen[bytes]]) -> None:
     process = begin("echo here", project, leave)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 
 from penstock.model.errors import PenstockError
 
@@ -16,14 +17,16 @@ _PATIENCE = 10.0
 def end_leftovers(project: str, grace: float = 1.0, worker: str | None = None) -> int:
     """End every process on this host with `PENSTOCK_PROJECT=<project>` in its environment; return how many there were.
 
-    With `worker` only those with `PENSTOCK_WORKER=<worker>` too: one worker that died, and its tasks. Each gets SIGTERM
-    and, after `grace` seconds, SIGKILL. Not counted: this process and those it descends from (a command of a task may
-    run Penstock itself), zombies, and processes of other users, which we could not end.
+    With `worker` only those with `PENSTOCK_WORKER=<worker>` too: one worker that died, and its tasks. If it is one of a
+    site, whose node may be this host, they have `<project>@<worker>`. Each gets SIGTERM and, after `grace` seconds,
+    SIGKILL. Not counted: this process and those it descends from (a command of a task may run Penstock itself),
+    zombies, and processes of other users, which we could not end.
     Raises PenstockError if one does not go: then the work it does may still change what we would hand out again.
     """
-    wanted = {b"PENSTOCK_PROJECT=" + os.fsencode(project)}
+    wanted = [_marks(PENSTOCK_PROJECT=project)]
     if worker is not None:
-        wanted.add(b"PENSTOCK_WORKER=" + os.fsencode(worker))
+        names = (project, f"{project}@{worker}")
+        wanted = [_marks(PENSTOCK_PROJECT=name, PENSTOCK_WORKER=worker) for name in names]
     ours = _ancestors()
     found = _open(wanted, ours)
     count = len(found)
@@ -39,6 +42,10 @@ def end_leftovers(project: str, grace: float = 1.0, worker: str | None = None) -
                 f"process {min(found)} of an earlier engine of this project does not end; end it, then try again"
             )
     return count
+
+
+def _marks(**variables: str) -> set[bytes]:
+    return {os.fsencode(f"{name}={value}") for name, value in variables.items()}
 
 
 def _ancestors() -> set[int]:
@@ -58,8 +65,8 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _open(wanted: set[bytes], ours: set[int]) -> dict[int, int]:
-    """The processes that carry the variables: process number -> pidfd."""
+def _open(wanted: Sequence[set[bytes]], ours: set[int]) -> dict[int, int]:
+    """The processes that carry one of these sets of variables: process number -> pidfd."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) not in ours and _carries(name, wanted):
@@ -75,11 +82,12 @@ def _open(wanted: set[bytes], ours: set[int]) -> dict[int, int]:
     return found
 
 
-def _carries(name: str, wanted: set[bytes]) -> bool:
-    """Whether a process was started with these variables. A zombie has no environment any more."""
+def _carries(name: str, wanted: Sequence[set[bytes]]) -> bool:
+    """Whether a process was started with one of these sets of variables. A zombie has no environment any more."""
     try:
         with open(f"/proc/{name}/environ", "rb") as file:
-            return wanted.issubset(file.read().split(b"\0"))
+            there = set(file.read().split(b"\0"))
+            return any(marks <= there for marks in wanted)
     except OSError:
         return False  # gone, or another user's
 
