@@ -72,6 +72,14 @@ def test_what_was_ended_before_it_began_does_not_begin(begin: Begin, tmp_path: P
     assert not (tmp_path / "there").exists()
 
 
+def test_what_runs_is_not_begun_again(begin: Begin, tmp_path: Path) -> None:
+    first = begin("h-1", "sleep", "1000")
+    until(lambda: children() == {"h-1": ""})
+    begin("h-1", "touch", "there").join(20)
+    assert children() == {"h-1": ""}
+    assert first.is_alive() and not (tmp_path / "there").exists()
+
+
 def test_only_the_last_are_remembered(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lent, "KEPT", 2)
     end(["g"])

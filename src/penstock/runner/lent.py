@@ -32,6 +32,8 @@ def run(id: str, argv: Collection[str | None], cwd: str, output: str, element: i
     env = {**os.environ, ELEMENT: str(element)}
     try:
         with open(output, "ab") as said, _lock:
+            if id in _children:
+                return  # Dask has lost sight of this host for a while, and tries again
             if is_meant(id, _unwanted):
                 _end(id, "CANCELLED")
                 return
