@@ -33,5 +33,9 @@ def end_left(parts: Parts, worker: str | None = None) -> None:
     if any(parts.step(job).env.image_id for job in jobs if job.state == JobState.OPEN):
         from penstock.runner.containers import end_containers, engine
 
-        of_worker = {} if worker is None else {"PENSTOCK_WORKER": worker}
-        end_containers(engine(), {"PENSTOCK_PROJECT": parts.layout.id, **of_worker})
+        project = parts.layout.id
+        if worker is None:
+            end_containers(engine(), {"PENSTOCK_PROJECT": project})
+            return
+        for name in (project, f"{project}@{worker}"):  # the second if it is one of a site
+            end_containers(engine(), {"PENSTOCK_PROJECT": name, "PENSTOCK_WORKER": worker})
