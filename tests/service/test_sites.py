@@ -340,4 +340,4 @@ def test_a_task_of_two_nodes(write: Write) -> None:
     assert len((root / "names").read_text().splitlines()) == 2
     check_nothing_left(root)
     root = write({"mpi": sh("true", resources={"nodes": 2})})
-    assert "step 'mpi' asks for 2 nodes, and a task gets 1 here" in run(root, code=1)
+    assert 'it asks for 2 nodes, and site "far" gives a task one; say `per: task` there' in run(root, code=2)

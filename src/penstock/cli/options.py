@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+#: Whole numbers that everything they pass can count.
+MOST = 1 << 53
+COUNT, SIZE, OFFSET = click.IntRange(1, MOST), click.IntRange(0, MOST), click.IntRange(-MOST, MOST)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 message_option = click.option("-m", "--message", default="", metavar="MSG", help="Why; kept with the commit.")
 params_option = click.option(

@@ -17,7 +17,7 @@ from penstock.model import templates
 from penstock.model.data import EMPTY
 from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
-from penstock.model.wire import Assignment, LogSpan, Recipe, Result, Started, Stats
+from penstock.model.wire import Assignment, LogSpan, Recipe, Report, Result, Started, Stats
 from penstock.runner.base import Ended, Usage
 from penstock.worker.capacity import Asked, Capacity, asked
 from penstock.worker.files import describe
@@ -51,6 +51,13 @@ class Unfinished(Struct, eq=False):
     begun: bool = False  #: whether one of them was started
     results: list[Result] = field(default_factory=list)
     running: list[Started] = field(default_factory=list)
+
+    def report(self, packs: tuple[str, ...], back: tuple[str, ...]) -> Report:
+        """What is known of it and not yet told; from here on it is."""
+        told = Report(self.id, tuple(self.results), packs, back, tuple(self.running))
+        self.results.clear()
+        self.running.clear()
+        return told
 
 
 class Flight(Struct, eq=False):

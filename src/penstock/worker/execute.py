@@ -208,10 +208,7 @@ class Executor:
         reports: list[Report] = []
         for batch in told:
             back = tuple(self._recalled.pop(batch.id, ()))
-            running = tuple(batch.running)
-            reports.append(Report(batch.id, tuple(batch.results), () if reports else packs, back, running))
-            batch.results.clear()
-            batch.running.clear()
+            reports.append(batch.report(() if reports else packs, back))
             if not batch.left:
                 del self._batches[batch.id]
         reports += [Report(batch_id, (), (), tuple(back)) for batch_id, back in self._recalled.items()]
@@ -383,8 +380,6 @@ class Executor:
         self._next_alarm = min(
             (min(flight.alarm, flight.notice) for flight in self._flights.values()), default=math.inf
         )
-
-    # the project's bytes ---------------------------------------------------------------------------------------------
 
     def _parts(self) -> tuple[Storage, Code]:
         if self._opened is None:

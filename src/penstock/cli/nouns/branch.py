@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import force_option, json_option, message_option, page_options, project
+from penstock.cli.options import COUNT, force_option, json_option, message_option, page_options, project
 from penstock.model.errors import UsageError
 from penstock.model.ids import Reference, parse_reference
 
@@ -131,7 +131,7 @@ def merge_branch(source: str, into: str | None, prefer: str | None, message: str
 @click.argument("name", metavar="REPO@BRANCH")
 @click.option("--from", "watches", metavar="BRANCH", help="The branch it follows; the default one if not given.")
 @click.option("--size", metavar="SIZE", help="When that has grown by so much, such as 100MB.")
-@click.option("--commits", type=click.IntRange(1), metavar="N", help="When so many commits were made there.")
+@click.option("--commits", type=COUNT, metavar="N", help="When so many commits were made there.")
 @click.option("--every", metavar="TIME", help="When so much time is over, such as 1h30m.")
 @click.option("--cron", metavar="FIELDS", help="At these times (UTC), such as '0 2 * * *' or @daily.")
 @click.option("--all", "all_of", is_flag=True, help="Only when all of these say so; else any does.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import force_option, json_option, page_options, project
+from penstock.cli.options import COUNT, force_option, json_option, page_options, project
 
 repo = noun("repo", "Versioned data.")
 
@@ -83,7 +83,7 @@ def create_repo(name: str, path: str | None, as_json: bool) -> None:
 
 @repo.command("keep")
 @click.argument("name", metavar="REPO")
-@click.option("--commits", type=click.IntRange(1), metavar="N", help="The newest N of each branch keep their bytes.")
+@click.option("--commits", type=COUNT, metavar="N", help="The newest N of each branch keep their bytes.")
 @click.option("--for", "duration", metavar="TIME", help="All younger ones do, such as 30d or 12h.")
 @click.option("--all", "everything", is_flag=True, help="All do, as at first.")
 @json_option

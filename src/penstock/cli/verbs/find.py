@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import COUNT, json_option, project
 
 
 @click.command()
 @click.argument("source", metavar="REPO[@REF]:/PATH")
-@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@click.option("-n", "--limit", type=COUNT, default=50, show_default=True, help="At most so many.")
 @json_option
 def find(source: str, limit: int, as_json: bool) -> None:
     """Show which commits touched a path.

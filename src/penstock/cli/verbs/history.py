@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import COUNT, json_option, project
 
 if TYPE_CHECKING:
     from penstock.model.run import Commit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="REPO[@REF]")
 @click.option("--all", "every", is_flag=True, help="Also commits that changed nothing.")
-@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@click.option("-n", "--limit", type=COUNT, default=50, show_default=True, help="At most so many.")
 @json_option
 def log(source: str, every: bool, limit: int, as_json: bool) -> None:
     """Show the commits of a branch, newest first.
@@ -71,7 +71,7 @@ def _folded(history: Iterable[Commit]) -> Iterator[list[Commit]]:
 @click.argument("other", metavar="[B]", required=False)
 @click.option("--stat", is_flag=True, help="Only what it adds up to.")
 @click.option("--content", is_flag=True, help="How the lines of texts differ.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many files.")
+@click.option("--limit", type=COUNT, help="At most so many files.")
 @click.option("--after", default="", metavar="CURSOR", help="Go on after the `next` of an earlier list.")
 @json_option
 def diff(one: str, other: str | None, stat: bool, content: bool, limit: int | None, after: str, as_json: bool) -> None:

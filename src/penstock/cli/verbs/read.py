@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import COUNT, OFFSET, SIZE, json_option, project
 from penstock.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _check(destination: Path, as_tar: bool, link: bool, as_json: bool) -> None:
 @click.option("-r", "-R", "--recursive", is_flag=True, help="All files below.")
 @click.option("-l", "--long", is_flag=True, help="With sizes; a terminal always shows them.")
 @click.option("--sizes", is_flag=True, help="Add up what directories hold.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=COUNT, help="At most so many.")
 @click.option("--after", default="", metavar="CURSOR", help="Go on after the `next` of an earlier list.")
 @json_option
 def ls(source: str, recursive: bool, long: bool, sizes: bool, limit: int | None, after: str, as_json: bool) -> None:
@@ -115,8 +115,10 @@ def _name(item: Listed) -> str:
 
 @click.command()
 @click.argument("source", metavar="REPO[@REF]:/PATH")
-@click.option("--offset", type=int, default=0, metavar="N", help="Begin at byte N; negative: so many before the end.")
-@click.option("--length", type=click.IntRange(0), metavar="N", help="At most N bytes.")
+@click.option(
+    "--offset", type=OFFSET, default=0, metavar="N", help="Begin at byte N; negative: so many before the end."
+)
+@click.option("--length", type=SIZE, metavar="N", help="At most N bytes.")
 @json_option
 def cat(source: str, offset: int, length: int | None, as_json: bool) -> None:
     """Print a file, or a range of its bytes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import json_option, message_option, project
+from penstock.cli.options import COUNT, json_option, message_option, project
 
 if TYPE_CHECKING:
     from penstock.service.data.committing import Written
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--append", is_flag=True, help="Add the bytes at the end of files that exist.")
 @click.option("--extract", is_flag=True, help="Store what the archives hold (tar, tar.gz, .bz2, .xz, .zst, zip).")
 @click.option("--max-size", metavar="SIZE", help="Of one fetched file, or of all an archive holds [1 TiB].")
-@click.option("--max-members", metavar="N", type=click.IntRange(1), help="Of an archive [1,000,000].")
-@click.option("--max-ratio", metavar="N", type=click.IntRange(1), help="Bytes out of an archive per byte in [200].")
+@click.option("--max-members", metavar="N", type=COUNT, help="Of an archive [1,000,000].")
+@click.option("--max-ratio", metavar="N", type=COUNT, help="Bytes out of an archive per byte in [200].")
 @message_option
 @json_option
 def put(

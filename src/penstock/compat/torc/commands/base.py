@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from penstock.cli.options import COUNT, SIZE
+
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
     from penstock.service.userdata.files import TaskData
@@ -71,8 +73,8 @@ SLURM = noun("slurm", "Nodes that Slurm lends.", noun("hpc", "Nodes of clusters.
 
 def page_options(command: _Command) -> _Command:
     """`-l` and `-s` of a list."""
-    limit = click.option("-l", "--limit", type=click.IntRange(1), help="At most so many.")
-    skip = click.option("-s", "--skip", type=click.IntRange(0), default=0, help="Leave out the first so many.")
+    limit = click.option("-l", "--limit", type=COUNT, help="At most so many.")
+    skip = click.option("-s", "--skip", type=SIZE, default=0, help="Leave out the first so many.")
     return limit(skip(command))
 
 
