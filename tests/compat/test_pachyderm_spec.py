@@ -92,6 +92,11 @@ def test_what_is_not_said() -> None:
     assert pipeline.steps[0].input is None and pipeline.steps[0].output == "a"
 
 
+def test_what_refuses_by_its_presence_may_be_absent() -> None:
+    for nothing in (None, False, 0):
+        assert step(dict.fromkeys(("spout", "service", "tf_job", "determined"), nothing)) == step({})
+
+
 def test_tables() -> None:
     url = {"url": "postgresql://db/flowers", "file_format": {"type": "CSV", "columns": ["a", "b"]}}
     found = step({"egress": {"sql_database": url}}).export
@@ -149,6 +154,7 @@ LEFT_OUT = [
 ]
 REFUSED = [
     *((field, {field: {"x": 1}}) for field in spec._SPEC.refused),
+    *((field, {field: {}}) for field in sorted(spec._SPEC.marks)),
     *((field, {"transform": {"cmd": ["true"], field: [1]}}) for field in spec._TRANSFORM.refused),
     *((field, {"input": {"pfs": {"repo": "images", "glob": "/", field: {"x": 1}}}}) for field in inputs._PFS.refused),
     *((field, {"input": {field: {"x": 1}}}) for field in inputs._NODE.refused),

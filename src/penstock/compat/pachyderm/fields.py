@@ -14,11 +14,14 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Message(Struct, frozen=True):
-    """The fields of one message. `left_out` and `refused`: field -> why."""
+    """The fields of one message. `left_out` and `refused`: field -> why. `marks`: refused fields that mean something by
+    being there, even as `{}`.
+    """
 
     taken: frozenset[str]
     left_out: Mapping[str, str] = {}
     refused: Mapping[str, str] = {}
+    marks: frozenset[str] = frozenset()
 
     def read(self, node: Node, what: str, notes: list[str]) -> dict[str, Node]:
         """The fields that are translated, by their names in snake_case; those with nothing in them count as absent.
@@ -34,7 +37,7 @@ class Message(Struct, frozen=True):
                 place.fail(f'{what}: unknown field "{key}"{nearest(field, known)}')
             if field in found:
                 place.fail(f"{what}: `{field}` was given before, at {found[field].line}:{found[field].column}")
-            if not says(value):
+            if not says(value) and not (field in self.marks and isinstance(value.value, dict)):
                 continue
             if field in self.refused:
                 place.fail(f"{what}: `{field}` is refused: {self.refused[field]}")

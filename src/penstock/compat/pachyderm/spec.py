@@ -63,6 +63,7 @@ _SPEC = Message(
         "tf_job": "it needs an operator in Kubernetes",
         "determined": "it needs an account on a Determined server",
     },
+    marks=frozenset({"spout", "service", "tf_job", "determined"}),
 )
 _TRANSFORM = Message(
     frozenset({"image", "cmd", "stdin", "err_cmd", "err_stdin", "accept_return_code", "env", "user", "working_dir"}),
