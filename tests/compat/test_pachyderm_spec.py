@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.compat.pachyderm import inputs, spec
+from penstock.compat.pachyderm.infos import input_json
 from penstock.compat.pachyderm.spec import Read, read_specs
 from penstock.model.errors import BadSpec
-from penstock.model.spec import Env, Export, InputSpec, Pipeline, Resources, Retry, Step
+from penstock.model.spec import Env, Export, InputSpec, Pipeline, Resources, Retry, Step, Watch
 from penstock.text.marked import read_marked, read_marked_stream
 from penstock.text.written import write_yaml
 
@@ -124,6 +125,39 @@ def test_inputs_of_all_kinds() -> None:
     assert (ticks.repo, ticks.cron.expression, ticks.cron.overwrite) == ("edges-tick", "0 0 * * *", True)
 
 
+def test_a_trigger_is_one_of_ours() -> None:
+    def leaf(trigger: dict[str, Any], **more: Any) -> InputSpec:
+        found = step({"input": {"pfs": {"repo": "images", "glob": "/*", "trigger": trigger, **more}}}).input
+        assert found is not None
+        return found
+
+    assert leaf({"size": "1K"}).trigger == Watch("master", 1000)
+    assert leaf({"size": "1K"}).branch == "edges-trigger"
+    both = leaf({"branch": "staging", "size": "100MB", "commits": 3, "all": True}, branch="ready")
+    assert (both.branch, both.trigger) == ("ready", Watch("staging", 100_000_000, 3, needs="all"))
+    assert leaf({"cronSpec": "0 2 * * *"}).trigger == Watch("master", cron="0 2 * * *")
+    said = input_json(both)
+    again = step({"input": said}).input
+    assert again is not None and input_json(again) == said
+    with pytest.raises(BadSpec, match="`cron_spec` stands alone"):
+        leaf({"cron_spec": "@daily", "size": "1K"})
+
+
+def test_a_group_without_a_key_is_one_of_everything() -> None:
+    part = {"pfs": {"repo": "images", "glob": "/*", "group_by": ""}}
+    found = step(
+        {"input": {"group": [part, {"union": [{"pfs": {"repo": "labels", "glob": "/*", "groupBy": ""}}]}]}}
+    ).input
+    assert found is not None and [leaf.by for leaf in found.leaves()] == ["", ""]
+    assert step({"input": part}) == step({})
+
+
+def test_the_repo_of_ticks_may_be_named_as_it_is_called() -> None:
+    for name in ("edges-x", "edges_x"):
+        found = step({"input": {"cron": {"name": "x", "spec": "@daily", "repo": name}}}).input
+        assert found is not None and found.repo == "edges-x"
+
+
 def test_several_in_a_file_in_every_form() -> None:
     named = {"pipeline": {"name": "one"}, "transform": {"cmd": ["true"]}}
     one = {**named, "input": {"pfs": {"repo": "images", "glob": "/"}}}
@@ -159,6 +193,11 @@ REFUSED = [
     *((field, {"input": {"pfs": {"repo": "images", "glob": "/", field: {"x": 1}}}}) for field in inputs._PFS.refused),
     *((field, {"input": {field: {"x": 1}}}) for field in inputs._NODE.refused),
     ("secret", {"egress": {"sql_database": {"url": "postgresql://h/d", "secret": {"name": "x"}}}}),
+    ("rate_limit_spec", {"input": {"pfs": {"repo": "images", "glob": "/", "trigger": {"rate_limit_spec": "@daily"}}}}),
+    *(
+        (field, {"input": {"cron": {"name": "x", "spec": "@daily", field: "2020-01-01T00:00:00Z"}}})
+        for field in ("start", "repo")
+    ),
     ("project", {"pipeline": {"name": "edges", "project": {"name": "other"}}}),
     ("project", {"input": {"pfs": {"repo": "images", "glob": "/", "project": "other"}}}),
 ]

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from penstock.text.fields import mapping, nearest
-from penstock.text.nodes import Node
+from penstock.text.nodes import Node, scalar
 
+#: No number of 64 bits has more.
+_DIGITS = re.compile("[0-9]{1,19}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -55,6 +57,17 @@ def snake(key: str) -> str:
     ('join_on', 'join_on', 'url')
     """
     return _HUMP.sub("_", key).lower()
+
+
+def number(node: Node) -> Node:
+    """A whole number of 64 bits, which JSON made of protocol buffers also has as text.
+
+    >>> number(Node("3", "x.json", 1, 1)).value, number(Node("three", "x.json", 1, 1)).value
+    (3, 'three')
+    """
+    if isinstance(node.value, str) and _DIGITS.fullmatch(node.value):
+        return scalar(int(node.value), node)
+    return node
 
 
 def says(node: Node) -> bool:

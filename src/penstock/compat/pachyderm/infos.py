@@ -9,7 +9,7 @@ from msgspec import Struct
 from penstock.compat.pachyderm.show import NOTHING, ago, bytes_size, human_duration, seconds_text
 from penstock.compat.pachyderm.words import job_state
 from penstock.model.run import Job
-from penstock.model.spec import InputSpec, Step
+from penstock.model.spec import InputSpec, Step, Watch
 from penstock.model.views import show_time
 
 JOB_HEADS = ("ID", "PIPELINE", "STARTED", "DURATION", "RESTART", "PROGRESS", "DL", "UL", "STATE")
@@ -148,8 +148,20 @@ def _input(spec: InputSpec, commits: Any) -> dict[str, Any]:
         "lazy": True if spec.layout == "link" else None,
         "empty_files": True if spec.layout == "empty" else None,
         "reference": None if spec.counts else True,
+        "trigger": _trigger(spec.trigger) if spec.trigger else None,
     }
     return {"pfs": _without_nothing(said)}
+
+
+def _trigger(watch: Watch) -> dict[str, Any]:
+    said = {
+        "branch": watch.branch,
+        "all": True if watch.needs == "all" else None,
+        "size": None if watch.size is None else f"{watch.size}B",
+        "commits": None if watch.commits is None else str(watch.commits),
+        "cron_spec": watch.cron,
+    }
+    return _without_nothing(said)
 
 
 def _without_nothing(said: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.compat.pachyderm.fields import Message, says, snake
+from penstock.compat.pachyderm.fields import Message, number, says, snake
 from penstock.model.spec import DEFAULT_BRANCH
 from penstock.text import fields
 from penstock.text.nodes import Node, made, scalar, sequence
@@ -17,47 +17,62 @@ _NODE = Message(
 _PFS = Message(
     frozenset(
         {"project", "name", "repo", "repo_type", "branch", "glob", "join_on", "outer_join", "group_by", "lazy"}
-        | {"empty_files", "reference"}
+        | {"empty_files", "reference", "trigger"}
     ),
     refused={
         "commit": "an input follows a branch, and cannot come from one commit",
         "s3": "there is no S3 gateway in front of a repo; read the files of the input",
-        "trigger": "say it of the branch: `penstock branch trigger REPO@BRANCH --size 100MB`, and read that branch",
         "propagation_spec": "every new commit of an input opens a run; read a branch that you move by hand",
     },
 )
+_TRIGGER = Message(
+    frozenset({"branch", "size", "commits", "cron_spec", "all"}),
+    refused={
+        "rate_limit_spec": "it counts from the last time the branch moved, which no time of a clock says; "
+        "`every` in a pipeline file is the nearest"
+    },
+)
 _CRON = Message(
-    frozenset({"project", "name", "spec", "overwrite"}),
-    left_out={
-        "repo": "the repo of its ticks is called STEP-NAME",
-        "start": "the first tick is the next one after the pipeline is created",
+    frozenset({"project", "name", "repo", "spec", "overwrite"}),
+    refused={
+        "start": "the first tick is the next one after the pipeline is created, so ticks since an earlier time would "
+        "be missing, and those before a later one too many"
     },
 )
 
 
 class Inputs:
-    """Reads one pipeline's input. `repos` are those it reads, `branches` the places where it reads their `master`."""
+    """Reads the input of the pipeline `name`. `repos` are those it reads, `branches` the places where it reads their
+    `master`.
+    """
 
-    def __init__(self, notes: list[str]) -> None:
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name = name
         self.notes = notes
         self.branches: dict[str, Node] = {}
         self.repos: set[str] = set()
 
-    def read(self, node: Node, what: str) -> Node:
-        """The same input in our words, every value at its place. Raises BadSpec."""
+    def read(self, node: Node, what: str, grouped: bool = False) -> Node:
+        """The same input in our words, every value at its place; `grouped`: a part of a group. Raises BadSpec."""
         values = _NODE.read(node, what, self.notes)
         if len(values) != 1:
             node.fail(f"{what}: expected exactly one of {', '.join(sorted(_NODE.taken))}")
         (kind, value), *_ = values.items()
         if kind == "pfs":
-            return self._files(value, f"{what}.pfs")
+            return self._files(value, f"{what}.pfs", grouped)
         if kind == "cron":
             return self._ticks(value, f"{what}.cron")
+        grouped = kind == "group" or (grouped and kind == "union")
         parts = fields.items(value, f"{what}.{kind}", "inputs")
-        return made({kind: sequence([self.read(part, f"{what}.{kind}") for part in parts], value)}, node)
+        return made({kind: sequence([self.read(part, f"{what}.{kind}", grouped) for part in parts], value)}, node)
 
-    def _files(self, node: Node, what: str) -> Node:
+    def _files(self, node: Node, what: str, grouped: bool) -> Node:
         values = _PFS.read(node, what, self.notes)
+        if grouped and "group_by" not in values:
+            # An empty key is one too: that of everything.
+            key = next((value for key, value in node.value.items() if snake(key) == "group_by"), None)
+            if key is not None and key.value == "":
+                values["group_by"] = key
         for key in ("repo", "glob"):
             if key not in values:
                 node.fail(f"{what}: `{key}` is missing")
@@ -65,13 +80,18 @@ class Inputs:
         fields.choice(values.get("repo_type", scalar("user", node)), f"{what}.repo_type", ("user",))
         repo = fields.name(values["repo"], f"{what}.repo")
         self.repos.add(repo)
-        branch = values.get("branch", scalar(MASTER, values["repo"]))
-        if fields.name(branch, f"{what}.branch") == MASTER:
+        trigger = self._trigger(values["trigger"], f"{what}.trigger", repo) if "trigger" in values else None
+        branch = values.get("branch")
+        if branch is None and trigger is None:
+            branch = scalar(MASTER, values["repo"])
+        if branch is not None and fields.name(branch, f"{what}.branch") == MASTER:
             self.branches[repo] = branch
+        if branch is not None and branch.value == DEFAULT_BRANCH and trigger is None:
+            branch = None
         renamed = "name" in values and values["name"].value != repo
         said = {
             "repo": values["repo"],
-            "branch": branch if branch.value != DEFAULT_BRANCH else None,
+            "branch": branch,
             "glob": values["glob"],
             "as": values["name"] if renamed else None,
             "on": values.get("join_on"),
@@ -80,13 +100,32 @@ class Inputs:
             "lazy": values.get("lazy"),
             "empty": values.get("empty_files"),
             "reference": values.get("reference"),
+            "trigger": trigger,
         }
         full = {key: value for key, value in said.items() if value is not None}
         if full.keys() <= {"repo", "branch", "glob"}:
             glob = fields.text(values["glob"], f"{what}.glob", "a glob")
-            at = "" if branch.value == DEFAULT_BRANCH else f"@{branch.value}"
+            at = "" if branch is None else f"@{branch.value}"
             return scalar(f"{repo}{at}:{glob}", values["glob"])
         return made(full, node)
+
+    def _trigger(self, node: Node, what: str, repo: str) -> Node:
+        """When the branch that is read moves to the one that people write to."""
+        values = _TRIGGER.read(node, what, self.notes)
+        if "cron_spec" in values and len(values.keys() - {"branch"}) > 1:
+            values["cron_spec"].fail(f"{what}: `cron_spec` stands alone: where it is given, nothing else counts")
+        watched = values.get("branch", scalar(MASTER, node))
+        if fields.name(watched, f"{what}.branch") == MASTER:
+            self.branches[repo] = watched
+        both = "all" in values and fields.boolean(values["all"], f"{what}.all")
+        said = {
+            "branch": watched,
+            "size": values.get("size"),
+            "commits": number(values["commits"]) if "commits" in values else None,
+            "cron": values.get("cron_spec"),
+            "needs": scalar("all", values["all"]) if both else None,
+        }
+        return made({key: value for key, value in said.items() if value is not None}, node)
 
     def _ticks(self, node: Node, what: str) -> Node:
         values = _CRON.read(node, what, self.notes)
@@ -94,6 +133,12 @@ class Inputs:
             if key not in values:
                 node.fail(f"{what}: `{key}` is missing")
         check_project(values, what)
+        if "repo" in values and values["repo"].value not in (
+            f"{self.name}-{values['name'].value}",
+            f"{self.name}_{values['name'].value}",  # as Pachyderm calls it, and writes down, where nobody says anything
+        ):
+            message = f'the repo of its ticks is called "{self.name}-{values["name"].value}"; read it by this name'
+            values["repo"].fail(f"{what}: `repo` is refused: {message}")
         said = {"cron": values["spec"], "as": values["name"], "overwrite": values.get("overwrite")}
         return made({key: value for key, value in said.items() if value is not None}, node)
 

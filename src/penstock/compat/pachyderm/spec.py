@@ -178,7 +178,7 @@ class _Reader:
         check_project(named, what)
         if "transform" not in values:
             named["name"].fail(f"{what}: `transform` is missing")
-        inputs = Inputs(self.notes)
+        inputs = Inputs(name, self.notes)
         said = {
             "input": inputs.read(values["input"], f"{what}: input") if "input" in values else None,
             **self._transform(values["transform"], f"{what}: transform"),
