@@ -93,6 +93,13 @@ def test_what_is_not_said() -> None:
     assert pipeline.steps[0].input is None and pipeline.steps[0].output == "a"
 
 
+def test_numbers_of_64_bits_may_be_text() -> None:
+    transform = {"cmd": ["true"], "accept_return_code": ["1", 2]}
+    found = step({"datumTries": "2", "transform": transform})
+    assert (found.retry.tries, found.accept_exit) == (2, (1, 2))
+    assert step({"datum_tries": "0"}).retry.tries == 3
+
+
 def test_what_refuses_by_its_presence_may_be_absent() -> None:
     for nothing in (None, False, 0):
         assert step(dict.fromkeys(("spout", "service", "tf_job", "determined"), nothing)) == step({})
@@ -244,6 +251,11 @@ def test_what_is_refused_is_named(name: str, changes: dict[str, Any]) -> None:
         ({"reprocess_spec": "never"}, 'expected "until_success" or "every_job"'),
         ({"resource_limits": {"cpu": "many"}}, "cpu: expected a number"),
         ({"resource_limits": {"memory": "1GB"}}, "memory: expected a quantity such as 512Mi or 2G"),
+        ({"resource_limits": {"memory": "9" * 400 + "Gi"}}, "memory: expected a quantity such as 512Mi or 2G"),
+        ({"resource_limits": {"memory": "9" * 30 + "Gi"}}, "memory: is more than 9.2 EB"),
+        ({"resource_limits": {"memory": "1e99"}}, "memory: is more than 9.2 EB"),
+        ({"datum_tries": "1" * 20}, "expected a whole number, found text"),
+        ({"datum_tries": "٣"}, "expected a whole number, found text"),
         ({"egress": {"URL": "gs://bucket"}}, "cannot be exported to"),
         ({"egress": {"URL": "s3://b", "sql_database": {"url": "x"}}}, "exactly one"),
     ],
@@ -320,14 +332,20 @@ def test_nothing_else_than_a_bad_spec(value: Any) -> None:
         ("128974848", 128974848),
         ("1k", 1000),
         ("1Ki", 1024),
+        ("1Ei", 1 << 60),
+        ("1E", 10**18),
+        ("1e9", 10**9),
+        (1e9, 10**9),
+        ("12E+2", 1200),
+        ("1500m", 2),
     ],
 )
-def test_limits_are_resources(said: str, found: int) -> None:
+def test_limits_are_resources(said: str | float, found: int) -> None:
     text = {
         "pipeline": {"name": "one"},
         "transform": {"cmd": ["true"]},
         "input": {"pfs": {"repo": "images", "glob": "/"}},
-        "resource_limits": {"memory": said, "gpu": {"type": "nvidia.com/gpu", "number": 2}},
+        "resource_limits": {"memory": said, "gpu": {"type": "nvidia.com/gpu", "number": "2"}},
     }
     read = read_specs([(json.dumps(text).encode(), "x.json")], bare=True)
     (pipeline,) = read.pipelines(["images"], lambda name: True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
+from fractions import Fraction
 
 from msgspec import Struct
 
-from penstock.compat.pachyderm.fields import Message
+from penstock.compat.pachyderm.fields import Message, number, says
 from penstock.compat.pachyderm.inputs import MASTER, Inputs, check_project
 from penstock.model.errors import BadSpec
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline
@@ -20,11 +21,19 @@ from penstock.text import fields
 from penstock.text.marked import read_marked_stream
 from penstock.text.nodes import Node, made, scalar, sequence
 from penstock.text.pipeline import pipeline_of
+from penstock.text.units import MAX_SIZE, show_size
 
 #: What a pipeline runs in that names no image, and how often it tries a datum.
 IMAGE = "ubuntu:20.04"
 TRIES = 3
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGTP]?)(i?)")
+_QUANTITY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{0,30})?)(?:[eE]([+-]?[0-9]{1,2})|([a-zA-Z]*))")
+_SCALES = {
+    "": Fraction(1),
+    "m": Fraction(1, 1000),
+    "K": Fraction(1000),
+    **{letter: Fraction(1000**power) for power, letter in enumerate("kMGTPE", 1)},
+    **{f"{letter}i": Fraction(1024**power) for power, letter in enumerate("KMGTPE", 1)},
+}
 
 _ENDLESS = "it never ends, and only work that ends can be run so far"
 _CLUSTER = "it tells Kubernetes where and how to keep workers, and changes no result"
@@ -206,11 +215,17 @@ class _Reader:
             "run": values["cmd"],
             "stdin": values.get("stdin"),
             "err_run": self._recovery(values, what),
-            "accept_exit": values.get("accept_return_code"),
+            "accept_exit": self._codes(values),
             "env": self._env(values, node),
             "user": values.get("user"),
             "workdir": values.get("working_dir"),
         }
+
+    def _codes(self, values: dict[str, Node]) -> Node | None:
+        node = values.get("accept_return_code")
+        if node is None or not isinstance(node.value, list):
+            return node
+        return sequence([number(code) for code in node.value], node)
 
     def _env(self, values: dict[str, Node], at: Node) -> Node | None:
         said: dict[str, Node] = {}
@@ -235,7 +250,8 @@ class _Reader:
         return sequence([*(scalar(word, at) for word in feed), *command], values["err_cmd"])
 
     def _retry(self, values: dict[str, Node], at: Node, what: str) -> Node:
-        said = {"tries": values.get("datum_tries", scalar(TRIES, at))}
+        tries = number(values.get("datum_tries", scalar(TRIES, at)))
+        said = {"tries": tries if says(tries) else scalar(TRIES, at)}
         if "datum_timeout" in values:
             said["timeout"] = values["datum_timeout"]
         return made(said, at)
@@ -254,7 +270,7 @@ class _Reader:
             if "gpu" in found:
                 gpus = _GPU.read(found["gpu"], f"{what}: gpu", self.notes)
                 if "number" in gpus:
-                    said["gpus"] = gpus["number"]
+                    said["gpus"] = number(gpus["number"])
         if "resource_requests" in values:
             asked = _REQUESTS.read(values["resource_requests"], f"{what}: resource_requests", self.notes)
             cpu = asked.get("cpu", cpu)
@@ -267,12 +283,17 @@ class _Reader:
         return made(said, next(iter(said.values()))) if said else None
 
     def _memory(self, node: Node, what: str) -> Node:
-        """Kubernetes' quantities: G is 1000 to the third, Gi 1024 to the third."""
+        """Kubernetes' quantities: G is 1000 to the third, Gi 1024 to the third, m a thousandth; parts of a byte are
+        rounded up.
+        """
         match = _QUANTITY.fullmatch(node.text or str(node.value))
-        if match is None:
+        scale = Fraction(10) ** int(match[2]) if match and match[2] else _SCALES.get(match[3]) if match else None
+        if match is None or scale is None:
             node.fail(f"{what}: expected a quantity such as 512Mi or 2G")
-        power = " kMGTP".index({"K": "k"}.get(match[2], match[2]) or " ")
-        return scalar(int(float(match[1]) * (1024 if match[3] else 1000) ** power), node)
+        size = Fraction(match[1]) * scale
+        if size > MAX_SIZE:
+            node.fail(f"{what}: is more than {show_size(MAX_SIZE)}")
+        return scalar(math.ceil(size), node)
 
     def _reuse(self, values: dict[str, Node], what: str) -> Node | None:
         if "reprocess_spec" not in values:

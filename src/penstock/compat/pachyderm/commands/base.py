@@ -66,6 +66,7 @@ COPY = verb("copy", "Copy files by reference.")
 GLOB = verb("glob", "Print what fits a pattern.")
 DIFF = verb("diff", "Print how files differ.")
 
+number_option = click.option("-n", "--number", type=click.IntRange(1, 100_000), help="At most so many.")
 raw_option = click.option("--raw", "--json", "raw", is_flag=True, help="Print JSON.")
 full_option = click.option("--full-timestamps", "full", is_flag=True, help="Times as they are, not how long ago.")
 

@@ -17,6 +17,7 @@ from penstock.compat.pachyderm.commands.base import (
     branch_reference,
     force_option,
     full_option,
+    number_option,
     project,
     raw_option,
     see_through,
@@ -94,7 +95,7 @@ def finish_commit(target: str, raw: bool) -> None:
 
 @LIST.command("commit")
 @click.argument("target", metavar="[ID|REPO|REPO@BRANCH]", required=False)
-@click.option("-n", "--number", type=click.IntRange(1), help="At most so many.")
+@number_option
 @full_option
 @raw_option
 def list_commit(target: str | None, number: int | None, full: bool, raw: bool) -> None:

@@ -13,6 +13,7 @@ from penstock.compat.pachyderm.commands.base import (
     STOP,
     WAIT,
     full_option,
+    number_option,
     project,
     raw_option,
     say,
@@ -34,7 +35,7 @@ PAGE = 500
 @click.option("-p", "--pipeline", metavar="PIPELINE", help="Jobs of this pipeline.")
 @click.option("-x", "--expand", is_flag=True, help="A line per job, not per global job.")
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only jobs in this state, such as success.")
-@click.option("-n", "--number", type=click.IntRange(1), help="At most so many.")
+@number_option
 @full_option
 @raw_option
 def list_job(
