@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from penstock.compat.pachyderm.commands.datums import _only
+from penstock.model.errors import BadReference
+
 Command = Callable[..., Any]
+
+
+@pytest.fixture
+def lab(pachctl: Command, penstock: Command, tmp_path: Path) -> Command:
+    """A repo `words` of three files, and a step over them that has run: it tells each file's name in two lines."""
+    (tmp_path / "pipeline.yaml").write_text("""
+steps:
+  copy: {input: "words@master:/*", run: "cd $PENSTOCK_IN/words; cp * $PENSTOCK_OUT; echo did; echo *"}
+""")
+    assert pachctl("create", "repo", "words").code == 0
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(name)
+    assert pachctl("put", "file", "words@master", *(word for name in "abc" for word in ("-f", name))).code == 0
+    assert penstock("run").code == 0
+    return pachctl
 
 
 def test_more_than_any_list_has_is_refused(pachctl: Command) -> None:
     for noun in ("job", "commit"):
         assert pachctl("list", noun, "-n", "99999999999999999999").code == 2
+
+
+def test_logs_of_a_datum_beside_its_job(lab: Command) -> None:
+    job = lab("list", "job", "-p", "copy").rows[0].split()[0]
+    datums = {row.split()[1].rpartition("/")[2]: row.split()[0] for row in lab("list", "datum", f"copy@{job}").rows}
+    assert lab("logs", "-j", f"copy@{job}", "--datum", datums["b"]).out == "did\nb\n"
+    assert lab("logs", "-p", "copy", "--datum", datums["c"][:12]).out == "did\nc\n"
+    assert lab("logs", "--datum", datums["a"], "-t", "1").out == "a\n"
+    assert len(lab("logs", "-p", "copy", "--tail", "5").out.splitlines()) == 5
+    assert lab("logs", "-j", f"copy@{job}", "--datum", "0" * 32).code == 3
+    assert lab("logs", "-j", f"copy@{job}", "--datum", "*").code == 3
+    assert lab("logs", "-j", f"copy@{job}", "-p", "copy").code == lab("logs", "-p", "copy", "-f", "-t", "1").code == 2
+
+
+def test_a_datum_that_is_not_told_apart(lab: Command) -> None:
+    job = lab("list", "job", "-p", "copy").rows[0].split()[0]
+    ids = [row.split()[0] for row in lab("list", "datum", f"copy@{job}").rows]
+    assert lab("inspect", "datum", f"copy@{job}", ids[0]).code == 0
+    assert lab("inspect", "datum", f"copy@{job}", "").code == 3
+    with pytest.raises(BadReference, match="fits several datums of j"):
+        _only("ab", ["abc", "abd"], "j")
+    assert _only("ab", ["abc"], "j") == "abc"

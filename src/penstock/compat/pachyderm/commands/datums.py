@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from penstock.compat.pachyderm.commands.jobs import PAGE, jobs_of
 
 if TYPE_CHECKING:
     from penstock.model.run import Attempt, Job, Task
+    from penstock.service.answers.logs import LogChunk
     from penstock.service.parts import Parts
 
 
@@ -61,6 +62,18 @@ def datums(parts: Parts, job: Job) -> Iterator[Datum]:
     for key, _ in Ledger(job.ledger, job.owners, job.tree).every(pages):
         if key not in seen:
             yield Datum(task_id(tuple(key.split("\n")), f"{job.pipeline}.{job.id}"), files(key), "SKIPPED")
+
+
+def _only(start: str, known: Iterable[str], where: str) -> str:
+    """The one of these datums that begins so. Raises NotFound, BadReference."""
+    from penstock.model.errors import BadReference, NotFound
+
+    fits = sorted(set(known))
+    if not fits:
+        raise NotFound(f"{where} has no datum {start!r} to show; `pachctl list datum PIPELINE@JOB` lists them")
+    if len(fits) > 1:
+        raise BadReference(f"{start} fits several datums of {where}; give more digits")
+    return fits[0]
 
 
 def _json(job: Job, datum: Datum) -> dict[str, Any]:
@@ -119,14 +132,12 @@ def list_datum(job: str, raw: bool) -> None:
 def inspect_datum(job: str, datum: str, raw: bool) -> None:
     """Print one datum of a job."""
     from penstock.compat.pachyderm.show import bytes_size, human_duration, table
-    from penstock.model.errors import NotFound
     from penstock.service import resolve
 
     with project() as parts:
         of = resolve.job(parts, job)
-        found = next((item for item in datums(parts, of) if item.id.startswith(datum)), None)
-        if found is None:
-            raise NotFound(f"{of.id} has no datum {datum}; `pachctl list datum {of.id}` shows them")
+        known = {item.id: item for item in datums(parts, of) if item.id.startswith(datum)} if datum else {}
+        found = known[_only(datum, known, of.id)]
     if raw:
         show_json([_json(of, found)])
         return
@@ -152,29 +163,65 @@ def inspect_datum(job: str, datum: str, raw: bool) -> None:
 @pachctl.command("logs")
 @click.option("-p", "--pipeline", metavar="PIPELINE", help="What the jobs of this pipeline printed lately.")
 @click.option("-j", "--job", metavar="PIPELINE@JOB", help="What this job printed.")
-@click.option("--datum", metavar="DATUM", help="What this datum printed.")
+@click.option("--datum", metavar="DATUM", help="What this datum printed; beside -j or -p, in these jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job is done.")
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="With -p: jobs not older than this.")
+@click.option("-t", "--tail", type=click.IntRange(1, 1_000_000), metavar="N", help="Only the last N lines.")
 @raw_option
-def logs(pipeline: str | None, job: str | None, datum: str | None, follow: bool, since: str, raw: bool) -> None:
+def logs(
+    pipeline: str | None, job: str | None, datum: str | None, follow: bool, since: str, tail: int | None, raw: bool
+) -> None:
     """Print what commands printed."""
     from penstock.service.answers.logs import logs as read
     from penstock.text.units import parse_seconds
 
-    if sum(given is not None for given in (pipeline, job, datum)) != 1:
-        raise click.UsageError("name one of -p PIPELINE, -j PIPELINE@JOB, --datum DATUM")
+    if (pipeline is not None and job is not None) or (pipeline is None and job is None and datum is None):
+        raise click.UsageError("name one of -p PIPELINE, -j PIPELINE@JOB, or a --datum DATUM, alone or of one of these")
+    if follow and tail is not None:
+        raise click.UsageError("-f tells what is still to come, --tail what came last; give one of them")
     with project() as parts:
         oldest = parts.now() - int(parse_seconds(since) * 1e6)
-        if pipeline is not None:
-            recent = [row.id for row in jobs_of(parts, pipeline) if row.created >= oldest]
-            targets = list(reversed(recent))
-        else:
-            targets = [str(job or datum)]
-        for target in targets:
-            for chunk in read(parts, target, follow):
-                if raw:
-                    message = chunk.data.decode(errors="replace")
-                    show_json([{"datum_id": chunk.task, "user": True, "message": message}])
-                else:
-                    sys.stdout.buffer.write(chunk.data)
-                    sys.stdout.buffer.flush()
+        targets = _targets(parts, pipeline, job, datum, oldest)
+        chunks = (chunk for target in targets for chunk in read(parts, target, follow))
+        for chunk in chunks if tail is None else _last(chunks, tail):
+            if raw:
+                message = chunk.data.decode(errors="replace")
+                show_json([{"datum_id": chunk.task, "user": True, "message": message}])
+            else:
+                sys.stdout.buffer.write(chunk.data)
+                sys.stdout.buffer.flush()
+
+
+def _targets(parts: Parts, pipeline: str | None, job: str | None, datum: str | None, oldest: int) -> list[str]:
+    """Whose logs are meant: jobs, the oldest first, or one datum, looked for in these jobs if they are named.
+
+    Raises NotFound, BadReference.
+    """
+    from penstock.model.run import Task
+    from penstock.service import resolve
+
+    if datum is None and job is not None:
+        return [job]
+    if pipeline is not None:
+        jobs = [row for row in jobs_of(parts, pipeline) if row.created >= oldest][::-1]
+    else:
+        jobs = [resolve.job(parts, job)] if job is not None else []
+    if datum is None:
+        return [row.id for row in jobs]
+    if pipeline is None and job is None:
+        return [datum]
+    among = {row.seq for row in jobs}
+    rows = parts.store.load(Task, "task", pattern=f"{datum}*") if resolve.is_id(datum) else []
+    return [_only(datum, (row.id for row in rows if row.job in among), job or pipeline or "")]
+
+
+def _last(chunks: Iterator[LogChunk], lines: int) -> list[LogChunk]:
+    """The end of what was printed."""
+    from collections import deque
+
+    from msgspec.structs import replace
+
+    kept: deque[LogChunk] = deque(maxlen=lines)
+    for chunk in chunks:
+        kept.extend(replace(chunk, data=line) for line in chunk.data.splitlines(keepends=True))
+    return list(kept)
