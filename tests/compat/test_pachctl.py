@@ -266,7 +266,7 @@ def test_repos_branches_and_commits(pachctl: Command, tmp_path: Path) -> None:
     assert table.rows[0].split()[-2:] == ["USER", "two"]
     assert len(pachctl("list", "commit", opened).rows) == 1
     assert len(pachctl("list", "commit", "words@master^").rows) == 1
-    assert pachctl("list", "commit", "-n", "1").rows[0].split()[2] == opened
+    assert pachctl("list", "commit", "-x", "-n", "1").rows[0].split()[2] == opened
     assert pachctl("inspect", "commit", "words@master", "--raw").json["parent_commit"]["id"] == first
     assert f"Parent: {first}" in pachctl("inspect", "commit", f"words@{opened}").out
     assert pachctl("wait", "commit", f"words@{opened}").rows[0].split()[2] == opened

@@ -54,3 +54,35 @@ def test_a_datum_that_is_not_told_apart(lab: Command) -> None:
     with pytest.raises(BadReference, match="fits several datums of j"):
         _only("ab", ["abc", "abd"], "j")
     assert _only("ab", ["abc"], "j") == "abc"
+
+
+def test_commits_that_share_an_id_are_one_line(lab: Command, tmp_path: Path) -> None:
+    first = lab("list", "commit", "words").rows[0].split()[2]
+    table = lab("list", "commit")
+    assert table.out.split()[:5] == ["ID", "SUBCOMMITS", "PROGRESS", "CREATED", "MODIFIED"]
+    (tmp_path / "a").write_text("x")
+    second = lab("put", "file", "words@master", "-f", "a", "--raw").json["commit"]["id"]
+    assert lab("list", "commit").rows[0].split()[:3] == [second, "2", "▇▇▇▇----"], "that of `copy` is still to come"
+    assert lab("list", "commit", "-n", "1").rows[0].split()[0] == second
+    opened = lab("start", "commit", "words@master").out.strip()
+    assert lab("list", "commit").rows[0].split()[:3] == [opened, "1", "--------"]
+    said = lab("list", "commit", "-n", "1", "--raw").json
+    assert said["commit_set"] == {"id": opened} and len(said["commits"]) == 1
+    expanded = [row.split()[2] for row in lab("list", "commit", "-x").rows]
+    assert expanded[:2] == [opened, second] and first in expanded
+
+
+def test_a_commit_that_is_open_is_one(pachctl: Command, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    assert pachctl("create", "repo", "r").code == 0
+    first = pachctl("start", "commit", "r@master").out.strip()
+    assert pachctl("put", "file", "r@master", "-f", "a").code == 0
+    for command in (("list", "file", "r@master"), ("get", "file", "r@master:/a"), ("list", "file", "r")):
+        said = pachctl(*command)
+        assert said.code == 3 and f"{first} is open: `pachctl finish commit r@master`" in said.err
+    assert [row.split()[2] for row in pachctl("list", "commit", "r@master").rows] == [first]
+    assert pachctl("inspect", "commit", "r@master", "--raw").json["commit"]["id"] == first
+    assert pachctl("finish", "commit", "r@master").code == 0
+    assert len(pachctl("list", "file", "r@master").rows) == 1
+    second = pachctl("start", "commit", "r@master").out.strip()
+    assert [row.split()[2] for row in pachctl("list", "commit", "r@master").rows] == [second, first]

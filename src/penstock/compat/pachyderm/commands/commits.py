@@ -95,17 +95,21 @@ def finish_commit(target: str, raw: bool) -> None:
 
 @LIST.command("commit")
 @click.argument("target", metavar="[ID|REPO|REPO@BRANCH]", required=False)
+@click.option("-x", "--expand", is_flag=True, help="A line per commit, not per id.")
 @number_option
 @full_option
 @raw_option
-def list_commit(target: str | None, number: int | None, full: bool, raw: bool) -> None:
-    """List the commits that share an id, those of a repo or a branch, or of all repos, newest first."""
+def list_commit(target: str | None, expand: bool, number: int | None, full: bool, raw: bool) -> None:
+    """List ids by the commits that share them; those of one id, repo or branch, or with -x of all, newest first."""
     from itertools import islice
 
     from penstock.compat.pachyderm.show import table
 
     with project() as parts:
-        found = list(islice(_listed(parts, target), number))
+        if target is None and not expand:
+            _list_global(parts, number, full, raw)
+            return
+        found = list(islice(_every(parts) if target is None else _listed(parts, target), number))
         now = parts.now()
     if raw:
         show_json(_json(commit) for commit in found)
@@ -113,22 +117,66 @@ def list_commit(target: str | None, number: int | None, full: bool, raw: bool) -
         print(table(_HEADS, [_cells(commit, now, full) for commit in found]), end="")
 
 
-def _listed(parts: Parts, target: str | None) -> Iterator[Commit]:
-    from penstock.model.ids import parse_reference
+def _list_global(parts: Parts, number: int | None, full: bool, raw: bool) -> None:
+    from itertools import islice
+
+    from penstock.compat.pachyderm.show import ago, bar, table
+    from penstock.model.moves import JobState, Outcome
+    from penstock.model.run import Commit, Job
+
+    now, lines = parts.now(), []
+    for wave in islice(dict.fromkeys(commit.id for commit in _every(parts)), number):
+        made = [commit for commit in parts.store.load(Commit, "commits_of_run", run=wave) if commit.id == wave]
+        if raw:
+            show_json([{"commit_set": {"id": wave}, "commits": [_json(commit) for commit in made]}])
+            continue
+        repos = {commit.repo for commit in made}
+        # A job makes its commit when it ends: those that are still to come count as well.
+        jobs = [job for job in parts.store.load(Job, "jobs_of_run", run=wave) if job.repo and job.repo not in repos]
+        left = sum(commit.finished is None for commit in made) + sum(job.state != JobState.DONE for job in jobs)
+        bad = sum(commit.error is not None for commit in made)
+        bad += sum(job.outcome in (Outcome.FAILED, Outcome.CANCELLED, Outcome.TERMINATED) for job in jobs)
+        good = len(made) - sum(commit.finished is None or commit.error is not None for commit in made)
+        moved = max(commit.finished or commit.created for commit in made)
+        begun = ago(min(commit.created for commit in made), now, full)
+        lines.append((wave, str(good + bad + left), bar(good, bad, left), begun, ago(moved, now, full)))
+    if not raw:
+        print(table(("ID", "SUBCOMMITS", "PROGRESS", "CREATED", "MODIFIED"), lines), end="")
+
+
+def _every(parts: Parts) -> Iterator[Commit]:
+    """The commits of all repos, newest first."""
+    from heapq import merge
+
+    from penstock.model.run import Repo
+
+    lines = (_of_repo(parts, repo.name) for repo in parts.store.load(Repo, "repos"))
+    return merge(*lines, key=lambda commit: -commit.seq)
+
+
+def _listed(parts: Parts, target: str) -> Iterator[Commit]:
     from penstock.model.run import Commit, Repo
     from penstock.service import resolve
 
     names = [repo.name for repo in parts.store.load(Repo, "repos")]
-    if target is None:
-        every = (commit for name in names for commit in _of_repo(parts, name))
-        yield from sorted(every, key=lambda commit: -commit.seq)
-    elif "@" in target:
-        yield from resolve.history(parts, resolve.commit(parts, parse_reference(target)))
+    if "@" in target:
+        yield from resolve.history(parts, _meant(parts, target))
     elif target in names or not resolve.is_id(target):
         yield from _of_repo(parts, resolve.repo(parts, target).name)
     else:
         named = (parts.store.load(Commit, "commits_like", repo=name, pattern=f"{target}*") for name in names)
         yield from (commit for found in named for commit in found)
+
+
+def _meant(parts: Parts, target: str) -> Commit:
+    """The commit of a reference; of a branch the one that is open on it, else its head. Raises NotFound."""
+    from penstock.model.ids import parse_reference
+    from penstock.service import resolve
+    from penstock.service.data.committing import open_commit
+
+    reference = branch_reference(parts, target)
+    opened = open_commit(parts, reference.repo, reference.ref or "")
+    return opened or resolve.commit(parts, parse_reference(target))
 
 
 def _of_repo(parts: Parts, name: str) -> Iterator[Commit]:
@@ -147,11 +195,9 @@ def _of_repo(parts: Parts, name: str) -> Iterator[Commit]:
 def inspect_commit(target: str, full: bool, raw: bool) -> None:
     """Print one commit."""
     from penstock.compat.pachyderm.show import ago, bytes_size
-    from penstock.model.ids import parse_reference
-    from penstock.service import resolve
 
     with project() as parts:
-        commit, now = resolve.commit(parts, parse_reference(target)), parts.now()
+        commit, now = _meant(parts, target), parts.now()
     if raw:
         show_json([_json(commit)])
         return

@@ -26,8 +26,28 @@ from penstock.compat.pachyderm.commands.base import (
 )
 
 if TYPE_CHECKING:
+    from penstock.model.ids import Reference
     from penstock.service.data.committing import Written
     from penstock.service.data.listing import Listed
+    from penstock.service.parts import Parts
+
+
+def _read_from(parts: Parts, text: str) -> Reference:
+    """What is to be read. Raises NotFound where all there is of a branch is a commit that is still open."""
+    from penstock.model.errors import NotFound
+    from penstock.model.ids import parse_reference
+    from penstock.model.run import Repo
+    from penstock.service import resolve
+    from penstock.service.data.committing import open_commit
+
+    reference = parse_reference(text)
+    repos = parts.store.load(Repo, "repo", name=reference.repo)
+    name = reference.ref or (repos[0].default_branch if repos else "")
+    opened = open_commit(parts, reference.repo, name)
+    if opened is not None and resolve.head(parts, reference.repo, name) is None:
+        at = f"{reference.repo}@{name}"
+        raise NotFound(f"{at} has no finished commit yet; {opened.id} is open: `pachctl finish commit {at}`")
+    return reference
 
 
 @PUT.command("file")
@@ -72,13 +92,12 @@ def _tell(written: Written, raw: bool) -> None:
 def get_file(source: str, output: Path | None, recursive: bool, raw: bool) -> None:
     """Print a file, or write it to a new place."""
     from penstock.model.errors import UsageError
-    from penstock.model.ids import parse_reference
     from penstock.service.data import exporting, reading
 
     if recursive and output is None:
         raise UsageError("-r writes several files; say where with -o")
-    reference = parse_reference(source)
     with project() as parts:
+        reference = _read_from(parts, source)
         if output is None:
             if raw:
                 raise UsageError("--raw goes with -o: without it stdout is the file itself")
@@ -99,11 +118,10 @@ def get_file(source: str, output: Path | None, recursive: bool, raw: bool) -> No
 @raw_option
 def copy_file(source: str, target: str, append: bool, raw: bool) -> None:
     """Copy a file or a directory by reference; no bytes are moved."""
-    from penstock.model.ids import parse_reference
     from penstock.service.data import copying
 
     with project() as parts:
-        written = copying.copy(parts, parse_reference(source), branch_reference(parts, target), append=append)
+        written = copying.copy(parts, _read_from(parts, source), branch_reference(parts, target), append=append)
     _tell(written, raw)
 
 
@@ -139,11 +157,10 @@ def glob_file(source: str, raw: bool) -> None:
 
 def _list(source: str, raw: bool) -> None:
     from penstock.compat.pachyderm.show import bytes_size, table
-    from penstock.model.ids import parse_reference
     from penstock.service.data import listing
 
     with project() as parts:
-        found = listing.ls(parts, parse_reference(source), sizes=True)
+        found = listing.ls(parts, _read_from(parts, source), sizes=True)
         if raw:
             show_json(_json(item) for item in found)
             return
@@ -162,11 +179,10 @@ def _json(item: Listed) -> dict[str, Any]:
 def inspect_file(source: str, raw: bool) -> None:
     """Print what is known of a file or a directory."""
     from penstock.compat.pachyderm.show import bytes_size
-    from penstock.model.ids import parse_reference
     from penstock.service.data import listing
 
     with project() as parts:
-        found = listing.show(parts, parse_reference(source))
+        found = listing.show(parts, _read_from(parts, source))
     kind = "dir" if found.directory else "file"
     if raw:
         said = {"file": {"path": f"/{found.path}"}, "file_type": kind.upper(), "size_bytes": str(found.size)}
