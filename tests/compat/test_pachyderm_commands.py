@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,3 +90,50 @@ def test_a_commit_that_is_open_is_one(pachctl: Command, tmp_path: Path) -> None:
     assert len(pachctl("list", "file", "r@master").rows) == 1
     second = pachctl("start", "commit", "r@master").out.strip()
     assert [row.split()[2] for row in pachctl("list", "commit", "r@master").rows] == [second, first]
+
+
+SPECS = "".join(
+    json.dumps(
+        {"pipeline": {"name": name}, "transform": {"cmd": ["true"]}, "input": {"cron": {"name": "t", "spec": "@daily"}}}
+    )
+    for name in ("one", "two")
+)
+
+
+def test_importing_several_specs_finds_a_name(
+    penstock: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file, name in (("my specs.v2.json", "my-specs-v2"), ("_x.json", "x"), ("plain.json", "plain")):
+        (tmp_path / file).write_text(SPECS)
+        done = penstock("import", "pachyderm", file)
+        assert (done.code, done.out.splitlines()[0]) == (0, f"pipeline: {name}"), done.err
+        assert ("--name" in done.err) == (name != "plain")
+    (tmp_path / "My Lab").mkdir()
+    monkeypatch.chdir(tmp_path / "My Lab")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SPECS.encode())))
+    assert penstock("import", "pachyderm", "-").out.startswith("pipeline: My-Lab\n")
+
+
+def test_pipes_are_read_where_they_have_a_name(penstock: Command, pachctl: Command, tmp_path: Path) -> None:
+    def pipe(data: bytes) -> str:
+        reading, writing = os.pipe()
+        os.write(writing, data)
+        os.close(writing)
+        return f"/dev/fd/{reading}"
+
+    assert pachctl("create", "pipeline", "-f", pipe(SPECS.encode()), "--env", "inherit").code == 0
+    assert penstock("import", "pachyderm", pipe(SPECS.encode())).code == 0
+    assert penstock("repo", "create", "t").code == 0
+    assert penstock("put", "t:/x", pipe(b"hi")).code == 0
+    assert penstock("cat", "t:/x").out == "hi"
+    assert pachctl("put", "file", "t@main:/y", "-f", pipe(b"ho")).code == 0
+    os.mkfifo(tmp_path / "fifo")
+    holder = os.open(tmp_path / "fifo", os.O_RDWR)
+    os.write(holder, b"x" * 10)
+    refused = penstock("put", "t:/x/", "fifo")
+    os.close(holder)
+    assert refused.code == 2 and "say what it shall be called" in refused.err
+    for command in (("put", "t:/x", "/dev/null"), ("import", "pachyderm", "/dev/null")):
+        done = penstock(*command)
+        assert done.code == 2 and "/dev/null: is a device" in done.err
+    assert penstock("put", "t:/x", "nothing").code == 3

@@ -13,7 +13,7 @@ from typing import IO
 from msgspec import Struct
 
 from penstock.model.data import Entry
-from penstock.model.errors import Collision, NotFound, UsageError
+from penstock.model.errors import Collision, NotFound, PenstockError, UsageError
 from penstock.model.ids import Reference
 from penstock.objects import tree
 from penstock.objects.archives import PIECE, Limits
@@ -39,7 +39,7 @@ class Taking(Struct, frozen=True):
 def gather(parts: Parts, target: Reference, sources: Sequence[str], writer: Writer, taking: Taking) -> bytes:
     """Add all sources; the root of their tree, by the paths they shall have.
 
-    One that ends in a slash stands for its contents; one may be an address, or `-`.
+    One that ends in a slash stands for its contents; one may be an address, a pipe, or `-`.
 
     Raises NotFound; UsageError where two sources have one path; BadOutput naming what no tree can hold, or what changes
     while it is read.
@@ -55,10 +55,11 @@ def gather(parts: Parts, target: Reference, sources: Sequence[str], writer: Writ
             if taking.extract:
                 with _opened(source, taking) as file:
                     extract(writer, layer, file, source, prefix, taking.limits, parts.objects.backend.aside)
-            elif source == "-":
-                if exact is None or taking.stdin is None:
-                    raise UsageError(f"-: say what it shall be called: {target.repo}:/name")
-                ids, size = writer.add_stream(iter(partial(taking.stdin.read, PIECE), b""))
+            elif source == "-" or place.is_fifo():
+                if exact is None or (source == "-" and taking.stdin is None):
+                    raise UsageError(f"{source}: say what it shall be called: {target.repo}:/name")
+                with _opened(source, taking) as file:
+                    ids, size = writer.add_stream(iter(partial(file.read, PIECE), b""))
                 layer.add(exact, Entry(ids, size))
             elif _is_url(source):
                 from penstock.service.data.fetching import fetch  # costs 20 ms, and most sources are files
@@ -73,7 +74,7 @@ def gather(parts: Parts, target: Reference, sources: Sequence[str], writer: Writ
                 blobs = writer.add_file(place.resolve(), status.st_size)
                 layer.add(exact or prefix + place.name, Entry(blobs, status.st_size, bool(status.st_mode & 0o100)))
             else:
-                raise NotFound(f"{source}: no such file or directory")
+                raise no_file(place, "no such file or directory")
         return layer.finish()
     except Collision as error:
         raise UsageError(f"{error} in the sources; put them into different directories") from None
@@ -86,16 +87,25 @@ def _is_url(source: str) -> bool:
 
 @contextmanager
 def _opened(source: str, taking: Taking) -> Iterator[IO[bytes]]:
-    """The bytes of an archive: a file or standard input."""
+    """The bytes of a file, a pipe or standard input."""
     if source == "-" and taking.stdin is not None:
         yield taking.stdin
     elif _is_url(source):
         raise UsageError(f"{source}: --extract takes files and -; download it first, or pipe it: curl URL | … -")
-    elif Path(source).is_file():
+    elif Path(source).is_file() or Path(source).is_fifo():
         with open(source, "rb") as file:
             yield file
     else:
-        raise NotFound(f"{source}: no such file")
+        raise no_file(Path(source), "no such file")
+
+
+def no_file(place: Path, missing: str) -> PenstockError:
+    """Why what stands at a path is neither file nor pipe; `missing` where nothing does."""
+    kinds = (("a directory", place.is_dir), ("a device", place.is_char_device), ("a device", place.is_block_device))
+    kind = next((kind for kind, is_it in kinds if is_it()), "a socket" if place.exists() else None)
+    if kind is None:
+        return NotFound(f"{place}: {missing}")
+    return UsageError(f"{place}: is {kind}; expected a file or a pipe")
 
 
 def _directory(parts: Parts, prefix: str, source: str) -> bytes:

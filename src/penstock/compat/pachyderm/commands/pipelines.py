@@ -42,17 +42,17 @@ env_option = click.option(
 def read_files(files: tuple[str, ...], bare: bool = False) -> Read:
     """The pipelines in some spec files, `bare` without images; `-` is standard input. What is left out is told.
 
-    Raises NotFound, BadSpec.
+    Raises NotFound, UsageError, BadSpec.
     """
     from penstock.compat.pachyderm.spec import read_specs
-    from penstock.model.errors import NotFound
+    from penstock.service.data.sources import no_file
 
     contents = []
     for file in files:
         if file == "-":
             contents.append((sys.stdin.buffer.read(), "stdin"))
-        elif not Path(file).is_file():
-            raise NotFound(f"{file}: no such spec file")
+        elif not (Path(file).is_file() or Path(file).is_fifo()):
+            raise no_file(Path(file), "no such spec file")
         else:
             contents.append((Path(file).read_bytes(), file))
     read = read_specs(contents, bare=bare)
