@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,3 +138,42 @@ def test_pipes_are_read_where_they_have_a_name(penstock: Command, pachctl: Comma
         done = penstock(*command)
         assert done.code == 2 and "/dev/null: is a device" in done.err
     assert penstock("put", "t:/x", "nothing").code == 3
+
+
+def test_two_files_differ_under_their_own_names(pachctl: Command, tmp_path: Path) -> None:
+    (tmp_path / "one/d").mkdir(parents=True)
+    (tmp_path / "one/f").write_text("1")
+    (tmp_path / "one/d/f").write_text("22")
+    assert pachctl("create", "repo", "r").code == 0
+    assert pachctl("put", "file", "r@master", "-r", "-f", "one").code == 0
+
+    def rows(new: str, old: str) -> list[list[str]]:
+        return [row.split() for row in pachctl("diff", "file", f"r@master:{new}", f"r@master:{old}").rows]
+
+    assert rows("/f", "/d/f") == [["-", "2B", "/d/f"], ["+", "1B", "/f"]]
+    assert rows("/d", "/f") == [["-", "1B", "/f"], ["+", "2B", "/d/f"]]
+    assert rows("/f", "/f") == []
+
+
+def test_get_replaces_files_if_it_is_told_to(pachctl: Command, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("new")
+    assert pachctl("create", "repo", "r").code == 0
+    assert pachctl("put", "file", "r@master", "-f", "a").code == 0
+    (tmp_path / "there").write_text("old")
+    refused = pachctl("get", "file", "r@master:/a", "-o", "there")
+    assert refused.code == 3 and "--force" in refused.err and (tmp_path / "there").read_text() == "old"
+    assert pachctl("get", "file", "r@master:/a", "-o", "there", "--force").code == 0
+    assert (tmp_path / "there").read_text() == "new"
+
+
+def test_states_that_no_job_has_are_refused(lab: Command) -> None:
+    assert len(lab("list", "job", "-p", "copy", "--state", "JOB_SUCCESS").rows) == 1
+    refused = lab("list", "job", "-p", "copy", "--state", "bogus")
+    assert refused.code == 2 and "bogus" in refused.err and "unrunnable" in refused.err
+
+
+def test_every_job_has_a_salt(lab: Command) -> None:
+    job = lab("list", "job", "-p", "copy").rows[0].split()[0]
+    salt = lab("inspect", "job", f"copy@{job}", "--raw").json["details"]["salt"]
+    assert re.fullmatch("[0-9a-f]{32}", salt)
+    assert lab("inspect", "pipeline", "copy", "--raw").json["details"]["salt"] == salt

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from penstock.compat.pachyderm.show import NOTHING, ago, bytes_size, human_duration, seconds_text
 from penstock.compat.pachyderm.words import job_state
-from penstock.model.run import Job
+from penstock.model.fingerprint import digest
+from penstock.model.run import Job, Version
 from penstock.model.spec import InputSpec, Step, Watch
 from penstock.model.views import show_time
 
@@ -24,6 +25,11 @@ class Described(Struct, frozen=True):
     step: Step
     salt: str
     branch: str  #: the one it publishes to
+
+
+def salt_of(version: Version) -> str:
+    """What goes into the hashes of a pipeline's datums; one that was never reprocessed has one all the same."""
+    return version.salt or digest("pachyderm-salt/1", version.pipeline).hex()[:32]
 
 
 def state_of(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from penstock.compat.pachyderm.commands.base import (
     LIST,
     PUT,
     branch_reference,
+    force_option,
     project,
     raw_option,
     say,
@@ -88,8 +90,9 @@ def _tell(written: Written, raw: bool) -> None:
 @click.argument("source", metavar="REPO@REF:/PATH")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it; stdout unless it is named.")
 @click.option("-r", "--recursive", is_flag=True, help="A directory or a pattern, with -o.")
+@force_option("Replace files that are there.")
 @raw_option
-def get_file(source: str, output: Path | None, recursive: bool, raw: bool) -> None:
+def get_file(source: str, output: Path | None, recursive: bool, force: bool, raw: bool) -> None:
     """Print a file, or write it to a new place."""
     from penstock.model.errors import UsageError
     from penstock.service.data import exporting, reading
@@ -107,7 +110,7 @@ def get_file(source: str, output: Path | None, recursive: bool, raw: bool) -> No
             return
         if not recursive:
             reading.the_file(parts, reading.locate(parts, reference))
-        got = exporting.get(parts, reference, output)
+        got = exporting.get(parts, reference, output, force=force)
     say(f"{got.files} written to {output}", raw, {"files": got.files, "size_bytes": str(got.size)})
 
 
@@ -191,6 +194,19 @@ def inspect_file(source: str, raw: bool) -> None:
         print(f"Path: /{found.path}\nType: {kind}\nSize: {bytes_size(found.size)}\nHash: {found.hash or '-'}")
 
 
+def _names(parts: Parts, old: Reference | None, new: Reference) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """How a difference is spelled on either side: two different places are compared by the names in them."""
+    from penstock.service.data import reading
+
+    if old is None or None in (old.path, new.path) or old.path == new.path:
+        return "/{}".format, "/{}".format
+    was, now = reading.locate(parts, old), reading.locate(parts, new)
+    if was.entry is not None and now.entry is not None:
+        return (lambda _: f"/{was.path}"), (lambda _: f"/{now.path}")
+    ends = [f"/{found.base}/" if found.base else "/" for found in (was, now)]
+    return (lambda name: ends[0] + name), (lambda name: ends[1] + name)
+
+
 @DIFF.command("file")
 @click.argument("new", metavar="REPO@REF[:/PATH]")
 @click.argument("old", metavar="[REPO@REF[:/PATH]]", required=False)
@@ -201,15 +217,15 @@ def diff_file(new: str, old: str | None, raw: bool) -> None:
     from penstock.model.ids import parse_reference
     from penstock.service.data import comparing
 
-    after = parse_reference(new)
     with project() as parts:
-        changes = (
-            comparing.compare(parts, after) if old is None else comparing.compare(parts, parse_reference(old), after)
-        )
+        after = _read_from(parts, new)
+        before = None if old is None else parse_reference(old)
+        changes = comparing.compare(parts, after) if before is None else comparing.compare(parts, before, after)
+        was, now = _names(parts, before, after)
         rows = [
-            (sign, size, f"/{item.path}")
+            (sign, size, name(item.path))
             for item in (changed.difference for changed in changes)
-            for sign, size in (("-", item.old_size), ("+", item.new_size))
+            for sign, size, name in (("-", item.old_size, was), ("+", item.new_size, now))
             if size is not None
         ]
     if raw:

@@ -52,12 +52,16 @@ def list_job(
 
     from penstock.compat.pachyderm.infos import JOB_HEADS, job_cells, job_json, state_of
     from penstock.compat.pachyderm.show import table
+    from penstock.compat.pachyderm.words import JOB_STATES
 
     if job is not None and (pipeline or states):
         raise click.UsageError("JOB names all that share its id; it goes with neither -p nor --state")
     if states and not (pipeline or expand):
         raise click.UsageError("--state goes with -p or -x")
     wanted = {state.upper().removeprefix("JOB_") for state in states}
+    for state in sorted(wanted.difference(JOB_STATES)):
+        known = ", ".join(word.lower() for word in JOB_STATES)
+        raise click.UsageError(f"--state {state.lower()}: there is no such state; known: {known}")
     with project() as parts:
         if job is None and pipeline is None and not expand:
             _list_global(parts, number, full, raw)
@@ -139,13 +143,13 @@ def _runs(parts: Parts, number: int | None) -> Iterator[Run]:
 
 def described(parts: Parts, job: Job) -> Described:
     """A job with what it was defined as."""
-    from penstock.compat.pachyderm.infos import Described
+    from penstock.compat.pachyderm.infos import Described, salt_of
     from penstock.compat.pachyderm.inputs import MASTER
     from penstock.model.run import Repo
 
     repos = parts.store.load(Repo, "repo", name=job.repo) if job.repo is not None else []
     branch = repos[0].default_branch if repos else MASTER
-    return Described(job, parts.step(job), parts.version(job.pipeline, job.version).salt, branch)
+    return Described(job, parts.step(job), salt_of(parts.version(job.pipeline, job.version)), branch)
 
 
 @INSPECT.command("job")

@@ -166,7 +166,7 @@ def _states(item: Named, last: Job | None) -> tuple[str, str | None]:
 
 
 def _json(parts: Parts, item: Named) -> dict[str, Any]:
-    from penstock.compat.pachyderm.infos import input_json, transform_json
+    from penstock.compat.pachyderm.infos import input_json, salt_of, transform_json
     from penstock.model.views import show_time
 
     state, last = _states(item, _last_job(parts, item))
@@ -176,7 +176,7 @@ def _json(parts: Parts, item: Named) -> dict[str, Any]:
         "input": input_json(item.step.input),
         "description": item.pipeline.description or None,
         "datum_tries": str(item.step.retry.tries),
-        "salt": parts.version(item.pipeline.name, item.version).salt or None,
+        "salt": salt_of(parts.version(item.pipeline.name, item.version)),
     }
     return {
         "pipeline": {"name": item.step.name},
