@@ -72,6 +72,6 @@ def test_what_the_base_left_is_taken_too(kept: str, new: str) -> None:
 
 def test_messages_name_both() -> None:
     assert parents("a") == []
-    line = collision_message("out.csv", "x.csv", "")
-    assert "out.csv: written by task / and by task x.csv" in line
+    line = collision_message("out.csv", "x.csv\na", "")
+    assert "out.csv: written by task / and by task x.csv × a;" in line
     assert "\n" not in line

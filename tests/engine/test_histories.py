@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.react import COUNTERS, react
 from penstock.engine.turn import Reaction
 from penstock.engine.world import World
@@ -32,6 +33,9 @@ RESULTS: list[tuple[str, str | None]] = [
     (Outcome.TERMINATED, Reason.WALLTIME),
     (Outcome.RECOVERED, Reason.EXIT),
 ]
+
+#: What is said of a task whose result was known, and collides.
+BOTH = "both wrote it"
 
 PUBLISHING = (JobState.EXPANDING, JobState.OPEN, JobState.EXPORTING, JobState.CLOSING)
 
@@ -244,7 +248,10 @@ class History:
         count, reused = dice.choice([0, 1, 2, 3, 5]), dice.choice([0, 0, 2])
         self.kept[job.seq] = reused
         tasks = tuple(self.invented(job, place) for place in range(count))
-        return f.Expanded(job.seq, job.inputs, b"r", {}, None, b"", b"", b"", reused, 0, tasks)
+        failed = dice.choice([0, 0, 0, 1, 2]) if self.fate is ANY else 0
+        over = tuple(endings.collided(task, BOTH, self.now) for task in tasks[:failed])
+        tasks = (*over, *tasks[failed:])
+        return f.Expanded(job.seq, job.inputs, b"r", {}, None, b"", b"", b"", reused, 0, tasks=tasks, failed=len(over))
 
     def invented(self, job: Job, place: int) -> Task:
         name = f"{job.id}/{place}"
@@ -297,10 +304,13 @@ class History:
             tasks = self.ready(job.seq)
             self.chance.shuffle(tasks)
             found, given = tasks[: self.chance.randint(0, 1)], tasks[1 : self.chance.randint(1, 4)]
-            if found and self.fate is ANY:
-                facts.append(f.Reused(job.seq, tuple((task, replace(task, output=b"tree", files=1)) for task in found)))
             if given:
                 facts.append(self.place(job, given))
+            if found and self.fate is ANY:
+                known = tuple((task, replace(task, output=b"tree", files=1)) for task in found)
+                refused = tuple((task, BOTH) for task in found)
+                taken: list[tuple[Any, Any]] = [(known, ()), ((), () if self.step(job).lone else refused)]
+                facts.append(f.Reused(job.seq, *self.chance.choice(taken)))
         return facts
 
     def heard(self) -> list[f.Fact]:
@@ -514,7 +524,7 @@ def check_attempts(h: History, task: Task) -> None:
     assert (task.state == TaskState.DONE) == (task.outcome is not None)
     assert task.tries <= h.step(h.jobs[task.job]).retry.tries
     assert task.tries <= task.attempts
-    if task.state == TaskState.DONE and not task.reused and task.outcome != Outcome.CANCELLED:
+    if task.state == TaskState.DONE and not (task.reused or task.message == BOTH) and task.outcome != Outcome.CANCELLED:
         assert attempts[-1].outcome == task.outcome
     if task.state == TaskState.DONE and task.outcome == Outcome.FAILED and task.reason != Reason.COLLISION:
         job = h.jobs[task.job]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.react import react
 from penstock.engine.turn import Reaction
 from penstock.engine.world import World
@@ -164,6 +165,45 @@ def test_what_is_placed_in_the_turn_of_a_stop_is_not_cancelled() -> None:
     )
     (changed,) = [new for _, new in reaction.changes if isinstance(new, Job)]
     assert (changed.state, changed.cancelled, changed.left) == (JobState.OPEN, 2, 1)
+
+
+def test_results_that_are_known_and_collide_are_tasks_that_failed() -> None:
+    over = endings.collided(Task(7, 1, "t", ("a",), b"f", {}, b"", True, 1), "both wrote x", 2)
+    assert (over.state, over.outcome, over.reason, over.attempts) == ("done", "failed", "collision", 0)
+    fact = f.Expanded(
+        1, (), b"r", {}, None, b"", b"", b"", 2, 2, tasks=(replace(over, seq=8, job=1),), stored=3, failed=2
+    )
+    for fail, cancelled in (("finish", 0), ("fast", 2)):
+        step = replace(STEP, fail=fail)
+        reaction = react(small(job(1, state=JobState.EXPANDING), step=step), [fact], 9)
+        (opened,) = [new for _, new in reaction.changes if isinstance(new, Job)]
+        assert (opened.total, opened.reused, opened.failed, opened.cancelled) == (6, 2, 2, cancelled)
+        assert opened.left == 2 - cancelled
+        assert [event.data["reason"] for event in reaction.events if event.kind == "task.failed"] == ["collision"]
+        assert reaction.cancel_ready == ([(1, Reason.TASKS)] if cancelled else [])
+    alone = replace(fact, stored=0, failed=1, reused=0)
+    (ended,) = [
+        new for _, new in react(small(job(1, state=JobState.EXPANDING)), [alone], 9).changes if isinstance(new, Job)
+    ]
+    assert (ended.state, ended.total, ended.failed, ended.left) == (JobState.CLOSING, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("fail", "cancelled"), [("finish", 0), ("fast", 1)])
+def test_a_result_taken_over_may_collide(fail: Any, cancelled: int) -> None:
+    world = small(job(1, state=JobState.OPEN, expanded=True, total=4, left=4), step=replace(STEP, fail=fail))
+    first, second, third = (Task(seq, 1, f"t{seq}", (str(seq),), b"f", {}, b"", True, 1) for seq in (7, 8, 9))
+    known = replace(second, seq=3, output=b"tree", files=2)
+    facts = [
+        f.Placed(1, ((first, Attempt(7, 1, 5, "w")),)),
+        f.Reused(1, ((second, known),), ((third, "both wrote x"),)),
+    ]
+    reaction = react(world, facts, 9)
+    rows = {new.seq: new for _, new in reaction.changes if isinstance(new, Task)}
+    assert (rows[8].outcome, rows[8].reused) == (Outcome.SUCCEEDED, True)
+    assert (rows[9].outcome, rows[9].reason, rows[9].message) == (Outcome.FAILED, Reason.COLLISION, "both wrote x")
+    (changed,) = [new for _, new in reaction.changes if isinstance(new, Job)]
+    assert (changed.reused, changed.failed, changed.cancelled, changed.left) == (1, 1, cancelled, 2 - cancelled)
+    assert [event.subject for event in reaction.events if event.kind == "task.failed"] == ["t9"]
 
 
 @pytest.mark.parametrize(

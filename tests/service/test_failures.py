@@ -172,11 +172,78 @@ def test_reused_results_that_collide_are_named_too(lab: Any) -> None:
     lab.put("in", {"a": "1"})
     view = lab.run()
     assert view.state == "failure"
-    assert view.jobs[0].reason == "collision"
-    assert "task a" in view.jobs[0].message and "task b" in view.jobs[0].message
+    (task,) = lab.tasks(view.jobs[0])
+    assert (task.outcome, task.reason, task.attempts) == ("failed", "collision", 0)
+    assert "task a" in task.message and "task b" in task.message
     lab.project.remove("in:/b")
     assert lab.run().state == "success"
     assert lab.files("s") == {"same": "x\n"}
+
+
+def collided(lab: Any, view: Any, step: str = "s") -> list[tuple[str, ...]]:
+    """The bindings of a job that failed because of what others had written, and did not run."""
+    (job,) = [job for job in view.jobs if job.step == step]
+    failed = [task for task in lab.tasks(job) if task.outcome == "failed"]
+    assert {(task.reason, task.attempts) for task in failed} <= {("collision", 0)}
+    assert job.tasks.failed == len(failed) and job.reason == ("tasks" if failed else None)
+    return [task.key for task in failed]
+
+
+#: Writes each input under what its name has before the dash.
+BEFORE_DASH = "'f=$(ls $PENSTOCK_IN/in); cp $PENSTOCK_IN/in/* $PENSTOCK_OUT/${f%%-*}'"
+
+
+@pytest.fixture
+def dashed(lab: Any) -> Any:
+    """A project that knows the results of `a-1` and of `a-2`, which collide; it holds the second."""
+    lab.pipeline(f"steps: {{s: {{input: 'in:/*', run: {BEFORE_DASH}}}}}")
+    lab.put("in", {"a-1": "1"})
+    lab.ok()
+    lab.project.remove("in:/a-1")
+    lab.put("in", {"a-2": "2"})
+    assert lab.ok() == {"s": (1, 0, 1)}
+    return lab
+
+
+def test_known_results_that_collide_keep_nobody_from_running(dashed: Any) -> None:
+    run = dashed.put("in", {"a-1": "1", "z": "z"})
+    dashed.run()
+    view = dashed.project.run_view(run)
+    assert collided(dashed, view) == [("a-1",)]
+    assert (view.jobs[0].tasks.total, view.jobs[0].tasks.processed, view.jobs[0].tasks.reused) == (3, 1, 1)
+    assert dashed.files(f"s@{run}") == {"a": "2", "z": "z"}
+    assert collided(dashed, dashed.run()) == [("a-1",)], "it is told again until the data changes"
+    dashed.project.remove("in:/a-2")
+    assert dashed.ok() == {"s": (2, 0, 2)}
+    assert dashed.files("s") == {"a": "1", "z": "z"}
+
+
+def test_of_known_results_the_later_binding_collides_where_nothing_is_kept(dashed: Any) -> None:
+    dashed.pipeline(f"steps: {{s: {{input: {{repo: in, glob: '/*'}}, output: other, run: {BEFORE_DASH}}}}}")
+    dashed.put("in", {"a-1": "1", "z": "z"})
+    assert collided(dashed, dashed.run()) == [("a-2",)]
+
+
+def test_known_results_that_collide_obey_fail_fast(dashed: Any) -> None:
+    dashed.pipeline(f"steps: {{s: {{input: 'in:/*', fail: fast, run: {BEFORE_DASH}}}}}")
+    dashed.ok()
+    run = dashed.put("in", {"a-1": "1", "z": "z"})
+    dashed.run()
+    view = dashed.project.run_view(run)
+    assert collided(dashed, view) == [("a-1",)]
+    assert (view.jobs[0].tasks.cancelled, view.jobs[0].tasks.processed) == (1, 0)
+
+
+def test_equal_files_of_two_branches_collide(lab: Any) -> None:
+    branches = ", ".join(f"{{repo: in, branch: {name}, glob: '/*'}}" for name in ("main", "side"))
+    lab.pipeline("steps: {s: {input: 'in:/*', run: cp $PENSTOCK_IN/in/* $PENSTOCK_OUT}}")
+    lab.put("in", {"a": "1"})
+    lab.put("in@side", {"a": "1", "b": "2"})
+    lab.ok()
+    lab.pipeline(f"steps: {{s: {{input: {{union: [{branches}]}}, run: cp $PENSTOCK_IN/in/* $PENSTOCK_OUT}}}}")
+    view = lab.run()
+    assert collided(lab, view) == [("in=in@side:/a",)]
+    assert lab.files(f"s@{view.run}") == {"a": "1", "b": "2"}
 
 
 @pytest.mark.parametrize(

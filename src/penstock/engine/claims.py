@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, MutableMapping
 
 from msgspec import Struct, field
 
+from penstock.engine.matching import show_key
+
 
 class Claims(Struct):
     """Paths taken so far in this job, over the paths that bindings kept from the base own already.
@@ -57,8 +59,9 @@ def parents(path: str) -> list[str]:
 
 
 def collision_message(path: str, first: str, second: str) -> str:
-    """One line that names both bindings and the path."""
+    """One line that names both bindings, given as their keys in lines, and the path."""
+    both = (show_key(key.split("\n")) for key in (second, first))
     return (
-        f"{path}: written by task {second or '/'} and by task {first or '/'}; "
+        f"{path}: written by task {' and by task '.join(both)}; "
         "give each task its own file name, or let one step gather them"
     )

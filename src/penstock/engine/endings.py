@@ -68,6 +68,13 @@ def cancelled(task: Task, message: str, now: int) -> Task:
     )
 
 
+def collided(task: Task, message: str, now: int) -> Task:
+    """A task whose result was known before it ran, and cannot be had beside what another one wrote."""
+    return replace(
+        task, state=TaskState.DONE, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, finished=now
+    )
+
+
 def after(task: Task, attempt: Attempt, result: Result, step: Step, stopping: str | None, now: int) -> Task:
     """The task after an attempt: done, or ready for another one. `stopping`: why its job starts nothing more."""
     used = task.tries + 1

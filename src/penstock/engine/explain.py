@@ -174,6 +174,8 @@ def explain_task(task: Task, job: Job, attempts: Sequence[Attempt], around: Arou
         lines.append(f"it was reused: the same work succeeded as task {around.made_by or 'before'}")
     elif attempts:
         lines += [_attempt(attempt) for attempt in attempts]
+    elif task.reason == Reason.COLLISION:
+        lines.append(f"it did not run: the same work was done as task {around.made_by or 'before'}")
     lines += around.differences
     return lines
 

@@ -87,12 +87,21 @@ def _expanded(turn: Turn, fact: f.Expanded) -> None:
         keys=fact.keys,
         total=fact.reused + fact.stored + len(fact.tasks),
         reused=fact.reused,
+        failed=fact.failed,
         files=fact.files,
         message=fact.message,
-        left=fact.stored + len(fact.tasks),
+        left=fact.stored + len(fact.tasks) - fact.failed,
     )
     turn.inserted += [(None, task) for task in fact.tasks]
-    settle(turn, job)
+    for task in fact.tasks:
+        if task.state == TaskState.DONE:
+            _tell_failed(turn, job, task)
+    stop_or_settle(turn, job)
+
+
+def _tell_failed(turn: Turn, job: Job, task: Task) -> None:
+    """Tell of a task that failed without an attempt."""
+    turn.tell("task.failed", job.run, task.id, job=job.id, reason=task.reason, message=task.message)
 
 
 def _unreadable(turn: Turn, fact: f.Unreadable) -> None:
@@ -153,9 +162,19 @@ def _reused(turn: Turn, fact: f.Reused) -> None:
             finished=turn.now,
         )
         turn.out.changes.append((task, done))
-    count = len(fact.found)
-    files = sum(known.files for _, known in fact.found)
-    settle(turn, turn.set_job(job, reused=job.reused + count, left=job.left - count, files=job.files + files))
+    for task, message in fact.refused:
+        failed = endings.collided(task, message, turn.now)
+        turn.out.changes.append((task, failed))
+        _tell_failed(turn, job, failed)
+    good, bad = len(fact.found), len(fact.refused)
+    job = turn.set_job(
+        job,
+        reused=job.reused + good,
+        failed=job.failed + bad,
+        left=job.left - good - bad,
+        files=job.files + sum(known.files for _, known in fact.found),
+    )
+    stop_or_settle(turn, job)
 
 
 def _began(turn: Turn, fact: f.Began) -> None:

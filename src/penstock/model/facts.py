@@ -32,6 +32,7 @@ class Expanded(Struct, frozen=True):
     tasks: tuple[Task, ...] = ()
     stored: int = 0  #: how many tasks more are rows already, because there are too many to hold
     keys: bytes = EMPTY
+    failed: int = 0  #: of the tasks, stored or not, those that are over: what they gave before cannot be had
 
 
 class Unreadable(Struct, frozen=True):
@@ -59,10 +60,15 @@ class Sent(Struct, frozen=True):
 
 
 class Reused(Struct, frozen=True):
-    """Ready tasks whose work has meanwhile succeeded elsewhere, each with the task that did it."""
+    """Ready tasks whose work has meanwhile succeeded elsewhere, each with the task that did it; and those of which the
+    result collides with another one of this job, each with what is to be said of that.
+
+    Comes after what is placed in the same turn: a task that is refused may be the end of all that is ready.
+    """
 
     job: int
     found: tuple[tuple[Task, Task], ...]
+    refused: tuple[tuple[Task, str], ...] = ()
 
 
 class Reported(Struct, frozen=True):

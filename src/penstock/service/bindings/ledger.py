@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from penstock.engine.claims import Claims, collision_message
 from penstock.model.data import EMPTY
-from penstock.model.errors import Collision
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.objects.map import Pages
@@ -23,6 +22,14 @@ class Done(Struct, frozen=True):
     fingerprint: bytes
     output: bytes
     files: int
+
+
+class Clash(Struct, frozen=True):
+    """A binding that cannot be in a ledger beside another one, and one line that names both."""
+
+    key: str
+    done: Done
+    message: str
 
 
 class Ledger(Struct, frozen=True):
@@ -68,24 +75,25 @@ class Ledger(Struct, frozen=True):
                 paths[path] = None
         return self._edited(pages, keys, paths, paths)
 
-    def including(self, pages: Pages, added: Iterable[tuple[str, Done]], claims: Claims) -> Ledger:
-        """This ledger with more bindings; raises Collision naming both where two wrote one path."""
+    def including(self, pages: Pages, added: Iterable[tuple[str, Done]]) -> tuple[Ledger, list[Clash]]:
+        """This ledger with more bindings, and those that are left out: they wrote a path that one before them wrote."""
+        claims = self.claims(pages)
+        clashes: list[Clash] = []
         keys: dict[bytes, bytes | None] = {}
         owners: dict[bytes, bytes | None] = {}
         files: dict[bytes, bytes | None] = {}
         for key, done in added:
-            encoded = key.encode()
-            keys[encoded] = _encode((done.fingerprint, done.output, done.files))
-            if done.output == EMPTY:
-                continue
-            entries = list(pages_map.scan(pages, done.output))
+            entries = list(pages_map.scan(pages, done.output)) if done.output != EMPTY else []
             taken = claims.take(key, (path.decode() for path, _ in entries))
             if taken is not None:
-                raise Collision(collision_message(taken[0], taken[1], key))
+                clashes.append(Clash(key, done, collision_message(taken[0], taken[1], key)))
+                continue
+            encoded = key.encode()
+            keys[encoded] = _encode((done.fingerprint, done.output, done.files))
             for path, entry in entries:
                 owners[path] = encoded
                 files[path] = entry
-        return self._edited(pages, keys, owners, files)
+        return self._edited(pages, keys, owners, files), clashes
 
     def _edited(
         self,

@@ -43,6 +43,7 @@ class Found(Struct):
     start: Ledger  #: the ledger it begins with
     kept: int  #: bindings of `start`
     index: KeyMap  #: of join and group keys; that of this job once `changes` were read to their end
+    expansion: Expansion  #: all of them, to look them up
     changes: Iterator[Change]
     whole: bool  #: whether `changes` are all bindings, because no ledger says what most of them gave
 
@@ -79,16 +80,16 @@ def find(
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
     if base is None or not recipe.same_bindings(base):
         index = KeyMap(pages, EMPTY)
-        bindings = _expansion(pages, step, now, index).every()
-        changes = ((binding.key, binding) for binding in bindings)
-        return Found(recipe, inputs, base, Ledger(), 0, index, changes, whole=True)
+        expansion = _expansion(pages, step, now, index)
+        changes = ((binding.key, binding) for binding in expansion.every())
+        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, changes, whole=True)
     index = KeyMap(pages, base.keys)
     before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
     start = Ledger(base.ledger, base.owners, base.tree)
     kept = base.processed + base.reused
     again = [] if kept == base.total else _unsucceeded(parts, base)
-    touched = _expansion(pages, step, now, index).changed(before, again)
-    return Found(recipe, inputs, base, start, kept, index, touched, whole=False)
+    expansion = _expansion(pages, step, now, index)
+    return Found(recipe, inputs, base, start, kept, index, expansion, expansion.changed(before, again), whole=False)
 
 
 def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap) -> Expansion:

@@ -22,9 +22,10 @@ def close(parts: Parts, job: Job) -> Fact:
     """
     try:
         return _close(parts, job)
-    except (Corrupt, NotFound, Collision) as error:
-        reason = Reason.COLLISION if isinstance(error, Collision) else Reason.OUTPUT
-        return Unreadable(job.seq, reason, f"{error}; `penstock fsck` tells more")
+    except Collision as error:
+        return Unreadable(job.seq, Reason.COLLISION, str(error))
+    except (Corrupt, NotFound) as error:
+        return Unreadable(job.seq, Reason.OUTPUT, f"{error}; `penstock fsck` tells more")
 
 
 def complete(parts: Parts, pages: Pages, job: Job) -> Ledger:
@@ -32,7 +33,9 @@ def complete(parts: Parts, pages: Pages, job: Job) -> Ledger:
     ledger = Ledger(job.ledger, job.owners, job.tree)
     for tasks in succeeded(parts, job.seq):
         done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
-        ledger = ledger.including(pages, done, ledger.claims(pages))
+        ledger, clashes = ledger.including(pages, done)
+        if clashes:  # every result was looked at when it came: only one of an older engine can
+            raise Collision(clashes[0].message)
     return ledger
 
 

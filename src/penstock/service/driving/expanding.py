@@ -7,15 +7,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.engine import endings
 from penstock.engine.matching import nothing_matches
-from penstock.model.errors import Collision, Corrupt, NotFound
+from penstock.model.errors import Corrupt, NotFound
 from penstock.model.facts import Expanded, Fact, Unreadable
 from penstock.model.moves import Reason
 from penstock.model.run import Job, Run, Task
 from penstock.model.spec import Step
 from penstock.objects.blobs import Pages
 from penstock.service.bindings import work
-from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.ledger import Clash, Done, Ledger
 from penstock.service.opening.able import refusal
 from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
@@ -40,10 +41,9 @@ def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, never: str | No
     try:
         fact = _expand(parts, job, step, parts.params(run, job))
         return replace(fact, parts={**fact.parts, **noted(parts, exchange, job.pipeline, step)})
-    except (Collision, Corrupt, NotFound) as error:
+    except (Corrupt, NotFound) as error:
         _forget_tasks(parts, job)
-        reason = Reason.COLLISION if isinstance(error, Collision) else Reason.INPUT
-        return Unreadable(job.seq, reason, str(error))
+        return Unreadable(job.seq, Reason.INPUT, str(error))
 
 
 def _forget_tasks(parts: Parts, job: Job) -> None:
@@ -59,7 +59,18 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
     gone: list[tuple[str, Done]] = []
     reused: list[tuple[str, Done]] = []
     tasks: list[Task] = []
-    count = files = stored = 0
+    count = files = stored = failed = 0
+
+    def take_over(ledger: Ledger) -> Ledger:
+        """With what is known; a result that collides with another one is that of a task that failed."""
+        nonlocal count, files, failed
+        ledger, clashes = ledger.including(pages, reused)
+        tasks.extend(_collided(found, clash, owner, job, step, params, now) for clash in clashes)
+        count, failed = count + len(reused) - len(clashes), failed + len(clashes)
+        files += sum(done.files for _, done in reused) - sum(clash.done.files for clash in clashes)
+        reused.clear()
+        return ledger
+
     with parts.objects.writer() as writer:
         pages = Pages(parts.objects.blobs, writer)
         found = work.find(parts, pages, job, step, params, version.code, version.salt)
@@ -69,16 +80,16 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
                 gone.append((item.key, item.old))
             if item.known is not None:
                 reused.append((item.key, item.known))
-                count, files = count + 1, files + item.known.files
             elif item.binding is not None:
                 tasks.append(work.row(item, owner, job, step, params, now))
             if found.whole and len(reused) >= CHUNK:  # nothing has to go first
-                ledger, reused = _with(pages, ledger, reused), []
+                ledger = take_over(ledger)
             if len(tasks) >= CHUNK:
                 with parts.store.transaction():
                     parts.store.insert(tasks)
-                stored, tasks = stored + len(tasks), []
-        ledger = _with(pages, ledger.without(pages, gone), reused)
+                stored += len(tasks)
+                tasks.clear()
+        ledger = take_over(ledger.without(pages, gone))
         keys = found.index.save()
     left = found.kept - len(gone) + count
     return Expanded(
@@ -96,8 +107,14 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
         tasks=tuple(tasks),
         stored=stored,
         keys=keys,
+        failed=failed,
     )
 
 
-def _with(pages: Pages, ledger: Ledger, reused: list[tuple[str, Done]]) -> Ledger:
-    return ledger.including(pages, reused, ledger.claims(pages))
+def _collided(
+    found: work.Found, clash: Clash, owner: str, job: Job, step: Step, params: Mapping[str, Any], now: int
+) -> Task:
+    """The task of a binding whose result is known, and collides with that of another one."""
+    binding = found.expansion.find(tuple(clash.key.split("\n")))
+    item = work.Touched(clash.key, None, binding, clash.done.fingerprint)
+    return endings.collided(work.row(item, owner, job, step, params, now), clash.message, now)

@@ -178,7 +178,7 @@ class Engine:
             self.placer.next_task += len(tasks)
             fact = replace(fact, tasks=tasks)
             if not fact.stored:
-                self.placer.frontiers.opened(job.seq, tasks)
+                self.placer.frontiers.opened(job.seq, [task for task in tasks if task.state == TaskState.READY])
         return fact
 
     def _hear(self, timeout: float) -> None:
