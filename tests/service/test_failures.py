@@ -246,6 +246,24 @@ def test_equal_files_of_two_branches_collide(lab: Any) -> None:
     assert lab.files(f"s@{view.run}") == {"a": "1", "b": "2"}
 
 
+def test_twins_of_one_job_collide(lab: Any) -> None:
+    """The second waits for the result of the first, and cannot have it."""
+    branches = ", ".join(f"{{repo: in, branch: {name}, glob: '/*'}}" for name in ("main", "side"))
+    lab.pipeline(
+        f"""
+        steps:
+          s: {{input: {{union: [{branches}]}}, run: sleep 0.2; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT}}
+          t: {{input: {{union: [{branches}]}}, run: sleep 0.1; cp $PENSTOCK_IN/in/* $PENSTOCK_OUT}}
+        """
+    )
+    lab.put("in", {"a": "1"})
+    lab.put("in@side", {"a": "1", "b": "2"})
+    view = lab.run()
+    for step in ("s", "t"):
+        assert collided(lab, view, step) == [("in=in@side:/a",)]
+        assert lab.files(f"{step}@{view.run}") == {"a": "1", "b": "2"}
+
+
 @pytest.mark.parametrize(
     ("command", "reason", "message"),
     [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 
 from msgspec.structs import replace
 
 from penstock.engine.claims import Claims, collision_message
-from penstock.engine.matching import show_key
+from penstock.engine.world import World
 from penstock.model.data import EMPTY
+from penstock.model.facts import Fact, Reused
 from penstock.model.moves import Outcome, Reason
 from penstock.model.run import Job, Task
 from penstock.model.wire import Result
@@ -28,15 +30,40 @@ class Claiming:
 
     def checked(self, job: Job, task: Task, result: Result) -> Result:
         """A result as it counts: success only if no sibling wrote one of its paths."""
-        if result.outcome != Outcome.SUCCEEDED or result.output == EMPTY:
+        message = self._claim(job, task, result.output) if result.outcome == Outcome.SUCCEEDED else None
+        if message is None:
             return result
-        key = "\n".join(task.key)
-        paths = [path.decode() for path, _ in pages_map.scan(self._parts.objects.pages, result.output)]
-        taken = self._of(job).take(key, paths)
-        if taken is None:
-            return result
-        message = collision_message(taken[0], _shown(taken[1]), _shown(key))
         return replace(result, outcome=Outcome.FAILED, reason=Reason.COLLISION, message=message, output=EMPTY, files=0)
+
+    def placed(self, world: World, facts: Iterable[Fact]) -> list[Fact]:
+        """What a turn placed, and after it the results it takes over, as they count."""
+        mine, others = [], []
+        for fact in facts:
+            if isinstance(fact, Reused):
+                mine.append(self._reused(world.jobs[fact.job], fact))
+            else:
+                others.append(fact)
+        return [*others, *mine]
+
+    def _reused(self, job: Job, fact: Reused) -> Reused:
+        found: list[tuple[Task, Task]] = []
+        refused: list[tuple[Task, str]] = []
+        for task, known in fact.found:
+            message = self._claim(job, task, known.output)
+            if message is None:
+                found.append((task, known))
+            else:
+                refused.append((task, message))
+        return Reused(fact.job, tuple(found), tuple(refused))
+
+    def _claim(self, job: Job, task: Task, output: bytes) -> str | None:
+        """Let a task own what it wrote; or say why it cannot."""
+        if output == EMPTY:
+            return None
+        key = "\n".join(task.key)
+        paths = [path.decode() for path, _ in pages_map.scan(self._parts.objects.pages, output)]
+        taken = self._of(job).take(key, paths)
+        return None if taken is None else collision_message(taken[0], taken[1], key)
 
     def _of(self, job: Job) -> Claims:
         if job.seq not in self._claims:
@@ -51,7 +78,3 @@ class Claiming:
     def forget(self, job: int) -> None:
         """A job is done."""
         self._claims.pop(job, None)
-
-
-def _shown(key: str) -> str:
-    return show_key(key.split("\n"))

@@ -146,7 +146,7 @@ class Engine:
         if moved:
             self._flush()  # what is given out stands on rows that are stored
         placed, handovers = self.placer.place(self.world, self.parts.now())
-        self._answer(placed)
+        self._answer(self._claiming.placed(self.world, placed))
         for handover in handovers:
             handover.crew.give(handover.worker, handover.handed)
         if not handovers:

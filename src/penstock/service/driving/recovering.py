@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from penstock.engine.world import World
 from penstock.model.facts import Fact, Placed, Reused, Sent, Unreadable
 from penstock.model.moves import JobState, TaskState
@@ -16,11 +18,20 @@ def still_so(parts: Parts, world: World, fact: Fact) -> Fact | None:
         return fact if job is not None and job.state == JobState.WAITING and not job.waits else None
     if isinstance(fact, Unreadable):
         return None  # it is seen again
-    if isinstance(fact, (Placed, Reused)):
-        kept = []
-        for task, beside in fact.placed if isinstance(fact, Placed) else fact.found:
-            now = parts.store.load(Task, "tasks_of_job", job=fact.job, after=task.seq - 1, limit=1)
-            if now and now[0].seq == task.seq and now[0].state == TaskState.READY:
-                kept.append((now[0], beside))
-        return type(fact)(fact.job, tuple(kept)) if kept else None  # type: ignore[arg-type]
+    if isinstance(fact, Placed):
+        placed = _ready(parts, fact.placed)
+        return Placed(fact.job, placed) if placed else None
+    if isinstance(fact, Reused):
+        found, refused = _ready(parts, fact.found), _ready(parts, fact.refused)
+        return Reused(fact.job, found, refused) if found or refused else None
     return fact
+
+
+def _ready(parts: Parts, pairs: tuple[tuple[Task, Any], ...]) -> tuple[tuple[Task, Any], ...]:
+    """Those of some tasks, with what belongs to each, that nobody has begun or ended; as they are now."""
+    kept = []
+    for task, beside in pairs:
+        now = parts.store.load(Task, "tasks_of_job", job=task.job, after=task.seq - 1, limit=1)
+        if now and now[0].seq == task.seq and now[0].state == TaskState.READY:
+            kept.append((now[0], beside))
+    return tuple(kept)
