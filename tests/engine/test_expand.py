@@ -326,6 +326,16 @@ def test_a_cross_touches_the_new_row_and_no_other() -> None:
     assert [leaf.listed for leaf in leaves] == [0, 1]
 
 
+def test_a_cross_may_be_as_wide_and_as_deep_as_a_file_may_say() -> None:
+    spec = glob("a")
+    for _ in range(20):  # 200 inputs in all
+        spec = InputSpec("cross", parts=(spec, *[glob("a")] * 9, *[glob("b")] * (spec.kind == "cross")))
+    assert len(list(spec.leaves())) == 200
+    for whole in (spec, InputSpec("cross", parts=tuple(spec.leaves()))):
+        keys, _, _ = changed(whole, {"a": {"x": b"2"}, "b": {"y": b"1"}}, {"a": {"x": b"1"}, "b": {"y": b"1"}})
+        assert [len(key) for key in keys] == [200]
+
+
 @pytest.mark.parametrize("kind", ["join", "group"])
 def test_a_change_touches_its_own_key(kind: str) -> None:
     files = {f"{key}-{number}": b"1" for key in range(50) for number in range(2)}

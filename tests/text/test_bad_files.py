@@ -10,6 +10,12 @@ from penstock.text.pipeline import read_pipeline
 #: A step that reads from line 3, column 6 on: `STEP % "run: x"`.
 STEP = "steps:\n  s:\n    %s\n"
 
+
+def named(count: int) -> str:
+    """So many inputs, each with a name of its own."""
+    return ", ".join(f"{{repo: r, glob: /, as: n{place}}}" for place in range(count))
+
+
 BAD = [
     # text, line:column, phrase
     # the file
@@ -175,6 +181,8 @@ BAD = [
     (STEP % f"{{run: x, input: {{cron: '@daily', as: {'x' * 63}}}}}", "3:21", "too long; give it a shorter `as`"),
     ("repos: {s-tick: }\nsteps:\n  s: {run: x, input: {cron: '@daily'}}", "3:22", "a repo of something else"),
     (STEP % ("{run: x, input: " + "{cross: [" * 21 + "'images:/'" + "]}" * 21 + "}"), "3:210", "inside each other"),
+    (STEP % f"{{run: x, input: {{cross: [{named(201)}]}}}}", "3:29", "201 inputs, and at most 200 can be combined"),
+    (STEP % f"{{run: x, input: {{join: [{{cross: [{named(200)}]}}, 'b:/']}}}}", "3:28", "201 inputs, and at most 200"),
     (STEP % "{run: x, input: {repo: images, glbo: /*}}", "3:36", 'did you mean "glob"?'),
     (STEP % "{run: x, input: {repo: images}}", "3:21", "`glob` is missing"),
     (STEP % "{run: x, input: {glob: /*}}", "3:21", "`repo` is missing"),

@@ -26,6 +26,8 @@ _EXPECTED = (
 _RESERVED = "out"
 #: How many forms may stand inside each other.
 _DEEPEST = 20
+#: How many inputs a cross or a join may combine, those of forms inside it counted too.
+_MOST = 200
 
 
 def read_input(node: Node, what: str, step: str) -> InputSpec:
@@ -58,7 +60,11 @@ class _Reader:
             _alone(node, what, kind, (kind,), "it belongs into one of its parts")
             fields.items(values[kind], f"{what}.{kind}", "inputs")
             parts = self.parts(values[kind], f"{what}.{kind}", depth)
-            return InputSpec(cast(Any, kind), parts=parts, where=node.where)
+            spec = InputSpec(cast(Any, kind), parts=parts, where=node.where)
+            count = sum(1 for _ in spec.leaves())
+            if kind in ("cross", "join") and count > _MOST:
+                values[kind].fail(f"{what}.{kind}: {count} inputs, and at most {_MOST} can be combined")
+            return spec
         if "cron" in values:
             _alone(node, what, "cron", _CRON, "its repo and its files are made by Penstock")
             return self.ticks(node, what)
