@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ REPOS = st.fixed_dictionaries({"r": CONTENTS, "s": CONTENTS, "t": CONTENTS})
 
 def brute(spec: InputSpec | None, each: Mapping[str, Any], repos: Repos) -> dict[Key, Binding]:
     """All bindings, as the words of the documents say it."""
-    found = [Binding(ALONE)] if spec is None else nodes(spec, repos, iter(range(100)), False)
+    found = [Binding(ALONE)] if spec is None else nodes(spec, repos, iter(range(100)), False, defaultdict(count))
     axes = []
     for name in sorted(each):
         values = RANGES[each[name]] if isinstance(each[name], str) else each[name]
@@ -159,12 +160,15 @@ def width(spec: InputSpec) -> int:
     return max(width(part) for part in spec.parts) if spec.kind == "union" else 1
 
 
-def nodes(spec: InputSpec, repos: Repos, numbers: Iterator[int], labelled: bool) -> list[Binding]:
+def nodes(
+    spec: InputSpec, repos: Repos, numbers: Iterator[int], labelled: bool, named: defaultdict[str, Iterator[int]]
+) -> list[Binding]:
     number = next(numbers)
     label = f"#{number}:" if labelled else ""
     if spec.kind == "glob":
         leaf, glob = DictLeaf(spec, repos[spec.repo]), compile_glob(spec.glob)
         label = f"{spec.name}={spec.repo}@{spec.branch}:/" if labelled else ""
+        nth = next(named[spec.name])
 
         def key_of(template: str | None, path: str) -> str | None:
             return template and captures.fill(captures.parse(template, glob.groups), glob.captures(path) or ())
@@ -172,14 +176,14 @@ def nodes(spec: InputSpec, repos: Repos, numbers: Iterator[int], labelled: bool)
         return [
             Binding(
                 (label + match.path,),
-                (Input(spec.name, match.path, match.content, match.directory, leaf.root, "copy", spec.counts),),
+                (Input(spec.name, match.path, match.content, match.directory, leaf.root, "copy", spec.counts, nth),),
                 None,
                 key_of(spec.on, match.path),
                 key_of(spec.by, match.path),
             )
             for match in leaf.matches()
         ]
-    parts = [nodes(part, repos, numbers, labelled or spec.kind == "union") for part in spec.parts]
+    parts = [nodes(part, repos, numbers, labelled or spec.kind == "union", named) for part in spec.parts]
 
     def side_by_side(*some: Binding) -> Binding:
         return Binding(

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import penstock.model.fingerprint as fingerprint
-from penstock.model.fingerprint import canonical, digest, recipe, task, task_id
+from penstock.model.fingerprint import canonical, digest, recipe, reference, task, task_id
 from penstock.model.moves import Outcome
 
 BLOB = b"\x1e" + bytes(range(32))
@@ -36,6 +36,7 @@ def golden() -> list[str]:
             shared, {"threshold": 100, "名": "é", "f": 0.1}, [("images", "b.jpg", BLOB), ("images", "a.jpg", BLOB)]
         ).hex(),
         task_id(("images", "photos/cat.jpg"), "edges@" + "0" * 32),
+        reference("models", "main", "/", False).hex(),
     ]
 
 
@@ -46,6 +47,7 @@ GOLDEN = [
     "f32495dc2daec4b01d47f8b6d0241b936a1c462f6f8b071b67677ab28ff9a417",
     "eeab8e66f8f5dd2c8a1ff7a801c6358de7ede46bfe83309282b0a49ea5c3fa92",
     "f2b847c2d996c7ef0c6407ae5cf8de89",
+    "01698a9fd491fb048f651eac28d4de15963751a293a8b1e0b89b668fe229d5f8",
 ]
 
 
@@ -81,8 +83,7 @@ def load(name, path):
 fingerprint = load("fingerprint", {fingerprint.__file__!r})
 BLOB = {BLOB!r}
 VALUE = {VALUE!r}
-canonical, digest, recipe, task, task_id = (
-    fingerprint.canonical, fingerprint.digest, fingerprint.recipe, fingerprint.task, fingerprint.task_id)
+from fingerprint import canonical, digest, recipe, reference, task, task_id
 {inspect.getsource(golden)}
 print(*golden())
 """

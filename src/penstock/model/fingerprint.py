@@ -44,6 +44,11 @@ def task(recipe: bytes, params: Mapping[str, Any], inputs: Iterable[tuple[str, s
     return digest("task/1", recipe, params, sorted(inputs))
 
 
+def reference(repo: str, branch: str, glob: str, empty: bool) -> bytes:
+    """What counts of an input whose contents do not: where it comes from, and whether its files come without bytes."""
+    return digest("reference/1", repo, branch, glob, empty)
+
+
 def task_id(key: tuple[str, ...], job: str) -> str:
     """The id of a task, 32 hex digits: its binding key within its job."""
     return digest("task-id/1", job, key).hex()[:32]

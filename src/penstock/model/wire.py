@@ -67,6 +67,7 @@ class Input(Struct, frozen=True):
     root: bytes  #: root of the whole tree it comes from
     layout: str = "copy"  #: copy; link: large files are the store's own; empty: files have no bytes
     counts: bool = True  #: whether `content` is part of the fingerprint
+    nth: int = 0  #: of which of its step's globs of that name it is, in the order of the file
 
 
 class Assignment(Struct, frozen=True, omit_defaults=True):

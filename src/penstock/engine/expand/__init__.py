@@ -8,6 +8,7 @@ of nodes.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -31,7 +32,7 @@ class Expansion:
 
     def __init__(self, spec: InputSpec | None, each: Mapping[str, Any], leaves: Sequence[Leaf], index: Index) -> None:
         self._each = each
-        self._node = Alone(ALONE) if spec is None else _node(spec, iter(leaves), index, count(), False, False)
+        self._node = Alone(ALONE) if spec is None else _node(spec, _numbered(leaves), index, count(), False, False)
 
     def every(self) -> Iterator[Binding]:
         """All bindings."""
@@ -73,13 +74,24 @@ def _with(binding: Binding, combination: dict[str, Any]) -> Binding:
     return Binding(key, binding.inputs, combination)
 
 
+def _numbered(leaves: Iterable[Leaf]) -> Iterator[tuple[Leaf, int]]:
+    """Each with its number among those of its name."""
+    seen: defaultdict[str, Iterator[int]] = defaultdict(count)
+    return ((leaf, next(seen[leaf.spec.name])) for leaf in leaves)
+
+
 def _node(
-    spec: InputSpec, leaves: Iterator[Leaf], index: Index, numbers: Iterator[int], labelled: bool, keyed: bool
+    spec: InputSpec,
+    leaves: Iterator[tuple[Leaf, int]],
+    index: Index,
+    numbers: Iterator[int],
+    labelled: bool,
+    keyed: bool,
 ) -> Node:
     """A node; `labelled` below a union, where keys must tell of which part they are, `keyed` below a join or group."""
     number = next(numbers)
     if spec.kind == "glob":
-        return Glob.of(next(leaves), f"{spec.name}={spec.repo}@{spec.branch}:/" if labelled else "")
+        return Glob.of(*next(leaves), f"{spec.name}={spec.repo}@{spec.branch}:/" if labelled else "")
     inside = labelled or spec.kind == "union", keyed or spec.kind in ("join", "group")
     parts = [_node(part, leaves, index, numbers, *inside) for part in spec.parts]
     label = f"#{number}:" if labelled else ""

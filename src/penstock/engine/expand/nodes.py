@@ -67,6 +67,7 @@ class Glob(Struct, frozen=True):
     """One binding per match. Below a union keys say of which repo, branch and name a path is."""
 
     leaf: Leaf
+    nth: int  #: among the globs of its name
     label: str
     pattern: Pattern
     on: tuple[str | int, ...] | None  #: parsed templates
@@ -74,13 +75,13 @@ class Glob(Struct, frozen=True):
     width: int = 1
 
     @classmethod
-    def of(cls, leaf: Leaf, label: str) -> Glob:
+    def of(cls, leaf: Leaf, nth: int, label: str) -> Glob:
         pattern = compile_glob(leaf.spec.glob)
         on, by = (
             None if template is None else captures.parse(template, pattern.groups)
             for template in (leaf.spec.on, leaf.spec.by)
         )
-        return cls(leaf, label, pattern, on, by)
+        return cls(leaf, nth, label, pattern, on, by)
 
     def fill(self) -> None:
         """Matches are looked up in the tree."""
@@ -110,7 +111,8 @@ class Glob(Struct, frozen=True):
 
     def _binding(self, match: Match) -> Binding:
         spec = self.leaf.spec
-        one = Input(spec.name, match.path, match.content, match.directory, self.leaf.root, spec.layout, spec.counts)
+        said = (match.path, match.content, match.directory, self.leaf.root, spec.layout, spec.counts)
+        one = Input(spec.name, *said, self.nth)
         key = (self.label + match.path,)
         if self.on is None and self.by is None:
             return Binding(key, (one,))

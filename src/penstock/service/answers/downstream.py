@@ -13,7 +13,7 @@ from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
 from penstock.service.bindings.ledger import Ledger
-from penstock.service.bindings.work import expansion_of, read_by
+from penstock.service.bindings.reading import Reader
 from penstock.service.parts import Parts
 
 #: How many files that one binding wrote are followed on.
@@ -48,10 +48,10 @@ class _Tracer:
     def uses(self, job: Job, commit: Commit, path: str) -> Iterator[UseView]:
         """The bindings of a job that read a path, and what became of that."""
         pages = self.parts.objects.pages
-        expansion = expansion_of(self.parts, pages, job)
+        reader = Reader(self.parts, job)
         made = resolve.commit_by_id(self.parts, job.repo, job.run) if job.repo is not None else None
         for key, done in Ledger(job.ledger, job.owners, job.tree).every(pages):
-            read = read_by(self.parts, job, expansion, key)
+            read = reader.read(key, done.fingerprint)
             if any((item.repo, item.commit) == (commit.repo, commit.id) and _holds(at, path) for item, at in read):
                 wrote = [found.decode() for found, _ in islice(pages_map.scan(pages, done.output), MANY)]
                 follow = made is not None and made.forgotten is None

@@ -11,15 +11,15 @@ from penstock.engine.matching import KEYS, show_key, without_partner
 from penstock.model.errors import BadReference, NotFound, PenstockError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
-from penstock.model.run import Attempt, Commit, Edge, Job, JobInput, Run, Task
+from penstock.model.run import Attempt, Commit, Edge, Job, Run, Task
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
 from penstock.service.answers.sites import standing
 from penstock.service.bindings.keys import KeyMap
-from penstock.service.bindings.ledger import Ledger
-from penstock.service.bindings.work import decode_inputs, expansion_of, read_by
+from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.reading import Read, Reader, read_then
 from penstock.service.data import comparing
 from penstock.service.parts import Parts
 from penstock.service.role import holder
@@ -159,7 +159,7 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
         command=tuple(job.parts.get("command", ())),
         params=made[0].params if made else dict(job.parts.get("params", {})),
         code=tuple(sorted(job.parts.get("code", {}))),
-        inputs=tuple(_inputs(parts, job, key, made)),
+        inputs=tuple(_inputs(parts, _read(parts, job, key, done, made))),
     )
 
 
@@ -167,10 +167,10 @@ def _jobs_of(parts: Parts, commit: Commit) -> Sequence[Job]:
     return parts.store.load(Job, "jobs_of_run", run=commit.run) if commit.run else ()
 
 
-def _inputs(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[TraceView]:
+def _inputs(parts: Parts, read: Sequence[Read]) -> list[TraceView]:
     """What a binding read, traced on: each file, and of a directory its files, or itself when it holds many."""
     views: list[TraceView] = []
-    for item, path in _read_paths(parts, job, key, made):
+    for item, path in read:
         commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
         if commit is None:
             continue
@@ -188,12 +188,9 @@ def _inputs(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[Trac
     return views
 
 
-def _read_paths(parts: Parts, job: Job, key: str, made: Sequence[Task]) -> list[tuple[JobInput, str]]:
+def _read(parts: Parts, job: Job, key: str, done: Done, made: Sequence[Task]) -> list[Read]:
     """What a binding read; of commits whose bytes were given up by the names of what the task was given."""
     try:
-        return read_by(parts, job, expansion_of(parts, parts.objects.pages, job), key)
+        return Reader(parts, job).read(key, done.fingerprint)
     except NotFound:
-        source = parts.step(job).input
-        named = zip(source.leaves() if source else (), job.inputs, strict=True)
-        places = {leaf.name: item for leaf, item in named}
-        return [(places[item.name], item.path) for task in made[:1] for item in decode_inputs(task.inputs)]
+        return [item for task in made[:1] for item in read_then(parts, job, task)]

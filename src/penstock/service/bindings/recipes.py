@@ -20,6 +20,7 @@ class Recipe(Struct, frozen=True):
 
     digest: bytes
     parts: dict[str, Any]
+    globs: Mapping[str, Sequence[InputSpec]]  #: of its input by name, in the order of the file
 
     def same_bindings(self, other: Job) -> bool:
         """Whether another job found its bindings by the same rules, so that only changed inputs matter."""
@@ -42,7 +43,16 @@ def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, 
             "params": dict(params),
             "shape": shape.hex(),
         },
+        globs_of(step),
     )
+
+
+def globs_of(step: Step) -> dict[str, list[InputSpec]]:
+    """The globs of a step's input by name, so that an input of a task is the `nth` of its name."""
+    found: dict[str, list[InputSpec]] = {}
+    for leaf in step.input.leaves() if step.input else ():
+        found.setdefault(leaf.name, []).append(leaf)
+    return found
 
 
 def _environment(step: Step) -> str:

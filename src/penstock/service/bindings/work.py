@@ -18,7 +18,7 @@ from penstock.model import fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.errors import NotFound
 from penstock.model.run import Job, JobInput, Task
-from penstock.model.spec import InputSpec, Step
+from penstock.model.spec import Step
 from penstock.model.wire import Input
 from penstock.objects.map import Pages
 from penstock.service import resolve
@@ -104,22 +104,6 @@ def expansion_of(parts: Parts, pages: Pages, job: Job) -> Expansion:
     return _expansion(pages, parts.step(job), roots, KeyMap(pages, job.keys))
 
 
-def read_by(parts: Parts, job: Job, expansion: Expansion, key: str) -> list[tuple[JobInput, str]]:
-    """What a binding of a job read: which commit, and the path in it of a file, a directory or the whole ("")."""
-    binding = expansion.find(tuple(key.split("\n")))
-    step = parts.step(job)
-    named = [(leaf.name, item, _root(parts, item)) for leaf, item in zip(_leaves(step), job.inputs, strict=True)]
-    found = []
-    for item in binding.inputs if binding else ():
-        at = next(source for name, source, root in named if (name, root) == (item.name, item.root))
-        found.append((at, item.path))
-    return found
-
-
-def _leaves(step: Step) -> list[InputSpec]:
-    return list(step.input.leaves()) if step.input else []
-
-
 def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
     """The bindings that do not stay as they are, one at a time."""
     while chunk := list(islice(found.changes, CHUNK)):
@@ -143,11 +127,13 @@ def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mappi
 
 def fingerprint_of(recipe: Recipe, params: Mapping[str, Any], binding: Binding) -> bytes:
     """The fingerprint of a task. Of a reference its place counts, and not what stands there."""
-    return fingerprint.task(
-        recipe.digest,
-        {**params, **(binding.params or {})},
-        [(item.name, item.path, item.content if item.counts else b"") for item in binding.inputs],
-    )
+    inputs = [(item.name, item.path, item.content if item.counts else _place(recipe, item)) for item in binding.inputs]
+    return fingerprint.task(recipe.digest, {**params, **(binding.params or {})}, inputs)
+
+
+def _place(recipe: Recipe, item: Input) -> bytes:
+    glob = recipe.globs[item.name][item.nth]
+    return fingerprint.reference(glob.repo, glob.branch, glob.glob, glob.layout == "empty")
 
 
 def _decided(parts: Parts, job: Job, item: JobInput) -> JobInput:
@@ -207,7 +193,9 @@ def encode_inputs(inputs: Iterable[Input]) -> bytes:
 
 def _plain(item: Input) -> tuple[Any, ...]:
     plain = (item.name, item.path, item.content, item.directory, item.root)
-    return plain if item.layout == "copy" and item.counts else (*plain, item.layout, item.counts)
+    more = (item.layout, item.counts, item.nth)
+    said = 3 if item.nth else 0 if more == ("copy", True, 0) else 2
+    return (*plain, *more[:said])
 
 
 def decode_inputs(data: bytes) -> tuple[Input, ...]:

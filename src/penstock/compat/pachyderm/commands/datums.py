@@ -39,16 +39,15 @@ def datums(parts: Parts, job: Job) -> Iterator[Datum]:
     from penstock.model.fingerprint import task_id
     from penstock.model.run import Attempt, Task
     from penstock.service.bindings.ledger import Ledger
-    from penstock.service.bindings.work import expansion_of, read_by
+    from penstock.service.bindings.reading import Reader
 
     if not job.expanded and not job.total:
         return
     pages = parts.objects.pages
-    expansion = expansion_of(parts, pages, job)
+    reader = Reader(parts, job)
 
-    def files(key: str) -> tuple[tuple[str, str, str], ...]:
-        read = read_by(parts, job, expansion, key)
-        return tuple((item.repo, item.commit or "", f"/{path}") for item, path in read)
+    def files(key: str, mark: bytes) -> tuple[tuple[str, str, str], ...]:
+        return tuple((item.repo, item.commit or "", f"/{path}") for item, path in reader.read(key, mark))
 
     seen, after = set(), 0
     while page := parts.store.load(Task, "tasks_of_job", job=job.seq, after=after, limit=PAGE):
@@ -57,11 +56,13 @@ def datums(parts: Parts, job: Job) -> Iterator[Datum]:
             seen.add(key)
             attempts = parts.store.load(Attempt, "attempts", task=task.seq)
             state = datum_state(task.state, task.outcome, task.reused)
-            yield Datum(task.id, files(key), state, task, attempts[-1] if attempts else None)
+            yield Datum(task.id, files(key, task.fingerprint), state, task, attempts[-1] if attempts else None)
         after = page[-1].seq
-    for key, _ in Ledger(job.ledger, job.owners, job.tree).every(pages):
+    for key, done in Ledger(job.ledger, job.owners, job.tree).every(pages):
         if key not in seen:
-            yield Datum(task_id(tuple(key.split("\n")), f"{job.pipeline}.{job.id}"), files(key), "SKIPPED")
+            yield Datum(
+                task_id(tuple(key.split("\n")), f"{job.pipeline}.{job.id}"), files(key, done.fingerprint), "SKIPPED"
+            )
 
 
 def _only(start: str, known: Iterable[str], where: str) -> str:
