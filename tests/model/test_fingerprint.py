@@ -37,6 +37,7 @@ def golden() -> list[str]:
         ).hex(),
         task_id(("images", "photos/cat.jpg"), "edges@" + "0" * 32),
         reference("models", "main", "/", False).hex(),
+        task(shared, {}, [("images", "a.jpg", BLOB)], {"PACH_DATUM_images_JOIN_ON": "é"}).hex(),
     ]
 
 
@@ -48,6 +49,7 @@ GOLDEN = [
     "eeab8e66f8f5dd2c8a1ff7a801c6358de7ede46bfe83309282b0a49ea5c3fa92",
     "f2b847c2d996c7ef0c6407ae5cf8de89",
     "01698a9fd491fb048f651eac28d4de15963751a293a8b1e0b89b668fe229d5f8",
+    "fa391e1fe3268cd0f4e8fd28d4d925c7d1f2b56ae606fc84e5adbd19fbb06196",
 ]
 
 

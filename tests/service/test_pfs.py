@@ -221,3 +221,37 @@ def test_a_task_is_told_of_itself_in_pachyderms_words(lab: Any) -> None:
         "HOME_COMMIT": commits["home"],
     }
     assert "PACH_" not in lab.files("plain")["env"]
+
+
+@needs_views
+def test_what_a_task_is_told_counts(lab: Any) -> None:
+    lab.put("t", {"x-y": "1"})
+    told = """{
+        input: {group: [{repo: t, glob: /(*)-(*), group: KEY}]}, pfs: true,
+        run: "echo $PACH_DATUM_t_GROUP_BY $PPS_PIPELINE_NAME > /pfs/out/f"
+    }"""
+    for key, said in (("$1", "x"), ("$2", "y")):
+        lab.pipeline(f"steps: {{one: {told}, two: {told}}}".replace("KEY", key))
+        assert lab.ok() == {"one": (1, 1, 0), "two": (1, 1, 0)}
+        assert (lab.files("one"), lab.files("two")) == ({"f": f"{said} one\n"}, {"f": f"{said} two\n"})
+    lab.put("t", {"x-y": "2"})
+    lab.ok()
+    assert lab.ok() == {"one": (1, 0, 1), "two": (1, 0, 1)}, "ids differ from run to run, and do not count"
+
+
+@needs_views
+def test_each_part_of_a_union_is_told_its_own_key_and_commit(lab: Any) -> None:
+    ids = [lab.put(repo, {path: "same"}) for repo, path in (("p", "a-b"), ("q", "c_d"))]
+    lab.put("r", {"a": "", "d": ""})
+    lab.pipeline("""
+        steps:
+          told:
+            input:
+              join:
+                - union: [{repo: p, glob: /(*)-*, on: $1, as: in}, {repo: q, glob: /*_(*), on: $1, as: in}]
+                - {repo: r, glob: "/(*)", on: $1}
+            pfs: true
+            run: echo $in_COMMIT > /pfs/out/$PACH_DATUM_in_JOIN_ON
+        """)
+    assert lab.ok() == {"told": (2, 2, 0)}
+    assert lab.files("told") == {"a": f"{ids[0]}\n", "d": f"{ids[1]}\n"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 
@@ -36,12 +37,18 @@ def recipe(
     return digest("recipe/1", argv, sorted(code), vars, environment, salt)
 
 
-def task(recipe: bytes, params: Mapping[str, Any], inputs: Iterable[tuple[str, str, bytes]]) -> bytes:
-    """The fingerprint of one task: its recipe, its parameters, and each input as (name, path, content id).
+def task(
+    recipe: bytes,
+    params: Mapping[str, Any],
+    inputs: Iterable[tuple[str, str, bytes]],
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
+    """The fingerprint of one task: its recipe, its parameters, each input as (name, path, content id), and variables
+    by which it is `told` more of them; where there are none, they are not said.
 
     The order of the inputs does not count: a task finds them by name.
     """
-    return digest("task/1", recipe, params, sorted(inputs))
+    return digest("task/1", recipe, params, sorted(inputs), *([told] if told else []))
 
 
 def reference(repo: str, branch: str, glob: str, empty: bool) -> bytes:

@@ -49,7 +49,7 @@ class Recipe(Struct, frozen=True):
     time: float | None = None  #: seconds each says it takes at most
     terminates: bool = False  #: whether SIGTERM, `grace` before the walltime, makes it checkpoint and leave
     retry: Retry = Retry()  #: after which ends there is another try
-    sources: dict[str, Source] = field(default_factory=dict)  #: of inputs at /pfs, by name
+    sources: dict[str, tuple[Source, ...]] = field(default_factory=dict)  #: of inputs at /pfs, by name and `nth`
     priority: int = 0
     fills: tuple[str, ...] = ()  #: parameters that have places in `argv` or `leaves`
     leaves: tuple[str, ...] = ()  #: absolute paths of files it makes where they are

@@ -11,11 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from penstock.model import captures
-from penstock.model.glob import compile_glob
-from penstock.model.wire import Assignment, Input, Recipe, Source
+from penstock.model import datum
+from penstock.model.wire import Assignment, Recipe
 
 PROJECT = "default"
 
@@ -29,23 +26,9 @@ def variables(recipe: Recipe, assignment: Assignment) -> dict[str, str]:
         "PPS_PIPELINE_NAME": recipe.step,
         "PPS_PROJECT_NAME": PROJECT,
     }
-    by_name: dict[str, list[Input]] = {}
-    for item in assignment.inputs:
-        by_name.setdefault(item.name, []).append(item)
-    for name, items in by_name.items():
+    inputs = datum.by_name(assignment.inputs)
+    for name, items in inputs.items():
         path = items[0].path if len(items) == 1 else ""
         found[name] = f"/pfs/{name}/{path}" if path else f"/pfs/{name}"
-        source = recipe.sources.get(name)
-        if source is not None:
-            found[f"{name}_COMMIT"] = source.commit or ""
-            found.update(_keys(name, source, items[0].path))
-    return found
-
-
-def _keys(name: str, source: Source, path: str) -> Iterator[tuple[str, str]]:
-    """The keys by which an input was brought together with others; all files of one binding have the same."""
-    pattern = compile_glob(source.glob)
-    captured = pattern.captures(path) or ()
-    for template, what in ((source.on, "JOIN_ON"), (source.by, "GROUP_BY")):
-        if template is not None:
-            yield f"PACH_DATUM_{name}_{what}", captures.fill(captures.parse(template, pattern.groups), captured)
+        found[f"{name}_COMMIT"] = recipe.sources[name][items[0].nth].commit or ""
+    return found | datum.keys(inputs, recipe.sources)

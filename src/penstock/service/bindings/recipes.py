@@ -21,6 +21,7 @@ class Recipe(Struct, frozen=True):
     digest: bytes
     parts: dict[str, Any]
     globs: Mapping[str, Sequence[InputSpec]]  #: of its input by name, in the order of the file
+    pfs: bool  #: whether its tasks are told the keys of their inputs
 
     def same_bindings(self, other: Job) -> bool:
         """Whether another job found its bindings by the same rules, so that only changed inputs matter."""
@@ -44,6 +45,7 @@ def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, 
             "shape": shape.hex(),
         },
         globs_of(step),
+        step.pfs,
     )
 
 
@@ -64,7 +66,7 @@ def _environment(step: Step) -> str:
     said = [f"image {step.env.image_id}" if step.env.image_id else bare]
     said += [f"in {step.workdir}"] if step.workdir is not None else []
     said += [f"as {step.user}"] if step.user is not None else []
-    said += ["at /pfs"] if step.pfs else []
+    said += [f"at /pfs of {step.name}"] if step.pfs else []
     said += ["in batches"] if step.batch is not None else []
     said += [f"reading {step.stdin!r}"] if step.stdin is not None else []
     # A result that was accepted with an exit code is none any more where it is not.

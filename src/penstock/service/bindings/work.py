@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.expand import Binding, Change, Expansion, Key
-from penstock.model import fingerprint
+from penstock.model import datum, fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.errors import NotFound
 from penstock.model.run import Job, JobInput, Task
@@ -128,7 +128,8 @@ def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mappi
 def fingerprint_of(recipe: Recipe, params: Mapping[str, Any], binding: Binding) -> bytes:
     """The fingerprint of a task. Of a reference its place counts, and not what stands there."""
     inputs = [(item.name, item.path, item.content if item.counts else _place(recipe, item)) for item in binding.inputs]
-    return fingerprint.task(recipe.digest, {**params, **(binding.params or {})}, inputs)
+    told = datum.keys(datum.by_name(binding.inputs), recipe.globs) if recipe.pfs else {}
+    return fingerprint.task(recipe.digest, {**params, **(binding.params or {})}, inputs, told)
 
 
 def _place(recipe: Recipe, item: Input) -> bytes:

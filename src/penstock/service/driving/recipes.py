@@ -62,12 +62,11 @@ def told(parts: Parts, job: Job) -> dict[str, str]:
     return {name: str(numbers[of]) for name, of in known if of in numbers}
 
 
-def _sources(job: Job, step: Step) -> dict[str, Source]:
-    leaves = step.input.leaves() if step.input else ()
-    return {
-        leaf.name: Source(leaf.glob, item.commit, leaf.on, leaf.by)
-        for leaf, item in zip(leaves, job.inputs, strict=True)
-    }
+def _sources(job: Job, step: Step) -> dict[str, tuple[Source, ...]]:
+    found: dict[str, tuple[Source, ...]] = {}
+    for leaf, item in zip(step.input.leaves() if step.input else (), job.inputs, strict=True):
+        found[leaf.name] = (*found.get(leaf.name, ()), Source(leaf.glob, item.commit, leaf.on, leaf.by))
+    return found
 
 
 def _container(step: Step) -> tuple[str, str] | None:
