@@ -93,11 +93,9 @@ def test_a_commit_that_is_open_is_one(pachctl: Command, tmp_path: Path) -> None:
     assert [row.split()[2] for row in pachctl("list", "commit", "r@master").rows] == [second, first]
 
 
+TICKS = {"cron": {"name": "t", "spec": "@daily"}}
 SPECS = "".join(
-    json.dumps(
-        {"pipeline": {"name": name}, "transform": {"cmd": ["true"]}, "input": {"cron": {"name": "t", "spec": "@daily"}}}
-    )
-    for name in ("one", "two")
+    json.dumps({"pipeline": {"name": name}, "transform": {"cmd": ["true"]}, "input": TICKS}) for name in ("one", "two")
 )
 
 
@@ -177,3 +175,40 @@ def test_every_job_has_a_salt(lab: Command) -> None:
     salt = lab("inspect", "job", f"copy@{job}", "--raw").json["details"]["salt"]
     assert re.fullmatch("[0-9a-f]{32}", salt)
     assert lab("inspect", "pipeline", "copy", "--raw").json["details"]["salt"] == salt
+
+
+def test_what_shows_things_takes_the_options_of_all(lab: Command) -> None:
+    raw = lab("list", "repo", "--raw").out
+    assert lab("list", "repo", "--raw", "-o", "json", "--no-pager", "--project", "default").out == raw
+    text = lab("inspect", "repo", "words", "--raw", "-o", "yaml").out
+    assert text.startswith("repo: {name: words, type: user}\n")
+    assert lab("list", "repo", "-o", "yaml", "--raw").out.count("---\n") == 1, "two documents"
+    assert lab("list", "repo", "-o", "yaml").code == lab("list", "repo", "--project", "other").code == 2
+    assert lab("list", "job", "--history", "all").out == lab("list", "job").out
+
+
+def test_specs_of_pipelines_make_them_again(pachctl: Command, penstock: Command, tmp_path: Path) -> None:
+    whole = {
+        "pipeline": {"name": "one"},
+        "transform": {"cmd": ["sh"], "stdin": ["a", "b"], "env": {"X": "1"}, "accept_return_code": [3]},
+        "input": {"cross": [{"pfs": {"repo": "r", "glob": "/*", "trigger": {"commits": 2}}}, TICKS]},
+        "datum_timeout": "90s",
+        "resource_limits": {"memory": "1Gi"},
+        "reprocess_spec": "every_job",
+    }
+    (tmp_path / "one.json").write_text(json.dumps(whole))
+    assert pachctl("create", "repo", "r").code == 0
+    made = pachctl("create", "pipeline", "-f", "one.json", "--env", "inherit")
+    assert made.code == 0, made.err
+    said = pachctl("list", "pipeline", "-s")
+    assert said.err == "" and said.json["datum_timeout"] == "90s" and said.json["input"]["cross"][0]["pfs"]["trigger"]
+    (tmp_path / "again.json").write_text(said.out)
+    again = pachctl("update", "pipeline", "-f", "again.json", "--env", "inherit")
+    assert again.code == 0, again.err
+    assert pachctl("list", "pipeline", "-s").out == said.out
+    (tmp_path / "one.json").write_text(json.dumps({**whole, "datum_timeout": "2m"}))
+    assert pachctl("update", "pipeline", "-f", "one.json", "--env", "inherit").code == 0
+    assert [row.split()[1] for row in pachctl("list", "pipeline", "--history", "all").rows] == ["3", "2", "1"]
+    (tmp_path / "pipeline.yaml").write_text("steps: {more: {run: 'true', params: {x: 1}, output: more}}")
+    assert penstock("pipeline", "create", "pipeline.yaml").code == 0
+    assert "more: this is not all" in pachctl("list", "pipeline", "more", "--spec").err

@@ -28,6 +28,48 @@ class _Nouns(click.Group):
         return None
 
 
+#: Under which name a command keeps how `--raw` is to be written.
+_FORMAT = "penstock.pachctl.format"
+
+
+def _keep_format(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.meta[_FORMAT] = value
+
+
+def _check_project(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value not in (None, "default"):
+        raise click.BadParameter(f"{value!r}: a project here is a directory; call the command in that one")
+
+
+class _View(click.Command):
+    """A command that shows something: it takes the options that all of Pachyderm's do."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.params += [
+            click.Option(
+                ["-o", "--output"],
+                type=click.Choice(["json", "yaml"]),
+                expose_value=False,
+                callback=_keep_format,
+                help="How --raw is written.",
+            ),
+            click.Option(["--project"], expose_value=False, callback=_check_project, help="The project `default`."),
+            click.Option(["--no-pager"], is_flag=True, expose_value=False, help="No pager, as always."),
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.meta.get(_FORMAT) and not (ctx.params.get("raw") or ctx.params.get("as_spec")):
+            raise click.UsageError("-o goes with --raw")
+        return super().invoke(ctx)
+
+
+class _Views(_Nouns):
+    """The nouns of a verb that shows things."""
+
+    command_class = _View
+
+
 @click.pass_context
 def _help_if_alone(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
@@ -42,15 +84,15 @@ pachctl = click.Group(
 )
 
 
-def verb(name: str, help: str) -> click.Group:
+def verb(name: str, help: str, kind: type[_Nouns] = _Nouns) -> click.Group:
     """A verb of `pachctl`; the modules of this package add their nouns to it."""
-    group = _Nouns(name, help=help, invoke_without_command=True, callback=_help_if_alone)
+    group = kind(name, help=help, invoke_without_command=True, callback=_help_if_alone)
     pachctl.add_command(group)
     return group
 
 
-LIST = verb("list", "Print things of a kind.")
-INSPECT = verb("inspect", "Print one thing.")
+LIST = verb("list", "Print things of a kind.", _Views)
+INSPECT = verb("inspect", "Print one thing.", _Views)
 CREATE = verb("create", "Make a repo, a branch or a pipeline.")
 UPDATE = verb("update", "Put a new version of a pipeline in force.")
 DELETE = verb("delete", "Delete a thing.")
@@ -93,6 +135,13 @@ def project() -> Iterator[Parts]:
 
 def show_json(documents: Iterable[Any]) -> None:
     """One document after the other, as `--raw` prints them."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(_FORMAT) == "yaml":
+        from penstock.text.written import write_yaml
+
+        for number, document in enumerate(documents):
+            print("---\n" * bool(number) + write_yaml(document), end="")
+        return
     for document in documents:
         print(json.dumps(document, indent=4, ensure_ascii=False))
 

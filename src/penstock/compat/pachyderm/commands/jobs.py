@@ -35,6 +35,7 @@ PAGE = 500
 @click.option("-p", "--pipeline", metavar="PIPELINE", help="Jobs of this pipeline.")
 @click.option("-x", "--expand", is_flag=True, help="A line per job, not per global job.")
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only jobs in this state, such as success.")
+@click.option("--history", type=click.Choice(["all"]), expose_value=False, help="Those of all versions, as always.")
 @number_option
 @full_option
 @raw_option

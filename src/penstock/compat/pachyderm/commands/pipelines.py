@@ -116,12 +116,19 @@ class Named(Struct, frozen=True):
         return len(self.pipeline.steps) == 1
 
 
-def _every(parts: Parts) -> list[Named]:
+def _every(parts: Parts, history: bool = False) -> list[Named]:
+    """All steps in force by name; with `history` in all their versions, the newest first."""
+    from penstock.model.run import Version
+
     found = []
     for row in parts.store.fetch("pipelines"):
-        spec = parts.pipeline(row["name"], row["version"])
-        found += [Named(spec, row["version"], step, row["created"], row["stopped"] is not None) for step in spec.steps]
-    return sorted(found, key=lambda item: item.step.name)
+        numbers = [row["version"]]
+        if history:
+            numbers = [version.number for version in parts.store.load(Version, "versions", pipeline=row["name"])]
+        for number in numbers:
+            spec = parts.pipeline(row["name"], number)
+            found += [Named(spec, number, step, row["created"], row["stopped"] is not None) for step in spec.steps]
+    return sorted(found, key=lambda item: (item.step.name, -item.version))
 
 
 def _named(parts: Parts, name: str) -> Named:
@@ -188,17 +195,35 @@ def _json(parts: Parts, item: Named) -> dict[str, Any]:
     }
 
 
+def _spec(item: Named) -> dict[str, Any]:
+    """What makes a pipeline; what it does beyond that is told."""
+    from penstock.compat.pachyderm.back import says_all, spec_json
+
+    if not says_all(item.pipeline, item.step):
+        whole = f"see `penstock pipeline show {item.pipeline.name}`"
+        talk(f"{item.step.name}: this is not all that it says, as a spec has no words for it; {whole}")
+    return spec_json(item.pipeline, item.step)
+
+
 @LIST.command("pipeline")
 @click.argument("name", metavar="[PIPELINE]", required=False)
+@click.option("-s", "--spec", "as_spec", is_flag=True, help="Print the specs that make them.")
+@click.option("--history", type=click.Choice(["none", "all"]), default="none", help="Their earlier versions, too.")
 @full_option
 @raw_option
-def list_pipeline(name: str | None, full: bool, raw: bool) -> None:
+def list_pipeline(name: str | None, as_spec: bool, history: str, full: bool, raw: bool) -> None:
     """List the pipelines in force by name."""
     from penstock.compat.pachyderm.infos import input_text
     from penstock.compat.pachyderm.show import NOTHING, ago, table
 
     with project() as parts:
-        found = _every(parts) if name is None else [_named(parts, name)]
+        found = _every(parts, history == "all")
+        if name is not None:
+            named = _named(parts, name).step.name
+            found = [item for item in found if item.step.name == named]
+        if as_spec:
+            show_json(_spec(item) for item in found)
+            return
         if raw:
             show_json(_json(parts, item) for item in found)
             return
