@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from penstock.model.errors import UsageError
+from penstock.model.values import MOST
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-#: Whole numbers that everything they pass can count.
-MOST = 1 << 53
 COUNT, SIZE, OFFSET = click.IntRange(1, MOST), click.IntRange(0, MOST), click.IntRange(-MOST, MOST)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

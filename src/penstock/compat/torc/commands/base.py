@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from penstock.cli.options import COUNT, SIZE
+from penstock.model.values import MOST
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
@@ -73,8 +73,8 @@ SLURM = noun("slurm", "Nodes that Slurm lends.", noun("hpc", "Nodes of clusters.
 
 def page_options(command: _Command) -> _Command:
     """`-l` and `-s` of a list."""
-    limit = click.option("-l", "--limit", type=COUNT, help="At most so many.")
-    skip = click.option("-s", "--skip", type=SIZE, default=0, help="Leave out the first so many.")
+    limit = click.option("-l", "--limit", type=click.IntRange(1, MOST), help="At most so many.")
+    skip = click.option("-s", "--skip", type=click.IntRange(0, MOST), default=0, help="Leave out the first so many.")
     return limit(skip(command))
 
 
