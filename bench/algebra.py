@@ -128,7 +128,7 @@ def first_expansion(n: int, top: Path) -> dict[str, float]:
         job = parts.store.load(Job, "active_jobs")[-1]
         run = parts.store.load(Run, "run", id=job.run)[0]
         started = time.perf_counter()
-        fact = expand(parts, run, job, Exchange(parts))
+        fact = expand(parts, run, job, Exchange(parts), 1)
         seconds = time.perf_counter() - started
         assert isinstance(fact, Expanded)
         found = fact.stored + len(fact.tasks)

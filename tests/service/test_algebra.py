@@ -239,6 +239,15 @@ def test_a_large_expansion_is_stored_as_it_is_found(lab: Any, monkeypatch: pytes
     assert lab.ok() == {"show": (10, 1, 9)}
 
 
+def test_a_large_expansion_beside_a_small_one_numbers_its_tasks_apart(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expanding, "CHUNK", 2)
+    lab.pipeline("steps: {few: {input: 'a:/', run: 'true'}, many: {input: 'a:/*', run: 'true'}}")
+    lab.put("a", {str(number): "" for number in range(5)})
+    assert lab.ok() == {"few": (1, 1, 0), "many": (5, 5, 0)}
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_what_a_dead_engine_stored_of_a_job_is_not_run_twice(
     lab: Any, monkeypatch: pytest.MonkeyPatch, stopped: bool

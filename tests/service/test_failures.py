@@ -12,6 +12,7 @@ import pytest
 from penstock.model.errors import NotFound, PenstockError
 from penstock.model.run import Attempt
 from penstock.service.answers.logs import logs
+from penstock.service.driving import expanding
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.loop import Engine
 
@@ -218,10 +219,18 @@ def test_known_results_that_collide_keep_nobody_from_running(dashed: Any) -> Non
     assert dashed.files("s") == {"a": "1", "z": "z"}
 
 
-def test_of_known_results_the_later_binding_collides_where_nothing_is_kept(dashed: Any) -> None:
+@pytest.mark.parametrize("chunk", [1, 5000])
+def test_of_known_results_the_later_binding_collides_where_nothing_is_kept(
+    dashed: Any, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expanding, "CHUNK", chunk)
     dashed.pipeline(f"steps: {{s: {{input: {{repo: in, glob: '/*'}}, output: other, run: {BEFORE_DASH}}}}}")
-    dashed.put("in", {"a-1": "1", "z": "z"})
-    assert collided(dashed, dashed.run()) == [("a-2",)]
+    dashed.put("in", {"a-1": "1", "y": "y", "z": "z"})
+    view = dashed.run()
+    assert collided(dashed, view) == [("a-2",)]
+    tasks = view.jobs[0].tasks
+    assert (tasks.total, tasks.processed + tasks.reused) == (4, 3)
+    assert dashed.files(f"other@{view.run}") == {"a": "1", "y": "y", "z": "z"}
 
 
 def test_known_results_that_collide_obey_fail_fast(dashed: Any) -> None:

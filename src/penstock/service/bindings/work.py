@@ -203,11 +203,11 @@ def decode_inputs(data: bytes) -> tuple[Input, ...]:
     return tuple(Input(*item) for item in msgspec.msgpack.decode(data))
 
 
-def row(item: Touched, owner: str, job: Job, step: Step, params: Mapping[str, Any], now: int) -> Task:
+def row(item: Touched, seq: int, owner: str, job: Job, step: Step, params: Mapping[str, Any], now: int) -> Task:
     """The task of a binding that must run. `owner` names the job across pipelines."""
     assert item.binding is not None
     return Task(
-        seq=0,
+        seq=seq,
         job=job.seq,
         id=fingerprint.task_id(item.binding.key, owner),
         key=item.binding.key,

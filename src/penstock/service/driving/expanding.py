@@ -26,10 +26,11 @@ from penstock.service.userdata.exchange import Exchange
 CHUNK = 5000
 
 
-def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, never: str | None = None) -> Fact:
+def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, first: int, never: str | None = None) -> Fact:
     """Answer with Expanded; with Unreadable where the step can `never` run, and why.
 
-    Tasks of a large job are stored as they are found; nobody looks at them until the job is open.
+    Tasks are numbered from `first` on, a number that no task has, not even one that is not stored yet. Those of a large
+    job are stored as they are found; nobody looks at them until the job is open.
     """
     step = parts.step(job)
     if never is not None:
@@ -39,7 +40,7 @@ def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, never: str | No
         return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r}: {forbidden}")
     _forget_tasks(parts, job)
     try:
-        fact = _expand(parts, job, step, parts.params(run, job))
+        fact = _expand(parts, job, step, parts.params(run, job), first)
         return replace(fact, parts={**fact.parts, **noted(parts, exchange, job.pipeline, step)})
     except (Corrupt, NotFound) as error:
         _forget_tasks(parts, job)
@@ -53,7 +54,7 @@ def _forget_tasks(parts: Parts, job: Job) -> None:
             parts.store.execute("forget_tasks_of", job=job.seq)
 
 
-def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Expanded:
+def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first: int) -> Expanded:
     version = parts.version(job.pipeline, job.version)
     owner, now = f"{job.pipeline}.{job.id}", parts.now()
     gone: list[tuple[str, Done]] = []
@@ -65,11 +66,15 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
         """With what is known; a result that collides with another one is that of a task that failed."""
         nonlocal count, files, failed
         ledger, clashes = ledger.including(pages, reused)
-        tasks.extend(_collided(found, clash, owner, job, step, params, now) for clash in clashes)
+        for clash in clashes:
+            tasks.append(endings.collided(row(_again(found, clash)), clash.message, now))
         count, failed = count + len(reused) - len(clashes), failed + len(clashes)
         files += sum(done.files for _, done in reused) - sum(clash.done.files for clash in clashes)
         reused.clear()
         return ledger
+
+    def row(item: work.Touched) -> Task:
+        return work.row(item, first + stored + len(tasks), owner, job, step, params, now)
 
     with parts.objects.writer() as writer:
         pages = Pages(parts.objects.blobs, writer)
@@ -81,7 +86,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
             if item.known is not None:
                 reused.append((item.key, item.known))
             elif item.binding is not None:
-                tasks.append(work.row(item, owner, job, step, params, now))
+                tasks.append(row(item))
             if found.whole and len(reused) >= CHUNK:  # nothing has to go first
                 ledger = take_over(ledger)
             if len(tasks) >= CHUNK:
@@ -111,10 +116,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any]) -> Ex
     )
 
 
-def _collided(
-    found: work.Found, clash: Clash, owner: str, job: Job, step: Step, params: Mapping[str, Any], now: int
-) -> Task:
-    """The task of a binding whose result is known, and collides with that of another one."""
+def _again(found: work.Found, clash: Clash) -> work.Touched:
+    """The binding of a known result that collides with another one."""
     binding = found.expansion.find(tuple(clash.key.split("\n")))
-    item = work.Touched(clash.key, None, binding, clash.done.fingerprint)
-    return endings.collided(work.row(item, owner, job, step, params, now), clash.message, now)
+    return work.Touched(clash.key, None, binding, clash.done.fingerprint)

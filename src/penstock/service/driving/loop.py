@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from penstock.engine import endings
 from penstock.engine.pack import Needs, Wish
 from penstock.engine.react import react
@@ -170,15 +168,12 @@ class Engine:
 
     def _expand(self, job: Job) -> Fact:
         never = self.sites.of(job).never(needs_of(self.world.step(job)))
-        fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, never)
-        self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
+        first = self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
+        fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, first, never)
         if isinstance(fact, Expanded):
-            first = self.placer.next_task
-            tasks = tuple(replace(task, seq=first + place) for place, task in enumerate(fact.tasks))
-            self.placer.next_task += len(tasks)
-            fact = replace(fact, tasks=tasks)
+            self.placer.next_task += fact.stored + len(fact.tasks)
             if not fact.stored:
-                self.placer.frontiers.opened(job.seq, [task for task in tasks if task.state == TaskState.READY])
+                self.placer.frontiers.opened(job.seq, [task for task in fact.tasks if task.state == TaskState.READY])
         return fact
 
     def _hear(self, timeout: float) -> None:
