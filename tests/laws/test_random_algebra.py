@@ -1,5 +1,6 @@
 """Law 4 over all forms of inputs: whatever happened before, a run gives what the last state alone gives, and no work
-that succeeded is done again.
+that succeeded is done again. A reference is the exception that has to be one: of it repo, branch and glob count, so a
+run gives what was made when work was first done, of what stood there then.
 
 Random histories (put, delete, rename, rewind, other code, other inputs, failures, stops) go through one project whose
 workers are a pure function here; what a run gives must be what that function makes of all bindings of the last state.
@@ -7,6 +8,7 @@ workers are a pure function here; what a run gives must be what that function ma
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import json
@@ -24,7 +26,8 @@ from penstock import Project
 from penstock.engine.expand import Expansion
 from penstock.model.data import EMPTY
 from penstock.model.moves import Outcome, Reason
-from penstock.model.run import Attempt, Job, Task
+from penstock.model.run import Attempt, Job, JobInput, Task
+from penstock.model.spec import InputSpec
 from penstock.model.wire import Assignment, Input, Recipe, Result
 from penstock.objects import map as maps
 from penstock.objects import tree
@@ -33,12 +36,15 @@ from penstock.service import resolve
 from penstock.service.answers.fsck import fsck
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.trees import TreeLeaf
+from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving import control, loop
 from penstock.service.opening.launch import Draft, advance, commit
 from penstock.service.parts import Parts
 from penstock.testing.crew import DryCrew, Work
 
 Files = dict[str, bytes]
+#: Of work that was done, by step, variant and what counts of its inputs, what it made.
+Results = dict[tuple[str, str, tuple[Any, ...]], Files]
 
 
 def work(variant: str, files: dict[str, bytes]) -> dict[str, bytes] | None:
@@ -79,6 +85,25 @@ def files_of(pages: Pages, inputs: Iterable[Input]) -> Files:
     return found
 
 
+def program(pages: Pages, code: bytes, step: str) -> str:
+    """Which variant of `work` a step's code is."""
+    source = maps.get(pages, code, f"{step}.py".encode())
+    assert source is not None
+    return b"".join(pages.get(blob) for blob in tree.decode(source).blobs).decode().split('"')[1]
+
+
+def counted(pages: Pages, source: InputSpec, inputs: Iterable[Input]) -> tuple[Any, ...]:
+    """What of a task's inputs is a reason to do it: of a reference where it is, of all others what they hold."""
+    leaves = {leaf.name: leaf for leaf in source.leaves()}
+    found = []
+    for item in inputs:
+        leaf = leaves[item.name]
+        place = (leaf.repo, leaf.branch, leaf.glob, leaf.layout == "empty")
+        held = sorted(files_of(pages, [item]).items()) if leaf.counts else place
+        found.append((item.name, item.path, *held))
+    return tuple(sorted(found, key=repr))
+
+
 # The engine's workers, as a pure function.
 
 
@@ -87,13 +112,11 @@ def pure_work(parts: Parts) -> Work:
 
     def results(recipe: Recipe, assignments: Sequence[Assignment]) -> list[Result]:
         pages = parts.objects.pages
-        program = maps.get(pages, recipe.code, f"{recipe.step}.py".encode())
-        assert program is not None
-        source = b"".join(pages.get(blob) for blob in tree.decode(program).blobs).decode()
+        variant = program(pages, recipe.code, recipe.step)
         told = []
         with parts.objects.writer() as writer:
             for item in assignments:
-                made = work(source.split('"')[1], files_of(pages, item.inputs))
+                made = work(variant, files_of(pages, item.inputs))
                 root = EMPTY
                 if made is not None:
                     entries = [
@@ -122,6 +145,7 @@ PLAIN = ["/", "/*", "/a-*", "/**", "/d"]
 def inputs(repos: list[str], depth: int = 3, keyed: frozenset[str] = frozenset()) -> st.SearchStrategy[dict[str, Any]]:
     """An input as a pipeline file has it; names are given afterwards."""
     more: dict[str, st.SearchStrategy[Any]] = {"lazy": st.just(True), "empty": st.just(True)}
+    more["reference"] = st.just(True)
     if "join" in keyed:
         more["outer"] = st.just(True)
     said = {"on": st.just("$1")} if "join" in keyed else {}
@@ -150,6 +174,16 @@ def named(spec: dict[str, Any], numbers: Iterator[int]) -> Any:
     return parts if kind == "all" else {kind: parts}
 
 
+def globs(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The globs of an input."""
+    if "repo" in spec:
+        yield spec
+    else:
+        for parts in spec.values():
+            for part in parts:
+                yield from globs(part)
+
+
 STEPS = {"one": ["l", "r"], "two": ["one", "r"]}
 OPS = st.one_of(
     st.tuples(st.just("put"), REPOS, PATHS, TEXTS),
@@ -159,6 +193,7 @@ OPS = st.one_of(
     st.tuples(st.just("rewind"), REPOS, st.integers(1, 3)),
     st.tuples(st.just("code"), st.sampled_from(["one", "two"]), st.sampled_from(VARIANTS)),
     st.one_of(*(st.tuples(st.just("input"), st.just(step), inputs(repos)) for step, repos in STEPS.items())),
+    st.tuples(st.just("elsewhere"), st.sampled_from(["one", "one", "two"]), st.integers(0, 9)),
     st.tuples(st.just("stop"), st.integers(0, 6)),
     st.tuples(st.just("run")),
     st.tuples(st.just("run")),
@@ -209,6 +244,12 @@ class Life:
             back, self.repos[words[0]] = past[max(len(past) - 1 - words[1], 0)]
             with self.parts.store.transaction(durable=True):
                 advance(self.parts, {(words[0], "main"): back}, self.parts.new_id())
+        elif kind == "elsewhere":
+            self.inputs[words[0]] = copy.deepcopy(self.inputs[words[0]])
+            found = list(globs(self.inputs[words[0]]))
+            chosen = [glob for glob in found if "reference" in glob and "empty" not in glob] or found
+            glob = chosen[words[1] % len(chosen)]
+            glob["repo"] = next(repo for repo in STEPS[words[0]] if repo != glob["repo"])
         elif kind in ("code", "input"):
             getattr(self, {"code": "code", "input": "inputs"}[kind])[words[0]] = words[1]
         else:
@@ -257,9 +298,10 @@ class Life:
     def compare(self, run: str) -> None:
         roots = {repo: head.root if (head := resolve.head(self.parts, repo)) else EMPTY for repo in self.repos}
         jobs = {job.step: job for job in self.parts.store.load(Job, "jobs_of_run", run=run)}
+        known = self.results()
         for name in ("one", "two"):
             job = jobs[name]
-            made = self.full(job, roots)
+            made = self.full(job, roots, known)
             assert (job.outcome == Outcome.SUCCEEDED) is (made is not None), (name, job.outcome, job.message)
             if made is not None:
                 total, files = made
@@ -272,9 +314,8 @@ class Life:
                 assert found == files
                 assert (job.files, job.size) == (len(files), sum(map(len, files.values())))
                 roots[name] = job.tree
-        self.once()
 
-    def full(self, job: Job, roots: dict[str, bytes]) -> tuple[int, Files] | None:
+    def full(self, job: Job, roots: dict[str, bytes], known: Results) -> tuple[int, Files] | None:
         """How many bindings a step has of these trees, and all that they make; None if it must fail.
 
         It must if what it reads was not made, if one of its tasks fails, or if two of them write one path.
@@ -290,25 +331,45 @@ class Life:
             leaves = [TreeLeaf(pages, leaf, roots[leaf.repo]) for leaf in source.leaves()]
             for binding in Expansion(source, {}, leaves, KeyMap(pages, EMPTY)).every():
                 total += 1
-                output = work(self.code[job.step], files_of(pages, binding.inputs))
+                variant = self.code[job.step]
+                done = known.get((job.step, variant, counted(pages, source, binding.inputs)))
+                output = work(variant, files_of(pages, binding.inputs)) if done is None else done
                 if output is None or output.keys() & made.keys():
                     return None
                 made |= output
         above = {path[:cut] for path in made for cut in range(len(path)) if path[cut] == "/"}
         return None if above & made.keys() else (total, made)
 
-    def once(self) -> None:
-        """No task ran whose fingerprint had succeeded before."""
-        tried: list[tuple[int, bytes, str | None]] = []
+    def results(self) -> Results:
+        """What each task that succeeded made, by all that counts. None ran for which something had succeeded before,
+        and all found what their jobs read.
+        """
+        tried: list[tuple[int, Job, Task, str | None]] = []
         for job in self.parts.store.load(Job, "jobs", before=1 << 62, limit=10_000):
             for task in self.parts.store.load(Task, "tasks_of_job", job=job.seq, after=0, limit=10_000):
                 for attempt in self.parts.store.load(Attempt, "attempts", task=task.seq):
-                    tried.append((attempt.token, task.fingerprint, attempt.outcome))
+                    tried.append((attempt.token, job, task, attempt.outcome))
         done: set[bytes] = set()
-        for _, fingerprint, outcome in sorted(tried):
-            assert fingerprint not in done
+        known: Results = {}
+        for _, job, task, outcome in sorted(tried, key=lambda item: item[0]):
+            source, inputs = self.parts.step(job).input, decode_inputs(task.inputs)
+            assert source is not None
+            read = {leaf.name: resolve_root(self.parts, item) for leaf, item in zip(source.leaves(), job.inputs)}
+            assert all(item.root == read[item.name] for item in inputs)
+            variant = program(self.parts.objects.pages, self.parts.code(job.pipeline, job.version), job.step)
+            key = (job.step, variant, counted(self.parts.objects.pages, source, inputs))
+            assert (task.fingerprint in done, key in known) == (False, False)
             if outcome == Outcome.SUCCEEDED:
-                done.add(fingerprint)
+                done.add(task.fingerprint)
+                made = work(variant, files_of(self.parts.objects.pages, inputs))
+                assert made is not None
+                known[key] = made
+        return known
+
+
+def resolve_root(parts: Parts, item: JobInput) -> bytes:
+    commit = resolve.commit_by_id(parts, item.repo, item.commit) if item.commit else None
+    return commit.root if commit else EMPTY
 
 
 def live(history: tuple[dict[str, Any], dict[str, Any], list[tuple[Any, ...]]], dry: bool) -> None:
