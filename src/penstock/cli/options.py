@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from penstock.model.errors import UsageError
-from penstock.model.values import MOST
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-COUNT, SIZE, OFFSET = click.IntRange(1, MOST), click.IntRange(0, MOST), click.IntRange(-MOST, MOST)
+#: The largest whole number that all count to that one is handed on to: SQLite, JSON readers, `islice`.
+_MOST = 1 << 53
+COUNT, SIZE, OFFSET = click.IntRange(1, _MOST), click.IntRange(0, _MOST), click.IntRange(-_MOST, _MOST)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 message_option = click.option("-m", "--message", default="", metavar="MSG", help="Why; kept with the commit.")

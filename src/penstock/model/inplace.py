@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from penstock.model.glob import Glob, compile_glob
+from penstock.model.prefixes import beginning
 from penstock.model.spec import InPlace, Step
 
 #: What makes a path a pattern.
-WILD = frozenset("*?[]{}()\\")
 _WILD = re.compile(r"[*?\[\]{}()\\]")
 
 
 def is_pattern(path: str) -> bool:
-    return not WILD.isdisjoint(path)
+    return _WILD.search(path) is not None
 
 
 def escaped(path: str) -> str:
@@ -40,7 +39,7 @@ class Makers:
     def of(self, file: InPlace) -> Iterator[str]:
         """The steps that make what is read there."""
         if not is_pattern(file.path):
-            paths = [*_upwards(file.path), *self._beginning(file.path + "/")]
+            paths = [*_upwards(file.path), *beginning(self._paths, file.path + "/")]
             yield from (self._by_path[path] for path in paths if path in self._by_path)
             return
         root, glob = "/" if file.path.startswith("/") else "", compile_glob("/" + file.path.lstrip("/"))
@@ -48,16 +47,9 @@ class Makers:
         for path in _upwards(prefix.rpartition("/")[0]):
             if path in self._by_path:
                 yield self._by_path[path]
-        for path in self._beginning(prefix):
+        for path in beginning(self._paths, prefix):
             if path.startswith("/") == bool(root) and _touches(glob, path.lstrip("/")):
                 yield self._by_path[path]
-
-    def _beginning(self, prefix: str) -> Iterator[str]:
-        """The paths that begin so."""
-        for place in range(bisect_left(self._paths, prefix), len(self._paths)):
-            if not self._paths[place].startswith(prefix):
-                return
-            yield self._paths[place]
 
     def upstream(self, step: Step) -> Iterator[tuple[str, InPlace]]:
         """The other steps that make what a step reads, and what that is."""

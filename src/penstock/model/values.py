@@ -6,8 +6,6 @@ from typing import Any
 
 #: The integers that 64 bits hold, with or without a sign.
 SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
-#: The largest whole number that everything counts to: SQLite, JSON readers and `islice`.
-MOST = 1 << 53
 #: How many lists and mappings may lie within each other.
 DEPTH = 100
 #: Bytes that a document of user data may have, as JSON.

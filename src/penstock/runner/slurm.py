@@ -169,7 +169,7 @@ class Slurm:
             if found:
                 name, cpus, memory, gres, limit, nodes = found.groups()
                 gpus = sum(map(int, _GPUS.findall(gres)))
-                usual, longest = "*" in name, _seconds(limit)
+                usual, longest = "*" in name, parse_time(limit)
                 # One mebibyte is what Slurm says where nobody has told it.
                 known = int(memory) << 20 if int(memory) > 1 else 0
                 kinds.append(Kind(name.rstrip("*"), usual, int(nodes), int(cpus), known, gpus, longest))
@@ -222,8 +222,12 @@ def _number(text: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _seconds(limit: str) -> int | None:
-    """Seconds of a time as Slurm writes it; None for a word, which stands for no limit."""
+def parse_time(limit: str) -> int | None:
+    """Seconds of a time as Slurm writes and reads it; None for a word, which stands for no limit.
+
+    >>> parse_time("1-00:00:00"), parse_time("1-12"), parse_time("4:00:00"), parse_time("90"), parse_time("UNLIMITED")
+    (86400, 129600, 14400, 5400, None)
+    """
     found = _TIME.fullmatch(limit)
     if found is None:
         return None
@@ -264,5 +268,5 @@ def time_left(env: Mapping[str, str], call: Call = call) -> int | None:
         code, printed, _ = call(["squeue", "--noheader", "--all", f"--jobs={job}", "--format=%L"], "", PATIENCE)
     except Doubt:
         return None
-    left = _seconds(printed.strip()) if code == 0 and printed.strip() else None
+    left = parse_time(printed.strip()) if code == 0 and printed.strip() else None
     return None if left is None else max(0, left - ROUGH)

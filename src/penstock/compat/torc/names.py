@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
+from penstock.model.prefixes import beginning
 from penstock.text import fields
 from penstock.text.nodes import Node
 
@@ -73,15 +73,8 @@ class Known:
                 search = re.compile(expression).search
             except (re.error, OverflowError, RecursionError) as error:
                 item.fail(f"`{by}`: {expression[:80]!r} is no regular expression: {error}")
-            self._found[expression] = [one for one in self._beginning(_prefix(expression)) if search(one)]
+            self._found[expression] = [one for one in beginning(self._sorted, _prefix(expression)) if search(one)]
         return self._found[expression]
-
-    def _beginning(self, prefix: str) -> Iterator[str]:
-        """The names that begin so."""
-        for place in range(bisect_left(self._sorted, prefix), len(self._sorted)):
-            if not self._sorted[place].startswith(prefix):
-                return
-            yield self._sorted[place]
 
 
 def _prefix(expression: str) -> str:

@@ -10,13 +10,13 @@ from penstock.compat.torc.fields import number, text
 from penstock.compat.torc.names import callings
 from penstock.model.errors import UsageError
 from penstock.model.spec import Site
+from penstock.runner.slurm import parse_time
 from penstock.text import fields
 from penstock.text.nodes import Node, made, scalar
 from penstock.text.units import parse_seconds
 
 _GPUS = re.compile(r"gpu(?::[\w.-]*[A-Za-z][\w.-]*)?:([0-9]{1,6})", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)B?", re.IGNORECASE | re.ASCII)
-_CLOCK = re.compile(r"(?:([0-9]{1,9})-)?([0-9]{1,9})(?::([0-9]{1,9}))?(?::([0-9]{1,9}))?", re.ASCII)
 
 
 class Spread:
@@ -99,16 +99,8 @@ def parse_walltime(text: str) -> float:
     >>> parse_walltime("1-00:00:00"), parse_walltime("1-12"), parse_walltime("4:00:00"), parse_walltime("90")
     (86400.0, 129600.0, 14400.0, 5400.0)
     """
-    match = _CLOCK.fullmatch(text.strip())
-    if match is None:
-        return parse_seconds(text)
-    days, *clock = match.groups()
-    numbers = [int(part) for part in clock if part is not None]
-    if days is not None or len(numbers) == 3:
-        hours, minutes, seconds = [*numbers, 0, 0][:3]
-    else:
-        hours, (minutes, seconds) = 0, [*numbers, 0][:2]
-    return float(int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds)
+    seconds = parse_time(text.strip())
+    return parse_seconds(text) if seconds is None else float(seconds)
 
 
 def _memory(node: Node) -> int:

@@ -98,8 +98,8 @@ def drive(
     site: str | None = None,
 ) -> None:
     """Be the engine until `until` says so or `seen` raises, which is told after each turn how things stand and why a
-    site gives nothing for now; whoever calls has the role. `ends` (monotonic seconds) is
-    when this machine is no longer ours; `site` is where its steps run instead.
+    site gives nothing for now; whoever calls has the role. `ends` (monotonic seconds) is when this machine is no longer
+    ours; `site` is where its steps run instead.
     """
     from penstock.service.driving.loop import Engine
 

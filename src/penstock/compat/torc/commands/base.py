@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from penstock.model.values import MOST
-
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
     from penstock.service.userdata.files import TaskData
@@ -69,6 +67,10 @@ RESULTS = noun("results", "How jobs ended, in every run.")
 EVENTS = noun("events", "What happened.")
 RESOURCES = noun("resource-requirements", "Named resources that jobs share.")
 SLURM = noun("slurm", "Nodes that Slurm lends.", noun("hpc", "Nodes of clusters."))
+
+
+#: More lines than anybody asks for, and everything can count to it.
+MOST = 1_000_000_000
 
 
 def page_options(command: _Command) -> _Command:
