@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from penstock.model.documents import DOCUMENT
 from penstock.model.errors import AlreadyExists, NotFound, Refused, UsageError
 from penstock.model.run import Job, Task
-from penstock.model.values import DOCUMENT
 from penstock.service.opening.disabling import disable
 from penstock.service.userdata.exchange import Exchange
 

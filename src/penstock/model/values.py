@@ -8,8 +8,6 @@ from typing import Any
 SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
 #: How many lists and mappings may lie within each other.
 DEPTH = 100
-#: Bytes that a document of user data may have, as JSON.
-DOCUMENT = 1 << 20
 
 
 def why_not(value: Any, depth: int = DEPTH) -> str | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
+from penstock.model.documents import NAME, write_body
+from penstock.model.errors import Refused, UsageError
 from penstock.model.spec import Datum
-from penstock.model.values import DOCUMENT
 from penstock.text import fields
 from penstock.text.nodes import Node
 
-_NAME = re.compile(r"[A-Za-z][\w.-]{0,127}", re.ASCII)
 _KEYS = ("value", "ephemeral")
 
 
@@ -34,12 +32,10 @@ def read_data(node: Node) -> dict[str, Datum]:
 
 def _value(node: Node, what: str) -> Any:
     value = fields.data(node, what)
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > DOCUMENT:
-        node.fail(
-            f"{what}: {size:,} bytes as JSON, and a document of user data has at most {DOCUMENT:,}; "
-            "keep such data in a file or a repo, and its place here"
-        )
+    try:
+        write_body(value, what)
+    except (UsageError, Refused) as error:
+        node.fail(str(error))
     return value
 
 
@@ -50,6 +46,6 @@ def read_data_names(node: Node, what: str) -> tuple[str, ...]:
 
 
 def _name(node: Node, what: str) -> str:
-    if not isinstance(node.value, str) or not _NAME.fullmatch(node.value):
+    if not isinstance(node.value, str) or not NAME.fullmatch(node.value):
         node.fail(f"{what}: expected a name: a letter, then letters, digits, _ . and -, 128 at most")
     return node.value

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from penstock.model.documents import DOCUMENT
 from penstock.model.errors import BadOutput
-from penstock.model.values import DOCUMENT, why_not
+from penstock.model.values import why_not
 
 #: How many documents an attempt may leave.
 MOST = 64

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import asdict
 
 from penstock.model.data import show_id
+from penstock.model.documents import read_body
 from penstock.model.errors import NotFound
 from penstock.model.run import Attempt, Branch, Commit, Document, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
@@ -28,7 +29,6 @@ from penstock.model.views import (
 from penstock.model.words import ended_word, job_word, run_word, task_word
 from penstock.service import resolve
 from penstock.service.parts import Parts
-from penstock.service.userdata.bodies import read_body
 from penstock.text.units import show_seconds, show_size
 
 

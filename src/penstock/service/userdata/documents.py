@@ -8,12 +8,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.model.documents import KEY, check_name, write_body
 from penstock.model.errors import AlreadyExists, NotFound, UsageError
 from penstock.model.run import Document
 from penstock.model.spec import Pipeline
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
-from penstock.service.userdata.bodies import KEY, check_name, write_body
 
 #: How many documents are read at once.
 PAGE = 1000

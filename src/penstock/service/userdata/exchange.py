@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from penstock.engine.world import World
 from penstock.model.data import EMPTY
+from penstock.model.documents import NEW, read_body, write_body
 from penstock.model.errors import PenstockError
 from penstock.model.facts import Fact, Reported
 from penstock.model.moves import Outcome, Reason
@@ -17,7 +18,6 @@ from penstock.model.run import Document, Job
 from penstock.model.spec import Step
 from penstock.model.wire import Result
 from penstock.service.parts import Parts
-from penstock.service.userdata.bodies import NEW, read_body, write_body
 from penstock.service.userdata.documents import names_json
 from penstock.store.base import Change
 

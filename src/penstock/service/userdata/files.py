@@ -14,9 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from penstock.model.documents import KEY, NEW, check_name, write_body
 from penstock.model.errors import BadOutput, NotFound
 from penstock.service.resolve import suggestion
-from penstock.service.userdata.bodies import KEY, NEW, check_name, write_body
 
 
 class TaskData(Struct, frozen=True):

@@ -178,8 +178,8 @@ def list_user_data(root: Root, job_key: str) -> None:
     """Print the documents of a job. In a task: all that it was given and what it wrote."""
     from penstock.compat.torc.keys import job
     from penstock.compat.torc.show import as_json, document
+    from penstock.model.documents import read_body
     from penstock.service.userdata import documents as userdata
-    from penstock.service.userdata.bodies import read_body
 
     here = task_data()
     if here is not None:

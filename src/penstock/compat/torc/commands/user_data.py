@@ -40,8 +40,8 @@ def list_(root: Root) -> None:
     """Print all documents of the workflow and its jobs; in a task, what it was given and what it wrote."""
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.show import as_json, document
+    from penstock.model.documents import read_body
     from penstock.service.userdata import documents as userdata
-    from penstock.service.userdata.bodies import read_body
 
     here = task_data()
     if here is not None:
@@ -59,8 +59,8 @@ def get(root: Root, key: str) -> None:
     """Print a document."""
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.show import as_json, document, mapping
+    from penstock.model.documents import KEY, read_body
     from penstock.service.userdata import documents as userdata
-    from penstock.service.userdata.bodies import KEY, read_body
 
     here = task_data()
     if here is not None:
@@ -79,7 +79,7 @@ def get(root: Root, key: str) -> None:
 def delete(root: Root, keys: tuple[str, ...]) -> None:
     """Take documents away."""
     from penstock.compat.torc.keys import workflow
-    from penstock.service.userdata.bodies import KEY
+    from penstock.model.documents import KEY
 
     with project() as parts:
         within = None if all(map(KEY.fullmatch, keys)) else workflow(parts, root.key).name

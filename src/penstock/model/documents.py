@@ -1,4 +1,4 @@
-"""What a document may hold and be called. Pure."""
+"""What a document of user data may hold and be called. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 from penstock.model.errors import Refused, UsageError
-from penstock.model.values import DOCUMENT, why_not
+from penstock.model.values import why_not
 
+#: Bytes that a document may have, as JSON.
+DOCUMENT = 1 << 20
 #: Digits alone are the key of a document; what begins with `_` is new and has neither name nor key yet.
 NAME = re.compile(r"[A-Za-z][\w.-]{0,127}", re.ASCII)
 KEY = re.compile(r"[0-9]{1,18}", re.ASCII)
