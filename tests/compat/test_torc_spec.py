@@ -219,6 +219,13 @@ metadata: {a: 1}
     assert len(todays(text).notes) == 2
 
 
+@pytest.mark.parametrize(("gres", "gpus"), [("gpu:2", 2), ("gpu:3090:8", 8), ("gpu:1g.5gb:7", 7)])
+def test_a_type_of_gpus_may_begin_with_a_digit(gres: str, gpus: int) -> None:
+    text = f"{{slurm_schedulers: [{{name: s, gres: '{gres}'}}], jobs: [{{command: x, scheduler: s}}]}}"
+    pipeline = pipeline_of(todays(text).tree, known_repos=(), has_file=lambda _: False, default_name="w")
+    assert [site.gpus for site in pipeline.sites] == [gpus]
+
+
 def test_jobs_of_several_nodes_are_batch_jobs_of_their_own() -> None:
     text = """
 resource_requirements: [{name: two, num_nodes: 2}, {name: three, num_nodes: 3}]

@@ -68,7 +68,7 @@ _OVER = re.compile("Invalid job id|already complet")
 _ID = re.compile(r"([0-9]{1,18})(?:;[\w.-]+)?\s*")
 _ELEMENT = re.compile(r"([0-9]{1,18})(?:_([0-9]{1,9}))?")
 #: `gpu:4`, `gpu:a100:4(S:0-1)`, `gpu:1g.5gb:7`: the type may begin with a digit.
-_GPUS = re.compile(r"gpu(?::[^:(,]+)?:([0-9]{1,6})(?=[(,]|$)")
+GPUS = re.compile(r"gpu(?::[^:(,]+)?:([0-9]{1,6})(?=[(,]|$)")
 #: partition|cpus|memory|gres|limit|nodes; a `+` stands for "and more".
 _KIND = re.compile(r"([^|]+)\|([0-9]{1,9})\+?\|([0-9]{1,12})\+?\|([^|]*)\|([^|]*)\|([0-9]{1,9})")
 #: `D-HH[:MM[:SS]]`, or `HH:MM:SS`, `MM:SS`, `MM`.
@@ -168,7 +168,7 @@ class Slurm:
             found = _KIND.fullmatch(line)
             if found:
                 name, cpus, memory, gres, limit, nodes = found.groups()
-                gpus = sum(map(int, _GPUS.findall(gres)))
+                gpus = sum(map(int, GPUS.findall(gres)))
                 usual, longest = "*" in name, parse_time(limit)
                 # One mebibyte is what Slurm says where nobody has told it.
                 known = int(memory) << 20 if int(memory) > 1 else 0

@@ -10,12 +10,11 @@ from penstock.compat.torc.fields import number, text
 from penstock.compat.torc.names import callings
 from penstock.model.errors import UsageError
 from penstock.model.spec import Site
-from penstock.runner.slurm import parse_time
+from penstock.runner.slurm import GPUS, parse_time
 from penstock.text import fields
 from penstock.text.nodes import Node, made, scalar
 from penstock.text.units import parse_seconds
 
-_GPUS = re.compile(r"gpu(?::[\w.-]*[A-Za-z][\w.-]*)?:([0-9]{1,6})", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)B?", re.IGNORECASE | re.ASCII)
 
 
@@ -72,7 +71,7 @@ def site_node(said: Mapping[str, Node], shared: Mapping[str, Node], at: Node, no
     if "mem" in said:
         found["memory"] = scalar(_memory(said["mem"]), said["mem"])
     if "gres" in said:
-        count = _GPUS.fullmatch(text(said, "gres", ""))
+        count = GPUS.fullmatch(text(said, "gres", ""))
         if count is None:
             said["gres"].fail("`gres`: only GPUs are known here, such as gpu:2; say others in `extra`")
         found["gpus"] = scalar(int(count[1]), said["gres"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.model.run import Job, JobInput, Task
 from penstock.model.wire import Input
+from penstock.service.bindings.recipes import by_name
 from penstock.service.bindings.work import decode_inputs, expansion_of
 from penstock.service.parts import Parts
 
@@ -16,12 +17,13 @@ class Reader:
 
     def __init__(self, parts: Parts, job: Job) -> None:
         self._parts = parts
-        self._sources = _sources(parts, job)
+        self._sources = by_name(parts.step(job), job.inputs)
         self._expansion = expansion_of(parts, parts.objects.pages, job)
 
     def read(self, key: str, mark: bytes) -> list[Read]:
         """What a binding read, whose fingerprint is `mark`: a reference as it was when the result was made. What
-        stands there now may be newer, and then no task saw it."""
+        stands there now may be newer, and then no task saw it.
+        """
         binding = self._expansion.find(tuple(key.split("\n")))
         inputs = binding.inputs if binding else ()
         then = {} if all(item.counts for item in inputs) else self._references(mark)
@@ -35,8 +37,9 @@ class Reader:
 
 def read_then(parts: Parts, job: Job, made: Task) -> list[Read]:
     """What a binding of a job read, by what the task that made its result was given: no tree is looked at. Of what
-    counts the job's own commits hold the same, so they are named."""
-    own = _sources(parts, job)
+    counts the job's own commits hold the same, so they are named.
+    """
+    own = by_name(parts.step(job), job.inputs)
     found = []
     for item, then in _given(parts, made):
         same = (source for source in own.get(item.name, ()) if item.counts and source.repo == then.repo)
@@ -46,14 +49,6 @@ def read_then(parts: Parts, job: Job, made: Task) -> list[Read]:
 
 def _given(parts: Parts, made: Task) -> list[tuple[Input, JobInput]]:
     """The inputs of a task, and where its job found each."""
-    sources = _sources(parts, parts.store.load(Job, "job", seq=made.job)[0])
+    (job,) = parts.store.load(Job, "job", seq=made.job)
+    sources = by_name(parts.step(job), job.inputs)
     return [(item, sources[item.name][item.nth]) for item in decode_inputs(made.inputs)]
-
-
-def _sources(parts: Parts, job: Job) -> dict[str, list[JobInput]]:
-    """What the globs of a job's input read, by their names."""
-    source = parts.step(job).input
-    found: dict[str, list[JobInput]] = {}
-    for leaf, item in zip(source.leaves() if source else (), job.inputs, strict=True):
-        found.setdefault(leaf.name, []).append(item)
-    return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,6 +13,8 @@ from penstock.model.run import Job
 from penstock.model.spec import INHERITED, InputSpec, Step
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
+
+T = TypeVar("T")
 
 
 class Recipe(Struct, frozen=True):
@@ -51,10 +53,15 @@ def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, 
 
 def globs_of(step: Step) -> dict[str, list[InputSpec]]:
     """The globs of a step's input by name, so that an input of a task is the `nth` of its name."""
-    found: dict[str, list[InputSpec]] = {}
-    for leaf in step.input.leaves() if step.input else ():
-        found.setdefault(leaf.name, []).append(leaf)
-    return found
+    return by_name(step, step.input.leaves() if step.input else ())
+
+
+def by_name(step: Step, found: Iterable[T]) -> dict[str, list[T]]:
+    """What was found for each glob of a step's input, in their order, by their names."""
+    names: dict[str, list[T]] = {}
+    for leaf, item in zip(step.input.leaves() if step.input else (), found, strict=True):
+        names.setdefault(leaf.name, []).append(item)
+    return names
 
 
 def _environment(step: Step) -> str:

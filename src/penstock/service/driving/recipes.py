@@ -8,6 +8,7 @@ from penstock.model import templates
 from penstock.model.run import Job
 from penstock.model.spec import Step, axis_names
 from penstock.model.wire import Recipe, Source
+from penstock.service.bindings.recipes import by_name
 from penstock.service.parts import Parts
 
 #: Seconds between SIGTERM and SIGKILL for a task that is ended and is not known to need more.
@@ -17,6 +18,7 @@ DEFAULT_GRACE = 5.0
 def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
     """The recipe of a job that runs `step`."""
     frozen = step.publishes and step.workdir is None
+    made = step.makes or tuple(file.path for file in step.outputs)
     return Recipe(
         run=job.run,
         job=job.id,
@@ -46,13 +48,9 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         priority=step.priority,
         told=told(parts, job),
         fills=templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else (),
-        leaves=tuple(os.path.join(parts.layout.root, path) for path in step.makes or _made(step)),
+        leaves=tuple(os.path.join(parts.layout.root, path) for path in made),
         data=bool(step.inputs_data or step.outputs_data),
     )
-
-
-def _made(step: Step) -> list[str]:
-    return [file.path for file in step.outputs]
 
 
 def told(parts: Parts, job: Job) -> dict[str, str]:
@@ -63,10 +61,9 @@ def told(parts: Parts, job: Job) -> dict[str, str]:
 
 
 def _sources(job: Job, step: Step) -> dict[str, tuple[Source, ...]]:
-    found: dict[str, tuple[Source, ...]] = {}
-    for leaf, item in zip(step.input.leaves() if step.input else (), job.inputs, strict=True):
-        found[leaf.name] = (*found.get(leaf.name, ()), Source(leaf.glob, item.commit, leaf.on, leaf.by))
-    return found
+    leaves = step.input.leaves() if step.input else ()
+    sources = (Source(leaf.glob, item.commit, leaf.on, leaf.by) for leaf, item in zip(leaves, job.inputs, strict=True))
+    return {name: tuple(mine) for name, mine in by_name(step, sources).items()}
 
 
 def _container(step: Step) -> tuple[str, str] | None:
