@@ -38,6 +38,7 @@ _SECTIONS = {
         "retry": ("verbs.control:retry", "Run again what failed in a run or a job."),
     },
     "Why": {
+        "graph": ("verbs.graph:graph", "Show which step reads what, and waits for whom."),
         "explain": ("verbs.why:explain", "Say why something waits, ran, was reused or failed."),
         "trace": ("verbs.why:trace", "Follow a file back to what it was made of."),
         "report": ("verbs.report:report", "Compare what steps asked for with what they used."),

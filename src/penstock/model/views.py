@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -199,6 +199,32 @@ class PlanView(Struct, frozen=True):
     commits: tuple[dict[str, Any], ...]
     steps: tuple[PlannedStep, ...]
     warnings: tuple[str, ...] = ()
+
+
+class GraphNode(Struct, frozen=True):
+    """A repo that no step publishes to, or a step, of a graph."""
+
+    id: str  #: `repo:NAME`, or `PIPELINE.STEP`
+    kind: Literal["repo", "step"]
+    name: str
+    pipeline: str | None = None  #: of a step
+    tasks: int | None = None  #: how many combinations its `each` has
+    output: str | None = None  #: the repo it publishes to
+
+
+class GraphEdge(Struct, frozen=True):
+    """`target` reads what `source` has, or waits for it. `label`: `repo:/glob`, a path, user data, or `after`."""
+
+    source: str
+    target: str
+    label: str
+
+
+class GraphView(Struct, frozen=True):
+    """Repos and steps, and what goes from one to the other; nodes stand behind those they wait for."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
 
 
 class StatusView(Struct, frozen=True):

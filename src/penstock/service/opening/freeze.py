@@ -51,25 +51,35 @@ def pipeline_file(root: Path, named: Path | None) -> Path:
     raise NotFound(f"{root}: there is no pipeline.yaml here; write one, or name the file: `penstock run FILE`")
 
 
-def freeze(parts: Parts, named: Path | None, inherit: bool = False) -> Frozen:
-    """Read the pipeline file and scan the code; with `inherit`, no step runs in a container. Raises BadSpec with
-    file:line:column.
-    """
+def read_file(parts: Parts, named: Path | None) -> Pipeline:
+    """What the pipeline file says now, without its images and the project's code. Raises BadSpec, NotFound."""
+    path, file, known = _found(parts, named)
+    if known is not None and _holds(parts, known[0].code, file, path):
+        return known[1]
+    return _read(parts, path, file, known)
+
+
+def _found(parts: Parts, named: Path | None) -> tuple[Path, str, tuple[Version, Pipeline] | None]:
+    """The pipeline file, what it is called from the project, and the version in force that came from it."""
     root = parts.layout.root
     path = pipeline_file(root, named)
     inside = path.is_relative_to(root)
     file = str(path.relative_to(root)) if inside else str(path)
-    known = _in_force(parts, file) if inside else None
+    return path, file, _in_force(parts, file) if inside else None
+
+
+def freeze(parts: Parts, named: Path | None, inherit: bool = False) -> Frozen:
+    """Read the pipeline file and scan the code; with `inherit`, no step runs in a container. Raises BadSpec with
+    file:line:column.
+    """
+    path, file, known = _found(parts, named)
     # Reading it would cost more than all the rest where nothing changed.
     if known is not None and _holds(parts, known[0].code, file, path):
         version, pipeline = known
         code, warnings = _code(parts, pipeline, file)
         if code == version.code and with_images(pipeline, inherit) == pipeline:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
-    # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
-    new_name = root.name if path.name in PIPELINE_FILES else path.stem
-    pipeline = _read(parts, path, file, known[1].name if known is not None else new_name)
-    return frozen_with(parts, pipeline, file, inherit)
+    return frozen_with(parts, _read(parts, path, file, known), file, inherit)
 
 
 def frozen_with(parts: Parts, pipeline: Pipeline, file: str, inherit: bool = False) -> Frozen:
@@ -110,10 +120,12 @@ def with_images(pipeline: Pipeline, inherit: bool) -> Pipeline:
     return replace(pipeline, steps=tuple(with_image(step) for step in pipeline.steps))
 
 
-def _read(parts: Parts, path: Path, file: str, default_name: str) -> Pipeline:
+def _read(parts: Parts, path: Path, file: str, known: tuple[Version, Pipeline] | None) -> Pipeline:
     from penstock.text.pipeline import read_pipeline
 
     root = parts.layout.root
+    # A file that names no pipeline goes on with the one it was, wherever the project lies by now.
+    new_name = root.name if path.name in PIPELINE_FILES else path.stem
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -123,7 +135,7 @@ def _read(parts: Parts, path: Path, file: str, default_name: str) -> Pipeline:
         file,
         known_repos=[repo.name for repo in parts.store.load(Repo, "repos")],
         has_file=lambda name: (root / name).is_file(),
-        default_name=default_name,
+        default_name=known[1].name if known is not None else new_name,
         root=str(root),
     )
 
