@@ -97,7 +97,8 @@ def svg(view: GraphView) -> str:
         out.append(
             f'<g class="{node.kind}"><rect x="{box.left:.0f}" y="{box.middle - _HEIGHT / 2:.0f}" '
             f'width="{box.width:.0f}" height="{_HEIGHT}" rx="{_HEIGHT // 2 if node.kind == "repo" else 4}"/>'
-            f'<text x="{box.left + box.width / 2:.0f}" y="{box.middle:.0f}" dy=".35em">{escape(names[node.id])}</text></g>'
+            f'<text x="{box.left + box.width / 2:.0f}" y="{box.middle:.0f}" dy=".35em">'
+            f"{escape(names[node.id])}</text></g>"
         )
     return "\n".join([*out, "</svg>", ""])
 

@@ -23,7 +23,10 @@ class LazyGroup(click.Group):
         faces: Mapping[str, tuple[frozenset[str], str]] | None = None,
         params: list[click.Parameter] | None = None,
     ) -> None:
-        super().__init__(name, help=help, params=params, invoke_without_command=True, callback=_help_if_alone)
+        names = {"help_option_names": ["-h", "--help"]}
+        super().__init__(
+            name, help=help, params=params, invoke_without_command=True, callback=_help_if_alone, context_settings=names
+        )
         self.sections = sections
         self.faces = faces or {}
         self.places = {command: place for section in sections.values() for command, place in section.items()}
@@ -44,8 +47,11 @@ class LazyGroup(click.Group):
         if name not in self.places and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, self.places, 1)
-            ctx.fail(f"there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            from penstock.cli.foreign import pointer
+
+            near = get_close_matches(name, self.places, 1, cutoff=0.7)
+            hint = pointer(name) or (f"did you mean {near[0]!r}?" if near else "")
+            ctx.fail(f"there is no command {name!r}" + (f"; {hint}" if hint else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,7 +11,10 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import click
 
 #: What the system may refuse, and what to do about it.
 _ADVICE = {
@@ -72,9 +75,22 @@ def _run(argv: list[str]) -> int:
         return done.exit_code
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
-        message = error.format_message().rstrip(".")
+        message = _message(error)
         stop = "" if message.endswith("?") else ";"
         return _say(message + (f"{stop} see `{where.command_path} --help`" if where is not None else ""), 2, error)
+
+
+def _message(error: click.ClickException) -> str:
+    """What click says; of an option that another tool has, what it is called here."""
+    import click
+
+    from penstock.cli.foreign import pointer
+
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        hint = pointer(error.ctx.command.name or "", error.option_name)
+        if hint is not None:
+            return f"no such option: {error.option_name}; {hint}"
+    return error.format_message().rstrip(".")
 
 
 def _explain(error: Exception) -> int:
