@@ -180,3 +180,18 @@ def test_status(penstock: Penstock, letters: Path) -> None:
     assert shown == document["pipelines"][0]
     assert penstock("fsck", "--data").err == "no damage\n"
     assert penstock("fsck", "--json").json == {"damage": []}
+
+
+def test_a_pipeline_file_between_here_and_the_project_is_not_passed_over(penstock: Penstock, tmp_path: Path) -> None:
+    inner = tmp_path / "in" / "deep"
+    inner.mkdir(parents=True)
+    (tmp_path / "pipeline.yaml").write_text("pipeline: outer\nsteps: {a: {run: 'true'}}\n")
+    (tmp_path / "in" / "pipeline.yaml").write_text("pipeline: inner\nsteps: {b: {run: 'true'}}\n")
+    assert penstock("run").code == 0
+    for words in (["run"], ["plan"], ["graph"], ["restart"], ["pipeline", "create"]):
+        said = penstock("-C", str(inner), *words)
+        assert (said.code, said.out) == (3, "")
+        assert f"{tmp_path}/in/pipeline.yaml: lies in in/ of the project {tmp_path}" in said.err
+    assert penstock("-C", str(tmp_path / "in"), "run", "pipeline.yaml").code == 0
+    assert [p["pipeline"] for p in penstock("pipeline", "list", "--json").json["pipelines"]] == ["inner", "outer"]
+    assert penstock("-C", str(tmp_path / "in"), "run", "--json", "../pipeline.yaml").json["jobs"][0]["step"] == "a"

@@ -21,6 +21,7 @@ class Layout(Struct, frozen=True):
 
     root: Path
     id: str  #: 32 hex digits; marks the processes that work for this project
+    start: Path  #: `root`, or the directory below it where the project was looked for
 
     @property
     def home(self) -> Path:
@@ -57,7 +58,7 @@ def find(start: Path) -> Layout:
     for directory in (start, *start.parents):
         home = directory / DIRECTORY
         if home.is_dir():
-            return _read(directory)
+            return _read(directory, start)
     raise NoProject(f"{start}: no project here or above; make one with `penstock init`")
 
 
@@ -80,7 +81,7 @@ def create(root: Path, prepare: Callable[[Layout], None] | None = None) -> Layou
     """
     root = root.resolve()
     home = root / DIRECTORY
-    layout = Layout(root, os.urandom(16).hex())
+    layout = Layout(root, os.urandom(16).hex(), root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         home.mkdir()
@@ -112,7 +113,7 @@ def _prepare(layout: Layout, prepare: Callable[[Layout], None]) -> None:
         raise
 
 
-def _read(root: Path) -> Layout:
+def _read(root: Path, start: Path) -> Layout:
     home = root / DIRECTORY
     try:
         number, project = (home / "format").read_text().split()
@@ -124,4 +125,4 @@ def _read(root: Path) -> Layout:
         raise NewerFormat(f"{root}: format {number} is newer than this Penstock knows ({FORMAT}); upgrade Penstock")
     if not os.access(home, os.W_OK | os.X_OK):
         raise NotWritable(f"{home}: no permission to write here; run as the project's owner or copy the project")
-    return Layout(root, project)
+    return Layout(root, project, start)

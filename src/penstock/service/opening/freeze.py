@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from penstock.model.errors import BadOutput, BadSpec, NotFound, PenstockError
+from penstock.model.errors import BadOutput, BadSpec, NotFound, PenstockError, Refused
 from penstock.model.run import Repo, Version
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline, RepoSpec, Step
 from penstock.objects import map as pages_map
@@ -22,7 +22,7 @@ from penstock.objects.scan import scan
 from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
 from penstock.service.bindings.recipes import code_of, counts_code
-from penstock.service.layout import PIPELINE_FILES
+from penstock.service.layout import PIPELINE_FILES, Layout
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
 from penstock.service.parts import Parts
@@ -39,16 +39,31 @@ class Frozen(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-def pipeline_file(root: Path, named: Path | None) -> Path:
-    """The file to read: the one named, else the first of `pipeline.yaml` and its kin in the project's root."""
+def pipeline_file(layout: Layout, named: Path | None) -> Path:
+    """The file to read: the one named, else the first of `pipeline.yaml` and its kin in the project's root.
+
+    Raises NotFound; Refused where another one is nearer to the directory that the command was called in.
+    """
     if named is not None:
         if not named.is_file():
             raise NotFound(f"{named}: no such pipeline file")
         return named.resolve()
-    for name in PIPELINE_FILES:
-        if (root / name).is_file():
-            return root / name
-    raise NotFound(f"{root}: there is no pipeline.yaml here; write one, or name the file: `penstock run FILE`")
+    for directory in (layout.start, *layout.start.parents):
+        for name in PIPELINE_FILES:
+            if (directory / name).is_file():
+                return _nearest(layout, directory / name)
+        if directory == layout.root:
+            break
+    raise NotFound(f"{layout.root}: there is no pipeline.yaml here; write one, or name the file: `penstock run FILE`")
+
+
+def _nearest(layout: Layout, file: Path) -> Path:
+    if file.parent != layout.root:
+        raise Refused(
+            f"{file}: lies in {file.parent.name}/ of the project {layout.root}; name the file to use it there, "
+            f"call this in {layout.root} for that one's own, or make {file.parent} a project with `penstock init`"
+        )
+    return file
 
 
 def read_file(parts: Parts, named: Path | None) -> Pipeline:
@@ -62,7 +77,7 @@ def read_file(parts: Parts, named: Path | None) -> Pipeline:
 def _found(parts: Parts, named: Path | None) -> tuple[Path, str, tuple[Version, Pipeline] | None]:
     """The pipeline file, what it is called from the project, and the version in force that came from it."""
     root = parts.layout.root
-    path = pipeline_file(root, named)
+    path = pipeline_file(parts.layout, named)
     inside = path.is_relative_to(root)
     file = str(path.relative_to(root)) if inside else str(path)
     return path, file, _in_force(parts, file) if inside else None
