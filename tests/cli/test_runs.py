@@ -195,3 +195,28 @@ def test_a_pipeline_file_between_here_and_the_project_is_not_passed_over(penstoc
     assert penstock("-C", str(tmp_path / "in"), "run", "pipeline.yaml").code == 0
     assert [p["pipeline"] for p in penstock("pipeline", "list", "--json").json["pipelines"]] == ["inner", "outer"]
     assert penstock("-C", str(tmp_path / "in"), "run", "--json", "../pipeline.yaml").json["jobs"][0]["step"] == "a"
+
+
+def test_what_is_odd_about_a_success_is_said(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in "abc":
+        (tmp_path / "d" / name).write_text(name)
+    (tmp_path / "pipeline.yaml").write_text(
+        "repos: {d: {path: d}}\n"
+        "steps:\n"
+        "  none: {input: 'd:/*.csv', run: 'true'}\n"
+        "  some: {input: 'd:/*', run: 'cp $PENSTOCK_IN/d/a $PENSTOCK_OUT || true'}\n"
+        "  one: {input: 'd:/', run: 'true'}\n"
+        "  all: {input: 'd:/*', run: 'cp $PENSTOCK_IN/d/* $PENSTOCK_OUT'}\n"
+    )
+    said = penstock("run")
+    assert said.code == 0
+    notes = [line for line in said.err.splitlines() if line.startswith("note: ")]
+    assert sorted(notes) == [
+        "note: none: nothing matches d:/*.csv",
+        "note: one: its task wrote nothing below $PENSTOCK_OUT",
+        "note: some: 2 of 3 tasks that ran wrote nothing below $PENSTOCK_OUT",
+    ]
+    assert "its task wrote nothing" in penstock("explain", "one").out
+    assert penstock("job", "show", "some", "--json").json["message"].startswith("2 of 3 tasks")
+    assert "nothing matches d:/*.csv" in penstock("plan").out

@@ -51,6 +51,7 @@ def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
         show_json(view)
     else:
         summary.show_run(view)
+    summary.show_notes(view.jobs)
     if view.state != "success":
         summary.show_failures(parts, view.jobs)
     return view
@@ -67,6 +68,7 @@ def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
     def ended(run: Run) -> None:
         view = views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
         summary.show_run(view)
+        summary.show_notes(view.jobs)
         summary.show_failures(parts, view.jobs)
 
     talk("watching linked directories and timed branches; Ctrl-C ends it")

@@ -78,6 +78,15 @@ def took(start: str | None, end: str | None) -> str:
     return show_seconds((moments[1] - moments[0]).total_seconds())
 
 
+def show_notes(jobs: Sequence[JobView]) -> None:
+    """What is odd about jobs that succeeded, such as that nothing matched, on stderr."""
+    noted = [job for job in jobs if job.state == "success" and job.message]
+    for job in noted[:FEW_JOBS]:
+        talk(f"note: {job.step}: {job.message}")
+    if len(noted) > FEW_JOBS:
+        talk(f"and {len(noted) - FEW_JOBS} more notes: penstock job list {noted[0].job.rpartition('@')[2]}")
+
+
 def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
     """What failed and the end of what it printed, with the command that tells more, on stderr."""
     from penstock.service.answers.lists import failed_tasks

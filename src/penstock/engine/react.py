@@ -284,7 +284,7 @@ def _closed(turn: Turn, fact: f.Closed) -> None:
         if good and fact.branch is not None:
             turn.moved_heads.append((fact.branch, replace(fact.branch, head=fact.commit.id)))
         turn.out.durable = True
-    finish(turn, job, outcome, reason, message)
+    finish(turn, job, outcome, reason, message or (fact.message if outcome == Outcome.SUCCEEDED else ""))
 
 
 _ANSWERS: dict[type, Callable[[Turn, Any], None]] = {

@@ -115,6 +115,7 @@ class Closed(Struct, frozen=True):
     size: int
     commit: Commit | None
     branch: Branch | None
+    message: str = ""  #: what people should know of a job that succeeded
 
 
 Fact = Loaded | Expanded | Unreadable | Placed | Sent | Reused | Began | Reported | Returned | Exported | Closed

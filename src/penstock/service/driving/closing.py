@@ -28,22 +28,32 @@ def close(parts: Parts, job: Job) -> Fact:
         return Unreadable(job.seq, Reason.OUTPUT, f"{error}; `penstock fsck` tells more")
 
 
-def complete(parts: Parts, pages: Pages, job: Job) -> Ledger:
-    """A job's ledger with what its tasks gave. Raises Corrupt, NotFound, Collision."""
+def complete(parts: Parts, pages: Pages, job: Job) -> tuple[Ledger, str]:
+    """A job's ledger with what its tasks gave, and what is odd about that. Raises Corrupt, NotFound, Collision."""
     ledger = Ledger(job.ledger, job.owners, job.tree)
+    ran, silent = 0, 0
     for tasks in succeeded(parts, job.seq):
+        ran += len(tasks)
+        silent += sum(task.output == EMPTY for task in tasks)
         done = (("\n".join(task.key), Done(task.fingerprint, task.output, task.files)) for task in tasks)
         ledger, clashes = ledger.including(pages, done)
         if clashes:  # every result was looked at when it came: only one of an older engine can
             raise Collision(clashes[0].message)
-    return ledger
+    return ledger, _note(job, ran, silent)
+
+
+def _note(job: Job, ran: int, silent: int) -> str:
+    """That tasks of a job that publishes left nothing to publish: as often as not they wrote it elsewhere."""
+    if not silent or job.repo is None:
+        return ""
+    return f"{'its task' if ran == 1 else f'{silent} of {ran} tasks that ran'} wrote nothing below $PENSTOCK_OUT"
 
 
 def _close(parts: Parts, job: Job) -> Closed:
     with parts.objects.writer() as writer:
         now = parts.now()
         pages = Pages(parts.objects.blobs, writer)
-        ledger = complete(parts, pages, job)
+        ledger, note = complete(parts, pages, job)
         parent = resolve.head(parts, job.repo) if job.repo is not None else None
         files, size = totals(
             pages,
@@ -70,4 +80,4 @@ def _close(parts: Parts, job: Job) -> Closed:
                 created=now,
                 finished=now,
             )
-    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch)
+    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch, note)

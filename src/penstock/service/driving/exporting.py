@@ -92,7 +92,7 @@ class Exporter:
         session = objects.blobs.sessions.begin()
         try:
             with objects.writer() as writer:
-                tree = complete(self._parts, Pages(objects.blobs, writer), job).tree
+                tree = complete(self._parts, Pages(objects.blobs, writer), job)[0].tree
             export = self._parts.step(job).export
             assert export is not None
             source = f"{layout.id}/{job.pipeline}.{job.step}"
