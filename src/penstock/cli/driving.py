@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NoReturn
 
-from penstock.cli.progress import watcher
+from penstock.cli.progress import overall, watcher
 from penstock.model.errors import Interrupted
 from penstock.service.driving.watch import follow_or_drive
 
@@ -32,7 +32,8 @@ def see_through(
     except KeyboardInterrupt:
         if watch.following is not None:
             raise Interrupted(f"stopped waiting; engine is {watch.following} and goes on") from None
-        raise Interrupted("stopped; `penstock run` goes on") from None
+        far = f": {overall(watch.jobs, 0.0)}" if watch.jobs else ""
+        raise Interrupted(f"stopped{far}; `penstock run` goes on") from None
     finally:
         watch.close()
 
@@ -47,13 +48,14 @@ def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
 
     done = resolve.run(parts, run)
     view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
+    # How it ended comes last, where a terminal still shows it.
+    summary.show_notes(view.jobs)
+    if view.state != "success":
+        summary.show_failures(parts, view.jobs)
     if as_json:
         show_json(view)
     else:
         summary.show_run(view)
-    summary.show_notes(view.jobs)
-    if view.state != "success":
-        summary.show_failures(parts, view.jobs)
     return view
 
 
@@ -67,9 +69,9 @@ def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
 
     def ended(run: Run) -> None:
         view = views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
-        summary.show_run(view)
         summary.show_notes(view.jobs)
         summary.show_failures(parts, view.jobs)
+        summary.show_run(view)
 
     talk("watching linked directories and timed branches; Ctrl-C ends it")
     with contextlib.suppress(KeyboardInterrupt):

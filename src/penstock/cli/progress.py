@@ -20,6 +20,8 @@ _COLOURS = {"success": "32", "failure": "31", "running": "36", "starting": "36",
 _OTHER_END = "33"
 #: With more jobs than this not each is told.
 MANY = 100
+#: From this many jobs that ran on it is told how long the others will take.
+ENOUGH = 5
 
 
 def watcher() -> Lines:
@@ -34,14 +36,17 @@ class Lines:
     Of many jobs only the first that did not end well have a line; the rest is counted, a line per hundredth of them.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
         self.stream = stream
+        self.clock = clock
         self.following: Holder | None = None
+        self.jobs: Sequence[Job] = ()  #: as they stood last
         self._told: set[int] = set()
         self._bad = 0  # of these
         self._trouble = ""
 
     def __call__(self, progress: Progress) -> None:
+        self.jobs = progress.jobs
         if progress.following != self.following:
             self.following = progress.following
             if self.following is not None:
@@ -68,7 +73,7 @@ class Lines:
         lines = ["  ".join(filter(None, parts)) for parts in cells]
         now = len(self._told)
         if every > MANY and now * 100 // every > before * 100 // every:
-            lines.append(f"{now} of {every} jobs are over{f', {self._bad} not well' if self._bad else ''}")
+            lines.append(overall(progress.jobs, self.clock()))
         if lines:
             print(*lines, sep="\n", file=self.stream, flush=True)
 
@@ -80,8 +85,7 @@ class Live(Lines):
     """One line per job, drawn over the lines before."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(stream)
-        self.clock = clock
+        super().__init__(stream, clock)
         self._drawn = 0
         self._colour = "NO_COLOR" not in os.environ
 
@@ -122,8 +126,8 @@ class Live(Lines):
             [*((f"{cell.ljust(width)}  ", "") for cell, width in zip(row, widths)), (state, self._tint(state))]
             for *row, state in cells
         ]
-        hidden = len(progress.jobs) - len(jobs)
-        return lines + ([[(f"and {hidden} more jobs", "")]] if hidden else [])
+        hidden = len(jobs) < len(progress.jobs)
+        return lines + ([[(overall(progress.jobs, self.clock()), "")]] if hidden else [])
 
     def _tint(self, state: str) -> str:
         quiet = state in ("created", "queued")
@@ -165,6 +169,25 @@ def job_names(jobs: Collection[Job]) -> dict[int, str]:
         job.seq: (f"{job.pipeline}." if many_pipelines else "") + job.step + (f"@{short(job.run)}" if many_runs else "")
         for job in jobs
     }
+
+
+def overall(jobs: Sequence[Job], now: float) -> str:
+    """How far all of these are: `15 of 1000 jobs are over, 1 not well, about 3m00s left`; of one, its tasks.
+
+    What is left is told from the jobs that ran, as if the others took as long.
+    """
+    if len(jobs) == 1:
+        return f"{jobs[0].total - jobs[0].left} of {jobs[0].total} tasks are over"
+    over = [job for job in jobs if job.state == JobState.DONE]
+    bad = sum(word(job) != "success" for job in over)
+    ran = [job.started for job in over if job.kept is None and job.started is not None]
+    left = len(jobs) - len(over)
+    seconds = (now - min(ran) / 1e6) / len(ran) * left if len(ran) >= ENOUGH else 0.0
+    return (
+        f"{len(over)} of {len(jobs)} jobs are over"
+        + (f", {bad} not well" if bad else "")
+        + (f", about {show_seconds(seconds)} left" if left and seconds > 0 else "")
+    )
 
 
 def tasks(job: Job) -> str:

@@ -95,8 +95,9 @@ def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
     for job in failed[:FEW_JOBS]:
         talk("")
         talk(f"{short(job.job)}: {job.state}" + (f", {job.message}" if job.message else ""))
+        shown: dict[tuple[str, ...], str] = {}
         for task in failed_tasks(parts, job, FEW_TASKS):
-            _show_task(parts, task)
+            _show_task(parts, task, shown)
         if job.tasks.failed > FEW_TASKS:
             talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: penstock task list {short(job.job)}")
         talk(f"  why: penstock explain {job.step}")
@@ -104,9 +105,15 @@ def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
         talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {failed[0].job.rpartition('@')[2]}")
 
 
-def _show_task(parts: Parts, task: TaskView) -> None:
+def _show_task(parts: Parts, task: TaskView, shown: dict[tuple[str, ...], str]) -> None:
+    """One that failed. `shown`: what others printed that were shown before, and their names: nothing is told twice."""
+    lines = tuple(_last_lines(parts, task.task))
     talk(f"  task {short(task.task)} {binding(task.binding)}: {task.message or task.reason or task.state}")
-    for line in _last_lines(parts, task.task):
+    if lines and lines in shown:
+        talk(f"    | as task {shown[lines]}")
+        return
+    shown[lines] = short(task.task)
+    for line in lines:
         talk(f"    | {line}")
     talk(f"  all it printed: penstock logs {short(task.task)}")
 
