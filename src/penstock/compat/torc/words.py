@@ -56,3 +56,17 @@ def job_status(
     if outcome == Outcome.FAILED and reason in (Reason.TIMEOUT, Reason.UNRUNNABLE):
         return "canceled"
     return _ENDS[outcome or Outcome.FAILED]
+
+
+def return_code(outcome: str | None, reason: str | None, exit_code: int | None) -> int:
+    """What a job that is done returned: 0 if it succeeded, and never if it did not. What its command returned stands
+    there, if that says it; else 124 for one that took too long, and 1.
+
+    >>> return_code("succeeded", None, 3), return_code("failed", "exit", 3), return_code("failed", "output", 0)
+    (0, 3, 1)
+    >>> return_code("failed", "timeout", None), return_code("cancelled", "user", -15)
+    (124, -15)
+    """
+    if outcome in (Outcome.SUCCEEDED, Outcome.RECOVERED):
+        return 0
+    return exit_code or (124 if reason == Reason.TIMEOUT else 1)

@@ -600,9 +600,13 @@ select * from run where pipeline = :pipeline and state <> 'done' and state = 'dr
 select * from job where seq in (select max(seq) from job where pipeline = :pipeline group by step);
 
 -- name: results
--- A page of the jobs of a pipeline in its runs that are counted, in the order they were made, with the run's number.
+-- A page of the jobs of a pipeline in its runs that are counted, in the order they were made, with the run's number, and
+-- whether a command of theirs was ever started.
 select job.seq, job.step, job.outcome, job.reason, job.exit_code, job.started, job.finished, job.process_seconds,
-    run.number
+    run.number, exists (
+        select 1 from task join attempt on attempt.task = task.seq
+        where task.job = job.seq and attempt.started is not null
+    ) as ran
 from job join run on run.id = job.run
 where run.pipeline = :pipeline and job.pipeline = :pipeline and run.number is not null and job.state = 'done'
     and job.kept is null and job.seq > :after

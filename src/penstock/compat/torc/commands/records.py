@@ -42,22 +42,19 @@ def list_results(root: Root, latest: bool, limit: int | None, skip: int) -> None
 
 
 def _results(parts: Parts, flow: Workflow) -> Iterator[dict[str, Any]]:
-    from penstock.compat.torc.words import job_status
-    from penstock.model.moves import JobState, Outcome
+    from penstock.compat.torc.words import job_status, return_code
+    from penstock.model.moves import JobState
     from penstock.model.views import show_time
 
     for row in _pages(lambda after: parts.store.fetch("results", pipeline=flow.name, after=after, limit=PAGE)):
         status = job_status(JobState.DONE, row["outcome"], row["reason"])
-        if status == "canceled" or row["step"] not in flow.keys:
+        if row["step"] not in flow.keys or (status == "canceled" and not row["ran"]):
             continue
-        code = row["exit_code"]
-        if code is None:
-            code = int(row["outcome"] not in (Outcome.SUCCEEDED, Outcome.RECOVERED))
         yield {
             "job_name": row["step"],
             "job_key": str(flow.keys[row["step"]]),
             "run_id": row["number"],
-            "return_code": code,
+            "return_code": return_code(row["outcome"], row["reason"], row["exit_code"]),
             "exec_time_minutes": round(row["process_seconds"] / 60, 4),
             "completion_time": show_time(row["finished"]),
             "status": status,
