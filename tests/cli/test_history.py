@@ -127,3 +127,39 @@ def test_what_takes_things_away(penstock: Penstock, data: Path) -> None:
     penstock("commit", "start", "words")
     assert penstock("repo", "delete", "words").code == 3
     assert penstock("repo", "delete", "words", "--force").code == 0
+
+
+def test_why_a_run_began(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(
+        "pipeline: p\nparams: {n: 1}\nrepos: {d: {path: d}, e: {}}\n"
+        "steps:\n"
+        "  a: {input: ['d:/', 'e:/'], run: 'true'}\n"
+        "  b: {input: {cron: '0 0 1 1 *', as: new_year}, run: 'true'}\n"
+    )
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "x").write_text("x")
+
+    def why() -> list[str]:
+        return penstock("explain", "last").out.splitlines()
+
+    assert penstock("run", "-p", "n=2").code == 0
+    assert why()[1:] == ["`run` -p n=2 opened it of pipeline p, version 1, with new data: d@main (link)"]
+    (tmp_path / "y").write_text("y")
+    assert penstock("put", "e", "y", "-m", "late delivery").code == 0
+    assert "new data opened it: e@main (late delivery)" in why()
+    assert penstock("wait", "last").code == 0
+    [ticks] = [repo["repo"] for repo in penstock("repo", "list", "--json").json["repos"] if "new_year" in repo["repo"]]
+    assert penstock("repo", "tick", ticks).code == 0
+    assert f"new data opened it: {ticks}@main (tick of 0 0 1 1 *)" in why()
+
+
+def test_a_file_is_told_to_be_traced(penstock: Penstock, tmp_path: Path) -> None:
+    penstock("init")
+    said = penstock("explain", "texts:/1.txt")
+    assert (said.code, said.err) == (
+        2,
+        "penstock: 'texts:/1.txt' is a file; `penstock trace texts:/1.txt` says what it was made of\n",
+    )
+    assert penstock("explain", "total.txt").err == (
+        "penstock: there is no pipeline 'total'; of a file: `penstock trace REPO:/total.txt`\n"
+    )

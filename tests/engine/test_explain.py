@@ -56,7 +56,7 @@ def test_every_run_has_an_answer() -> None:
     states = [(RunState.DRAFT, None), (RunState.ACTIVE, None), *OVER]
     jobs = [job(JobState.DONE, outcome=Outcome.FAILED, reason=Reason.TASKS, message="1 of 2 tasks failed"), job()]
     for (state, outcome), reason, stop, hold, around in product(states, REASONED, ASKED, (None, "user"), AROUNDS):
-        text = told(explain_run(run(state, outcome=outcome, reason=reason, stop=stop, hold=hold), jobs, around))
+        text = told(explain_run(run(state, outcome=outcome, reason=reason, stop=stop, hold=hold), jobs, (), around))
         if state == RunState.ACTIVE:
             assert "1 of 2 jobs are done" in text
             assert (stop or hold or around.engine or "nobody drives it") in text

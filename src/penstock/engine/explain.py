@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from penstock.engine.matching import show_key
 from penstock.model.moves import JobState, Outcome, Reason, RunState, TaskState
-from penstock.model.run import Attempt, Job, Run, Task
+from penstock.model.run import Attempt, Commit, Job, Run, Task
 
 #: Reason -> what it means for the thing that ended.
 REASONS: dict[str, str] = {
@@ -58,8 +59,23 @@ class Around(Struct, frozen=True):
     made_by: str | None = None  #: the task whose result was reused
 
 
-def explain_run(run: Run, jobs: Sequence[Job], around: Around) -> list[str]:
-    """Why a run is as it is; at least one sentence."""
+def explain_run(run: Run, jobs: Sequence[Job], commits: Sequence[Commit], around: Around) -> list[str]:
+    """Why a run is as it is, and what opened it. `commits`: those with its id."""
+    return [*_run_state(run, jobs, around), *_opened(run, commits)]
+
+
+def _opened(run: Run, commits: Sequence[Commit]) -> list[str]:
+    """What opened a run: the command, and the commits that nobody's job made."""
+    new = [f"{item.repo}@{item.branch} ({item.message or item.origin})" for item in commits if item.origin != "job"]
+    if run.origin == "put":
+        return [f"new data opened it: {', '.join(new)}" if new else "a branch that moved opened it"]
+    command = {"run": "`run`", "retry": "`retry` or `restart`"}.get(run.origin, run.origin)
+    given = "".join(f" -p {name}={json.dumps(value, ensure_ascii=False)}" for name, value in run.params.items())
+    version = f" of pipeline {run.pipeline}, version {run.version}" if run.pipeline else ""
+    return [f"{command}{given} opened it{version}" + (f", with new data: {', '.join(new)}" if new else "")]
+
+
+def _run_state(run: Run, jobs: Sequence[Job], around: Around) -> list[str]:
     done = sum(job.state == JobState.DONE for job in jobs)
     if run.state == RunState.DRAFT:
         return [f"run {run.id} is written down and was not started"]

@@ -221,6 +221,8 @@ def job(parts: Parts, text: str) -> Job:
         found = parts.store.load(Job, "jobs_of_step", step=step, pipeline=pipeline or None, before=1 << 62, limit=1)
         if not found:
             known = (item.name for _, spec in parts.pipelines().values() for item in spec.steps)
+            if pipeline and pipeline not in parts.pipelines():
+                raise NotFound(f"there is no pipeline {pipeline!r}; of a file: `penstock trace REPO:/{text}`")
             raise NotFound(f"no job of a step {step!r} yet{suggestion(step, known)}")
     if pipeline:
         found = [item for item in found if item.pipeline == pipeline]

@@ -8,7 +8,7 @@ from itertools import islice
 from penstock.engine.expand import left_out
 from penstock.engine.explain import Around, differences, explain_job, explain_run, explain_task
 from penstock.engine.matching import KEYS, show_key, without_partner
-from penstock.model.errors import BadReference, NotFound, PenstockError
+from penstock.model.errors import BadReference, NotFound, PenstockError, UsageError
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
 from penstock.model.run import Attempt, Commit, Edge, Job, Run, Task
@@ -39,7 +39,11 @@ def explain(parts: Parts, target: str) -> list[str]:
             run = resolve.run(parts, target)
         except NotFound:
             return _task(parts, resolve.task(parts, target), who)
-        return explain_run(run, parts.store.load(Job, "jobs_of_run", run=run.id), Around(engine=who))
+        jobs = parts.store.load(Job, "jobs_of_run", run=run.id)
+        commits = [item for item in parts.store.load(Commit, "commits_of_run", run=run.id) if item.id == run.id]
+        return explain_run(run, jobs, commits, Around(engine=who))
+    if ":" in target:
+        raise UsageError(f"{target!r} is a file; `penstock trace {target}` says what it was made of")
     return _job(parts, resolve.job(parts, target), who)
 
 
