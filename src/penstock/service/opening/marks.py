@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penstock.model.run import Job
 from penstock.model.spec import Step
 from penstock.service import inplace
 from penstock.service.parts import Parts
@@ -19,6 +20,13 @@ def noted(parts: Parts, exchange: Exchange, pipeline: str, step: Step) -> dict[s
     if mark := exchange.mark(pipeline, step):
         found["data"] = mark.hex()
     return found
+
+
+def as_noted(parts: Parts, exchange: Exchange, job: Job, step: Step) -> bool:
+    """Whether the files in place and the user data that a step reads are now as a job of it, which has begun, noted
+    them. `step` may be that of a newer version. A job that read other files than it noted never is.
+    """
+    return not changed(job.parts, noted(parts, exchange, job.pipeline, step))
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
