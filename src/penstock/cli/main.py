@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     import click
 
+from penstock.runner.isolated import settle
+
 #: What the system may refuse, and what to do about it.
 _ADVICE = {
     errno.ENOSPC: "no space left on the device; free some and repeat",
@@ -34,7 +36,9 @@ _CLOSED_PIPE = 128 + 13
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code. Without `argv` this process is the command."""
+    if argv is None:
+        settle()
     try:
         for stream in (sys.stdout, sys.stderr):
             # Names of files may hold what the terminal's encoding has not.

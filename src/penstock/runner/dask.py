@@ -10,7 +10,6 @@ of that hangs on this connection: what runs goes on without it, and another engi
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from distributed import Client, Future, fire_and_forget
 from msgspec import Struct
 
 from penstock.model.errors import Doubt, Refused
+from penstock.runner.isolated import interpreter
 from penstock.runner.lent import KEPT, children, end, is_meant, run
 from penstock.runner.queue import Ask, Kind, Queue, Seen, State
 
@@ -326,5 +326,6 @@ def _fits(ask: Ask, worker: dict[str, Any]) -> bool:
 
 
 def _portable(argv: tuple[str, ...]) -> tuple[str | None, ...]:
-    """A command for another host; None stands for the Python that runs there."""
-    return tuple(None if word == sys.executable else word for word in argv)
+    """A command for another host; None and `-m` stand for Python as it is called there."""
+    ours = interpreter()
+    return (None, "-m", *argv[len(ours) :]) if argv[: len(ours)] == ours else argv

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from penstock.runner.isolated import interpreter, python
 from penstock.runner.queue import ELEMENT
 
 #: How many of those that are over are remembered.
@@ -25,10 +25,10 @@ def is_meant(id: str, ids: Collection[str]) -> bool:
     return id in ids or id.partition("_")[0] in ids
 
 
-def run(id: str, argv: Collection[str | None], cwd: str, output: str, element: int, seconds: int) -> None:
+def run(id: str, argv: Sequence[str | None], cwd: str, output: str, element: int, seconds: int) -> None:
     """Run a command to its end, at most so long. It is on a leash, which this process holds."""
-    words = [sys.executable if word is None else word for word in argv]
-    leash = [sys.executable, "-P", "-m", "penstock.runner.leash", str(seconds)]
+    words = (*interpreter(), *argv[2:]) if argv[0] is None else argv
+    leash = python("penstock.runner.leash", str(seconds))
     env = {**os.environ, ELEMENT: str(element)}
     try:
         with open(output, "ab") as said, _lock:

@@ -18,6 +18,7 @@ from pathlib import Path
 from penstock.engine.world import World
 from penstock.model.errors import PenstockError, Refused
 from penstock.model.run import Run
+from penstock.runner.isolated import python
 from penstock.service.driving.watch import LOOK, drive, interrupts
 from penstock.service.opening.links import Links
 from penstock.service.parts import Parts
@@ -90,8 +91,8 @@ def start(parts: Parts, watch: bool = False, site: str | None = None) -> str:
     import subprocess
 
     log = parts.layout.logs / LOG
-    words = [sys.executable, "-m", __spec__.name, str(parts.layout.root), *(["--watch"] if watch else [])]
-    words += ["--site", site] if site is not None else []
+    chosen = (*(["--watch"] if watch else []), *(["--site", site] if site is not None else []))
+    words = python(__spec__.name, str(parts.layout.root), *chosen)
     with open(log, "ab") as said:
         begun = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd=parts.layout.root

@@ -7,7 +7,6 @@ it at once. It lives no longer than its engine; the next one begins again, and w
 from __future__ import annotations
 
 import os
-import sys
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +18,7 @@ from penstock.model.moves import JobState, Outcome
 from penstock.model.run import Job
 from penstock.objects.blobs import Pages
 from penstock.runner.base import Launch
+from penstock.runner.isolated import python
 from penstock.runner.process import Processes
 from penstock.service.driving.closing import complete
 from penstock.service.egress.order import FAILED, Order
@@ -139,7 +139,7 @@ def _start(layout: Layout, order: bytes, session: int) -> Copying:
     source, stdout = os.pipe2(os.O_CLOEXEC)
     complaints = os.open(layout.logs / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     copying = Copying(Processes(), lifeline, source, session)
-    argv = (sys.executable, "-m", "penstock.service.egress")
+    argv = python("penstock.service.egress")
     # Marked, so that an engine that takes over finds it even so.
     env = {**os.environ, "PENSTOCK_PROJECT": layout.id}
     try:

@@ -16,6 +16,7 @@ from penstock.model.wire import Hello
 from penstock.runner.base import Launch
 from penstock.runner.command import DEFAULT_PATH
 from penstock.runner.devices import DEVICES, device_names
+from penstock.runner.isolated import python
 from penstock.runner.pipe import Pipe
 from penstock.runner.process import Processes
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
@@ -138,7 +139,7 @@ class LocalCrew(Crew):
         )
         ends = () if self._ends is None else (repr(self._ends),)  # both read one clock, and leave at one moment
         has = (str(node.cpus), str(node.memory), str(node.gpus), *ends)
-        argv = (sys.executable, "-m", "penstock.worker", str(self.layout.home), name, *has)
+        argv = python("penstock.worker", str(self.layout.home), name, *has)
         # Marked, so that an engine that takes over finds what this one left behind.
         env = {**os.environ, "PATH": search_path(os.environ, sys.executable)}
         env |= {"PENSTOCK_PROJECT": self.layout.id, "PENSTOCK_WORKER": name}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 import weakref
 from collections import Counter
@@ -19,6 +18,7 @@ from penstock.model.errors import PenstockError
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
 from penstock.model.wire import Assignment, Hello, Recipe
+from penstock.runner.isolated import python
 from penstock.runner.mailbox import Mailbox, Pulse
 from penstock.runner.queue import Kind, Queue
 from penstock.service.driving.allocations import Allocations
@@ -94,7 +94,7 @@ class RemoteCrew(Crew):
     def _command(self, row: Allocation) -> tuple[str, ...]:
         size = ("--cpus", str(row.cpus), "--memory", str(row.memory), "--gpus", str(row.gpus))
         words = ("worker", row.name, *size, "--seconds", str(row.seconds), "--lead", str(self.allocations.lead(row)))
-        return (sys.executable, "-m", "penstock", *words, "--silence", f"{self._silence:g}")
+        return python("penstock", *words, "--silence", f"{self._silence:g}")
 
     def _welcome(self, member: Member) -> None:
         ends = (f"{self._session}-engine", f"{self._session}-worker")
