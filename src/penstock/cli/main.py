@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     import click
 
+from penstock.cli.streams import complete
 from penstock.runner.isolated import settle
 
 #: What the system may refuse, and what to do about it.
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Without `argv` this process is the command."""
     if argv is None:
         settle()
+        complete()
     try:
         for stream in (sys.stdout, sys.stderr):
             # Names of files may hold what the terminal's encoding has not.

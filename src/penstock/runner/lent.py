@@ -27,7 +27,8 @@ def is_meant(id: str, ids: Collection[str]) -> bool:
 
 def run(id: str, argv: Sequence[str | None], cwd: str, output: str, element: int, seconds: int) -> None:
     """Run a command to its end, at most so long. It is on a leash, which this process holds."""
-    words = (*interpreter(), *argv[2:]) if argv[0] is None else argv
+    given = [word for word in argv if word is not None]
+    words = [*interpreter(), *given[1:]] if argv[0] is None else given
     leash = python("penstock.runner.leash", str(seconds))
     env = {**os.environ, ELEMENT: str(element)}
     try:
