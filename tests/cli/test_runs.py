@@ -220,3 +220,15 @@ def test_what_is_odd_about_a_success_is_said(penstock: Penstock, tmp_path: Path)
     assert "its task wrote nothing" in penstock("explain", "one").out
     assert penstock("job", "show", "some", "--json").json["message"].startswith("2 of 3 tasks")
     assert "nothing matches d:/*.csv" in penstock("plan").out
+
+
+def test_a_list_that_was_meant_for_a_shell_is_told(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(
+        'steps:\n  pipe: {run: [cat, nothing, "|", wc]}\n  cd: {run: [cd, data]}\n  well: {run: [sh, -c, "exit 1"]}\n'
+    )
+    said = penstock("run")
+    assert said.code == 1
+    hint = "no shell reads a list of words, so that {} is a word like any other: write the command as text"
+    assert f"cat ended with exit code 1; {hint.format(repr('|'))}" in said.err
+    assert hint.format(repr("cd")) in said.err
+    assert "sh ended with exit code 1\n" in said.err

@@ -50,7 +50,7 @@ steps:
     run: ./last.py
     output: final
 """
-FILES = frozenset({"montage.sh", "last.py", "sub/x.py"})
+FILES = frozenset({"edges.py", "montage.sh", "last.py", "sub/x.py"})
 
 
 def read(text: str | bytes, file: str = "pipeline.yaml") -> Pipeline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.model.errors import BadCommand
 from penstock.runner.base import Launch
@@ -61,8 +61,29 @@ def _why(launch: Launch, name: str, error: Exception | None) -> str:
     if path is None:
         path = next((found for found in _candidates(name, launch.env) if os.path.isfile(found)), None)
     if path is None:
-        return f"no program of that name in PATH ({launch.env.get('PATH', DEFAULT_PATH)}); install it, or give its path"
+        hint = without_shell(launch.argv) or "; install it, or give its path"
+        return f"no program of that name in PATH ({launch.env.get('PATH', DEFAULT_PATH)}){hint}"
     return _about_file(path, launch.cwd or os.getcwd(), code, error)
+
+
+#: Words that mean something to a shell alone.
+_OF_SHELLS = {"|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
+#: Commands that only a shell has.
+_BUILT_IN = {"cd", "source", ".", "export", "alias", "set", "ulimit", "umask"}
+
+
+def without_shell(argv: Sequence[str]) -> str:
+    """The end of a message about a command that failed, if it was meant for a shell and none read it; else "".
+
+    >>> without_shell(["cat", "x", "|", "wc"])
+    "; no shell reads a list of words, so that '|' is a word like any other: write the command as text"
+    """
+    if not argv:
+        return ""
+    meant = argv[0] if argv[0] in _BUILT_IN else next((word for word in argv[1:] if word in _OF_SHELLS), None)
+    if meant is None:
+        return ""
+    return f"; no shell reads a list of words, so that {meant!r} is a word like any other: write the command as text"
 
 
 def _too_long(launch: Launch) -> str:

@@ -55,8 +55,28 @@ def keys_of(node: Node, what: str, known: Collection[str], later: Collection[str
         if key in later:
             place.fail(f"{what}: `{key}` is not supported by this version{_instead(known)}")
         if key not in known:
-            place.fail(f'{what}: unknown key "{key}"{nearest(key, known)}')
+            ours = next((name for name in _ELSEWHERE.get(key, ()) if name in known), None)
+            hint = f"; here it is `{ours}`" if ours else nearest(key, known)
+            place.fail(f'{what}: unknown key "{key}"{hint}')
     return values
+
+
+#: Keys of other tools, and what stands for them here; the first that a mapping knows is named.
+_ELSEWHERE = {
+    **dict.fromkeys(("cmd", "command", "exec", "script", "shell"), ("run",)),
+    **dict.fromkeys(("stages", "jobs", "rules", "tasks"), ("steps",)),
+    **dict.fromkeys(("deps", "inputs"), ("input",)),
+    **dict.fromkeys(("depends_on", "needs", "requires"), ("after",)),
+    **dict.fromkeys(("outs", "products"), ("outputs",)),
+    **dict.fromkeys(("foreach", "matrix"), ("each",)),
+    **dict.fromkeys(("parameters", "config"), ("params",)),
+    **dict.fromkeys(("threads", "cores", "num_cpus"), ("cpus", "resources")),
+    **dict.fromkeys(("mem", "mem_mb", "mem_gb", "memory"), ("memory", "resources")),
+    **dict.fromkeys(("gpu", "gpus", "num_gpus"), ("gpus", "resources")),
+    **dict.fromkeys(("runtime", "walltime"), ("time", "walltime", "resources")),
+    **dict.fromkeys(("retries", "restart-times"), ("retry",)),
+    **dict.fromkeys(("environment", "container", "image"), ("env",)),
+}
 
 
 def _instead(known: Collection[str]) -> str:

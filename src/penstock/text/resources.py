@@ -13,6 +13,8 @@ from penstock.text.units import parse_size
 MAX_CPUS = 100_000
 MAX_GPUS = 10_000
 MAX_NODES = 10_000
+#: Bytes. Below that no program starts: a number without its unit was meant as something larger.
+LEAST_MEMORY = 1_000_000
 
 
 def read_resources(node: Node, what: str, sets: Mapping[str, Resources]) -> Resources:
@@ -24,7 +26,7 @@ def read_resources(node: Node, what: str, sets: Mapping[str, Resources]) -> Reso
     values = fields.keys_of(node, what, ("cpus", "memory", "gpus", "time", "nodes"))
     return Resources(
         cpus=fields.whole(values["cpus"], f"{what}.cpus", 1, MAX_CPUS) if "cpus" in values else 1,
-        memory=read_size(values["memory"], f"{what}.memory") if "memory" in values else 0,
+        memory=_memory(values["memory"], f"{what}.memory") if "memory" in values else 0,
         gpus=fields.whole(values["gpus"], f"{what}.gpus", 0, MAX_GPUS) if "gpus" in values else 0,
         time=fields.seconds(values["time"], f"{what}.time") if "time" in values else None,
         nodes=fields.whole(values["nodes"], f"{what}.nodes", 1, MAX_NODES) if "nodes" in values else 1,
@@ -37,6 +39,13 @@ def read_sets(node: Node, what: str) -> dict[str, Resources]:
     for key in (node.keys or {}).values():
         fields.name(key, what)
     return {name: read_resources(value, f"{what}.{name}", {}) for name, value in values.items()}
+
+
+def _memory(node: Node, what: str) -> int:
+    size = read_size(node, what)
+    if size < LEAST_MEMORY:
+        node.fail(f"{what}: {size:,} bytes are less than any program needs; write a unit, such as {node.text}GiB")
+    return size
 
 
 def read_size(node: Node, what: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -38,6 +38,9 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,9}")
 #: Suffix of a project file -> what runs it.
 _INTERPRETERS = {".py": "python3", ".sh": "sh"}
+#: What runs a script that is its first argument, and a script of the project.
+_INTERPRETER = re.compile(r"python[0-9.]*|(?:ba|da|z|k)?sh|perl|ruby|Rscript|julia|node")
+_SCRIPT = re.compile(r"(?![-/])[\w./-]+\.\w+")
 _LATER_SUFFIXES = (".ipynb", ".R", ".r", ".jl", ".js")
 _RANGE = re.compile(r"-?[0-9]{1,18}\.\.-?[0-9]{1,18}(?:\.\.-?[0-9]{1,18})?")
 #: Variables of this prefix tell a task where it is.
@@ -106,6 +109,8 @@ def read_step(
         if barred in values:
             values[barred].fail(f"{what}: {barred}: not possible in a container (`env.image`); leave one of them out")
     argv = read_run(values["run"], f"{what}: run", has_file)
+    if output is not None and env.image is None and "workdir" not in values:
+        _check_script(values["run"], f"{what}: run", argv, has_file)
     if check_places(values["run"], f"{what}: run", argv, each) and batch is not None:
         values["batch"].fail(f"{what}: batch: its process serves tasks of all parameters, and `run` names one")
     return Step(
@@ -168,6 +173,13 @@ def read_run(node: Node, what: str, has_file: Callable[[str], bool]) -> tuple[st
                     node.fail(f'{what}: there is no file "{file}" in the project; write a list to run something else')
                 return interpreter, file
     return "sh", "-c", command
+
+
+def _check_script(node: Node, what: str, argv: Sequence[str], has_file: Callable[[str], bool]) -> None:
+    """Raise BadSpec if an interpreter is given a script that the frozen project will not hold."""
+    script = argv[1] if len(argv) > 1 and isinstance(node.value, list) else ""
+    if _INTERPRETER.fullmatch(argv[0]) and _SCRIPT.fullmatch(script) and not has_file(script):
+        node.fail(f'{what}: there is no file "{script}" in the project')
 
 
 def check_places(node: Node, what: str, argv: tuple[str, ...], each: Mapping[str, Any]) -> bool:

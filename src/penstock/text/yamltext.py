@@ -42,6 +42,7 @@ _PLAINER = {
     "did not find expected '-' indicator": 'expected "-" and the next item of the list',
     "did not find expected ',' or ']'": 'this list is not closed: expected "," or "]" after an item',
     "did not find expected ',' or '}'": 'this mapping is not closed: expected "," or "}" after a value',
+    "did not find expected alphabetic or numeric character": "quote a value that begins with * or &",
     "found unexpected end of stream": "this text in quotes is never closed",
     "did not find expected <document start>": "expected the end of the file here",
     "found undefined tag handle": "unknown tag",

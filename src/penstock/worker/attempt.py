@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from resource import RUSAGE_SELF, getrusage
 
 from msgspec import Struct, field
@@ -19,6 +20,7 @@ from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, Pens
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, LogSpan, Recipe, Report, Result, Started, Stats
 from penstock.runner.base import Ended, Usage
+from penstock.runner.command import without_shell
 from penstock.worker.capacity import Asked, Capacity, asked
 from penstock.worker.files import describe
 from penstock.worker.log import Log
@@ -251,7 +253,7 @@ def judge(flight: Flight, end: Ended) -> Verdict:
         return _judge_service(flight, flight.server, end)
     if end.exit_code in recipe.accept_exit:
         return SUCCESS
-    verdict = _judge_exit(program, end)
+    verdict = _judge_exit(recipe.argv, end)
     limit, used = flight.memory, flight.used(end).peak
     if recipe.container is not None and limit and end.exit_code == KILLED and flight.ending is None:
         return Outcome.FAILED, Reason.MEMORY, f"{program} was killed in its container, which may use {_mib(limit)}"
@@ -286,14 +288,14 @@ def _judge_service(flight: Flight, server: Server, end: Ended) -> Verdict:
         return Outcome.FAILED, Reason.EXIT, f"{program} broke off: {server.complaint}"
     if end.exit_code == 0:
         return Outcome.FAILED, Reason.EXIT, f"{program} ended before it was done with this task"
-    return _judge_exit(program, end)
+    return _judge_exit(flight.batch.recipe.argv, end)
 
 
-def _judge_exit(program: str, end: Ended) -> Verdict:
+def _judge_exit(argv: Sequence[str], end: Ended) -> Verdict:
     if end.exit_code > 0:
-        return Outcome.FAILED, Reason.EXIT, f"{program} ended with exit code {end.exit_code}"
+        return Outcome.FAILED, Reason.EXIT, f"{argv[0]} ended with exit code {end.exit_code}{without_shell(argv)}"
     if end.exit_code < 0:
-        return Outcome.FAILED, Reason.SIGNAL, f"{program} was killed by {_signal_name(-end.exit_code)}"
+        return Outcome.FAILED, Reason.SIGNAL, f"{argv[0]} was killed by {_signal_name(-end.exit_code)}"
     return SUCCESS
 
 
