@@ -232,3 +232,14 @@ def test_a_list_that_was_meant_for_a_shell_is_told(penstock: Penstock, tmp_path:
     assert f"cat ended with exit code 1; {hint.format(repr('|'))}" in said.err
     assert hint.format(repr("cd")) in said.err
     assert "sh ended with exit code 1\n" in said.err
+
+
+def test_who_looks_for_a_linked_directory_beside_the_code_is_told_where_it_is(
+    penstock: Penstock, tmp_path: Path
+) -> None:
+    (tmp_path / "raw" / "more").mkdir(parents=True)
+    (tmp_path / "raw" / "more" / "a.txt").write_text("a")
+    (tmp_path / "pipeline.yaml").write_text(
+        "repos: {texts: {path: raw/more}}\nsteps: {a: {input: 'texts:/', run: 'cat raw/more/a.txt'}}\n"
+    )
+    assert "raw/more/ is linked as repo texts: read it by `input`, below $PENSTOCK_IN/texts\n" in penstock("run").err

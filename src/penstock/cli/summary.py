@@ -107,6 +107,8 @@ def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
 
 def _show_task(parts: Parts, task: TaskView, shown: dict[tuple[str, ...], str]) -> None:
     """One that failed. `shown`: what others printed that were shown before, and their names: nothing is told twice."""
+    from penstock.service.answers.hints import hint
+
     lines = tuple(_last_lines(parts, task.task))
     talk(f"  task {short(task.task)} {binding(task.binding)}: {task.message or task.reason or task.state}")
     if lines and lines in shown:
@@ -115,6 +117,8 @@ def _show_task(parts: Parts, task: TaskView, shown: dict[tuple[str, ...], str]) 
     shown[lines] = short(task.task)
     for line in lines:
         talk(f"    | {line}")
+    if (advice := hint(parts, lines)) is not None:
+        talk(f"  {advice}")
     talk(f"  all it printed: penstock logs {short(task.task)}")
 
 
