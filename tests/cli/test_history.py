@@ -163,3 +163,15 @@ def test_a_file_is_told_to_be_traced(penstock: Penstock, tmp_path: Path) -> None
     assert penstock("explain", "total.txt").err == (
         "penstock: there is no pipeline 'total'; of a file: `penstock trace REPO:/total.txt`\n"
     )
+
+
+def test_last_is_the_newest_run_as_a_reference_too(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(
+        "repos: {d: {path: d}}\nsteps: {a: {input: 'd:/', run: 'cat $PENSTOCK_IN/d/* > $PENSTOCK_OUT/x'}}\n"
+    )
+    (tmp_path / "d").mkdir()
+    for text in ("one", "two"):
+        (tmp_path / "d" / "x").write_text(text)
+        assert penstock("run").code == 0
+    assert (penstock("cat", "a@last:/x").out, penstock("cat", "a@last^:/x").out) == ("two", "one")
+    assert "modified" in penstock("diff", "d@last^", "d@last").out

@@ -19,6 +19,10 @@ HISTORY_PAGE = 500
 _START_OF_ID = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
 
 
+#: What the newest run is called; a branch of that name goes before it.
+LAST = "last"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or what there is, or nothing."""
     from difflib import get_close_matches
@@ -93,6 +97,8 @@ def _start(parts: Parts, there: Repo, name: str) -> Commit:
         if not found:
             raise NotFound(f"{there.name}@{name} has no commit yet; {_who_fills(parts, there.name)}")
         return found
+    if name == LAST:
+        name = run(parts, name).id
     if _START_OF_ID.fullmatch(name):
         candidates = parts.store.load(Commit, "commits_like", repo=there.name, pattern=f"{name}*")
         if len(candidates) > 1:
@@ -178,7 +184,7 @@ def tree_root(parts: Parts, reference: Reference) -> bytes:
 
 def run(parts: Parts, text: str) -> Run:
     """A run by its id or the start of it; `last` is the newest."""
-    if text == "last":
+    if text == LAST:
         found = parts.store.load(Run, "last_run")
         if not found:
             raise NotFound("there is no run yet; start one with `penstock run`")
