@@ -163,7 +163,7 @@ def test_cat_wants_one_file(data: Any) -> None:
         data.project.read("in:/img/*")
     with pytest.raises(NotFound, match="no file fits"):
         data.project.read("in:/*.png")
-    with pytest.raises(NotFound, match="it is a directory"):
+    with pytest.raises(NotFound, match="is a directory"):
         data.project.read("in:/img")
     with pytest.raises(NotFound, match="as a pattern"):
         data.project.read("in:/a)")

@@ -147,7 +147,7 @@ def _why_it_ran(job: Job, around: Around) -> list[str]:
     elif ran == 0:
         lines = [f"no task had to run: all {job.total} were done before with the same inputs, code and parameters"]
     elif job.reused == 0:
-        lines = [f"all {job.total} tasks had to run"]
+        lines = ["its task had to run" if job.total == 1 else f"all {job.total} tasks had to run"]
     else:
         lines = [f"{ran} of {job.total} tasks had to run; the same inputs, code and parameters gave the others before"]
     lines += around.left_out

@@ -30,8 +30,12 @@ def show_input(spec: InputSpec) -> str:
 
 
 def nothing_matches(step: Step) -> str:
-    """That a step's input is empty."""
-    return f"nothing matches {show_input(step.input)}" if step.input else "nothing matches"
+    """That a step's input is empty; of one that waits for its first tick, how to make one."""
+    if step.input is None:
+        return "nothing matches"
+    ticks = [leaf.repo for leaf in step.input.leaves() if leaf.cron is not None]
+    hint = f"; `penstock repo tick {ticks[0]}` makes a tick now" if ticks else ""
+    return f"nothing matches {show_input(step.input)}{hint}"
 
 
 def without_partner(left_out: LeftOut, few: int) -> list[str]:

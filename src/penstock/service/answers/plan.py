@@ -141,7 +141,7 @@ class _Planner:
         elif seen.reused:
             lines.append("the same work was done in an earlier run")
         elif seen.gone:
-            lines.append(f"{seen.gone} bindings are gone")
+            lines.append("1 binding is gone" if seen.gone == 1 else f"{seen.gone} bindings are gone")
         return [*(lines or ["nothing it depends on changed"]), *seen.left_out]
 
 

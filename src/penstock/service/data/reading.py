@@ -79,7 +79,7 @@ def the_file(parts: Parts, found: Found) -> tuple[str, Entry]:
     if found.entry is not None:
         return found.path, found.entry
     if found.glob is None:
-        raise NotFound(f"{found.source}: there is no such file; it is a directory")
+        raise NotFound(f"{found.source}: is a directory; name a file in it, as `penstock ls -r` lists them")
     several = list(islice(found.files(parts.objects.pages), 2))
     if not several:
         raise NotFound(f"{found.source}: no file fits the pattern")
