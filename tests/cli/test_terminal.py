@@ -124,6 +124,14 @@ def test_ctrl_c_gives_back_and_run_goes_on(penstock: Penstock, nap: Path) -> Non
     assert penstock("stop", "last").code == 0
 
 
+def test_a_task_cannot_ask_on_the_terminal(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "ask.sh").write_text("printf 'Password: ' > /dev/tty && read x < /dev/tty")
+    (tmp_path / "pipeline.yaml").write_text("steps:\n  ask: {run: [sh, ask.sh]}\n")
+    terminal = Terminal(tmp_path, "run")
+    assert terminal.end() == 1
+    assert "/dev/tty: No such device or address" in penstock("logs", "ask").out
+
+
 def job(seq: int, **changes: Any) -> Job:
     made = Job(seq, "0" * 32, "p", 1, f"step{seq}", None, 0, state=JobState.OPEN, expanded=True, total=10, left=10)
     return replace(made, **{"started": 0, "reached": AttemptState.RUNNING, **changes})

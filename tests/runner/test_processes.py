@@ -18,9 +18,6 @@ from penstock.runner.base import Runner
 from penstock.runner.process import Processes
 from penstock.testing.runner import RunnerSuite
 
-#: Python that goes to the process group of who started it.
-LEAVE = "import os; os.setpgid(0, os.getpgid(os.getppid()))"
-
 
 @pytest.fixture(params=[False, True], ids=["plain", "reaper"])
 def runner(request: pytest.FixtureRequest) -> Iterator[Processes]:
@@ -123,17 +120,13 @@ class TestProcesses(RunnerSuite):
         self.await_all(runner, 1)
         await_gone(int(pids.read_text()))
 
-    def test_one_that_left_its_group_is_stopped_and_told_all_the_same(
-        self, runner: Runner, null: int, tmp_path: Path
-    ) -> None:
-        ended = runner.start(self.launch(null, sys.executable, "-c", LEAVE))
-        assert self.await_all(runner, 1)[ended].exit_code == 0
-        there = tmp_path / "there"
-        stay = f"{LEAVE}; import pathlib, time; pathlib.Path({str(there)!r}).write_text('x\\n'); time.sleep(1000)"
-        stays = runner.start(self.launch(null, sys.executable, "-c", stay))
-        await_text(there)
-        runner.stop(stays, kill=False)
-        assert self.await_all(runner, 1)[stays].exit_code == -signal.SIGTERM
+    def test_each_has_a_session_and_a_group_that_it_cannot_leave(self, runner: Runner, null: int) -> None:
+        leave = (
+            "import os; assert os.getsid(0) == os.getpgid(0) == os.getpid(); os.setpgid(0, os.getpgid(os.getppid()))"
+        )
+        try_it = f"try:\n exec({leave!r})\nexcept PermissionError:\n raise SystemExit(7)"
+        handle = runner.start(self.launch(null, sys.executable, "-c", try_it))
+        assert self.await_all(runner, 1)[handle].exit_code == 7
 
     def test_closing_ends_what_runs(self, runner: Runner, null: int, tmp_path: Path) -> None:
         handles = [runner.start(self.launch(null, "sleep", "1000")) for _ in range(3)]

@@ -1,6 +1,7 @@
 """Local processes: one posix_spawn each, one poll for all of them, nobody left behind.
 
-A command is the leader of its own process group. Its pidfd becomes readable when it ends; until it is waited for, its
+A command is the leader of a session, so there is no terminal it could ask on and be stopped for, and of the process
+group of the same number, which it cannot leave. Its pidfd becomes readable when it ends; until it is waited for, its
 number cannot be given to another process, so the group is killed at that moment and never somebody else's.
 
 A *reaper* (a process that exists to run commands: a worker) also becomes the parent of what its commands orphan. Then
@@ -113,7 +114,7 @@ class Processes:
                 launch.argv,
                 launch.env,
                 file_actions=actions,
-                setpgroup=0,
+                setsid=True,
                 setsigmask=(),
                 setsigdef=_DEFAULTS,
             )
@@ -248,7 +249,7 @@ def _fork(program: str, launch: Launch, view: View) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            os.setpgid(0, 0)
+            os.setsid()
             view.namespace.enter(view.places)
             os.chdir(launch.cwd or "/")
             for number in _DEFAULTS:
@@ -273,14 +274,9 @@ def _fork(program: str, launch: Launch, view: View) -> int:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends. One
-    that its leader left is gone; then the leader is signalled, which has not been waited for.
-    """
+    """Signal a process group. One that became another user's (`sudo`) cannot be; its leader decides when it ends."""
     with contextlib.suppress(PermissionError):
-        try:
-            os.killpg(group, number)
-        except ProcessLookupError:
-            os.kill(group, number)
+        os.killpg(group, number)
 
 
 def _kill_and_wait(pids: list[int]) -> None:
