@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Any
@@ -189,10 +188,9 @@ def test_a_task_that_kills_every_worker_fails_alone(lab: Any) -> None:
 
 def test_workers_that_cannot_start_end_the_run(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.pipeline("steps: {s: {run: 'true'}}")
-    (lab.root.parent / "broken").mkdir()
-    (lab.root.parent / "broken/msgspec.py").write_text("raise SystemExit('this Python is broken')")
     with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(lab.root.parent / "broken"), *sys.path]))
+        broken = (sys.executable, "-c", "raise SystemExit('this Python is broken')")
+        patch.setattr("penstock.service.driving.local.python", lambda *_: broken)
         with pytest.raises(PenstockError, match="no worker can be started: this Python is broken"):
             lab.run()
     assert lab.alive() == []

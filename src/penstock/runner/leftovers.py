@@ -44,6 +44,25 @@ def end_leftovers(project: str, grace: float = 1.0, worker: str | None = None) -
     return count
 
 
+def attempt_around(project: str) -> str | None:
+    """The attempt of a project that this process is a part of, however deep in it; None outside of all."""
+    for variables in (dict(os.environ), *map(_environment, _ancestors())):
+        attempt = variables.get("PENSTOCK_ATTEMPT")
+        if attempt is not None and variables.get("PENSTOCK_PROJECT", "").partition("@")[0] == project:
+            return attempt
+    return None
+
+
+def _environment(pid: int) -> dict[str, str]:
+    """What a process was started with; nothing of one that is gone, or another user's."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return {}
+    return dict(os.fsdecode(word).partition("=")[::2] for word in words)
+
+
 def _marks(**variables: str) -> set[bytes]:
     return {os.fsencode(f"{name}={value}") for name, value in variables.items()}
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from penstock.model.errors import Refused
+from penstock.runner.leftovers import attempt_around
+
 
 class Holder(Struct, frozen=True):
     """The process that has the role."""
@@ -46,6 +49,16 @@ def engine_role(lock: Path, mode: str = "") -> Iterator[bool]:
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def check_outside(project: str) -> None:
+    """Raises Refused in a task of this project: what waits there for runs waits for itself, and for ever."""
+    attempt = attempt_around(project)
+    if attempt is not None:
+        raise Refused(
+            f"attempt {attempt} of this project would wait for itself; let what it wants to run be a step of the "
+            "pipeline, or `run` and `wait` outside of tasks"
+        )
 
 
 def holder(lock: Path) -> Holder | None:

@@ -22,7 +22,7 @@ from penstock.runner.isolated import python
 from penstock.service.driving.watch import LOOK, drive, interrupts
 from penstock.service.opening.links import Links
 from penstock.service.parts import Parts
-from penstock.service.role import engine_role, holder
+from penstock.service.role import check_outside, engine_role, holder
 
 #: Seconds between two looks at linked directories.
 EVERY = 1.0
@@ -38,6 +38,7 @@ def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: 
     time. With `site` steps of this machine run there. Raises KeyboardInterrupt when asked to leave; what was in flight
     is given back first.
     """
+    check_outside(parts.layout.id)
     own = Parts.open(parts.layout) if watch else None  # what it commits is news to the engine
     try:
         looker = _Looker(parts, Links(own) if own is not None else None, ended)

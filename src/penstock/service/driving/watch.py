@@ -16,7 +16,7 @@ from penstock.model.errors import WaitTimeout
 from penstock.model.moves import JobState, RunState
 from penstock.model.run import Job, Run
 from penstock.service.parts import Parts
-from penstock.service.role import Holder, engine_role, holder
+from penstock.service.role import Holder, check_outside, engine_role, holder
 
 #: How often a follower looks, in seconds.
 LOOK = 0.1
@@ -47,10 +47,11 @@ def follow_or_drive(
     ends: bool = False,
     site: str | None = None,
 ) -> None:
-    """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout; a
-    KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no longer than the timeout,
-    and tasks are told to leave before that. With `site` steps of this machine run there.
+    """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout, and Refused in
+    a task of the project; a KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no
+    longer than the timeout, and tasks are told to leave before that. With `site` steps of this machine run there.
     """
+    check_outside(parts.layout.id)
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
     while not _done(parts, runs, jobs):

@@ -30,7 +30,7 @@ from penstock.service.opening.ticking import follow_clock, set_clocks
 from penstock.service.opening.watching import set_triggers
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
-from penstock.service.role import holder
+from penstock.service.role import check_outside, holder
 from penstock.service.userdata.documents import declare
 
 
@@ -48,7 +48,10 @@ class Begun(Struct, frozen=True):
 
 @rarely_looked_for()
 def begin(parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False) -> Begun:
-    """With `inherit` no step runs in a container. Raises BadSpec, NotFound, UsageError; then nothing is written."""
+    """With `inherit` no step runs in a container. Raises BadSpec, NotFound, UsageError, and Refused in a task of this
+    project; then nothing is written.
+    """
+    check_outside(parts.layout.id)
     with parts.objects.session():
         return _begin(parts, freeze(parts, named, inherit), params)
 

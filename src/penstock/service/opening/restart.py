@@ -29,6 +29,7 @@ from penstock.service.opening.drafts import UNDONE, check_idle, give_up_draft
 from penstock.service.opening.freeze import Frozen
 from penstock.service.opening.launch import Opening, advance, opened_by
 from penstock.service.parts import Parts
+from penstock.service.role import check_outside
 from penstock.service.userdata.documents import pipeline_named
 from penstock.service.userdata.exchange import Exchange
 
@@ -78,6 +79,7 @@ def restart(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Run | No
 
     Raises BadSpec, and Refused while a run of it is not done.
     """
+    check_outside(parts.layout.id)
     check_able(now.pipeline)
     name = now.pipeline.name
     with parts.store.transaction(durable=True):
