@@ -64,7 +64,11 @@ from .test_torc_spec import FULL, steps
         ("jobs: [{command: 'x {i}', parameters: {i: '1:3:0'}}]", "1:43", "has a step of 0"),
         ("jobs: [{command: 'x {i}', parameters: {i: '3:1'}}]", "1:43", "holds no values"),
         ("jobs: [{command: 'x {i}', parameters: {i: '1:9999999'}}]", "1:43", "holds more than 1,000,000"),
-        ("jobs: [{command: 'x {i:q}', parameters: {i: [a]}}]", "1:18", "{i:q}: 'a' cannot be written so"),
+        (
+            "jobs: [{command: 'x {i:q}', parameters: {i: [a]}}]",
+            "1:18",
+            "{i:q}: it cannot be written so; expected a form such as {i:03d}",
+        ),
         ("jobs: [{command: x, use_parameters: [i]}]", "1:38", "the workflow has no parameter 'i'"),
         ("jobs: [{command: x, use_parameters: i}]", "1:37", "`use_parameters`: expected a list of names, found text"),
         ("jobs: [{command: x, use_parameters: [[i]]}]", "1:38", "`use_parameters`: expected a name, found a list"),
@@ -72,7 +76,7 @@ from .test_torc_spec import FULL, steps
         ("jobs: [{command: x, parameters: {i: [[1, 2]]}}]", "1:38", "`parameters`.i: expected text, a number,"),
         ("jobs: [{command: x, parameters: {i: '[[1]]'}}]", "1:37", "as a value, found a list"),
         ("jobs: [{command: x, parameters: {i: {a: 1}}}]", "1:37", "as a value, found a mapping"),
-        ("jobs: [{command: 'x {i:999999999d}', parameters: {i: 1}}]", "1:18", "it is wider than 1,000 characters"),
+        ("jobs: [{command: 'x {i:0999999999d}', parameters: {i: 1}}]", "1:18", "it is wider than 1,000 characters"),
         (
             '{slurm_schedulers: [{name: s, extra: "--comment=\'x"}], jobs: [{command: x}]}',
             "1:38",

@@ -60,9 +60,9 @@ def test_configurations_are_sites(flow: Torc, penstock: Any) -> None:
     ("words", "says"),
     [
         (("-w", "soon"), "walltime"),
-        (("-w", "²:00"), '`walltime`: "²:00" is no duration'),
+        (("-w", "²:00"), "'-w' / '--walltime': \"²:00\" is no duration"),
         (("-e", "--comment='x"), "`extra`: it cannot be split into words: No closing quotation"),
-        (("-m", "lots"), "`mem`: expected a size"),
+        (("-m", "lots"), "-m: `mem`: expected a size"),
         (("-g", "license:1"), "only GPUs are known"),
         (("-e", "exclusive"), "is no long option"),
         (("-e", "--mem=4G"), "say `memory`"),
@@ -75,7 +75,7 @@ def test_what_slurm_would_not_take(flow: Torc, words: tuple[str, ...], says: str
 
 
 def test_what_cannot_be_scheduled(flow: Torc) -> None:
-    assert "has the configurations (none)" in flow("hpc", "slurm", "schedule-nodes", "-n", "1").err
+    assert "add-config` makes one" in flow("hpc", "slurm", "schedule-nodes", "-n", "1").err
     add(flow)
     assert "no configuration 'large'" in flow("hpc", "slurm", "schedule-nodes", "-n", "1", "-c", "large").err
     said = flow("hpc", "slurm", "schedule-nodes", "-n", "1")

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from penstock.compat.torc import fields
 from penstock.compat.torc.names import Known
-from penstock.compat.torc.parameters import expanded
-from penstock.compat.torc.spec import is_todays, read_workflow, translate
+from penstock.compat.torc.spec import is_todays, pipeline_in, read_definition, translate
 from penstock.model.errors import BadSpec
 from penstock.model.glob import compile_glob
 from penstock.model.spec import After, InPlace, Resources, Rule, Site
@@ -109,7 +108,7 @@ def test_the_seeds_resources_are_read() -> None:
     asked = 'num_cpus: 36, num_gpus: 0, num_nodes: 1, memory: "80g", runtime: "P0DT12H"'
     text = f"""{{jobs: [{{name: "a", command: "true", resource_requirements: "r"}}],
         resource_requirements: [{{name: "r", {asked}}}]}}"""
-    (step,) = read_workflow(text.encode(), "w.json5", "w").steps
+    (step,) = pipeline_in(read_definition(text.encode(), "w.json5", "w"), "w").steps
     assert step.resources == Resources(36, 80 << 30, 0, 43200.0)
 
 
@@ -124,7 +123,7 @@ def test_the_python_torc_splits_commands_and_reads_lists_of_files() -> None:
         schedulers: {slurm_schedulers: [{name: "x", account: "y", nodes: 1}]},
         config: {prepare_jobs_sort_method: "gpus_memory_runtime", compute_node_expiration_buffer_seconds: 120},
     }"""
-    pipeline = read_workflow(text.encode(), "w.json5", "w")
+    pipeline = pipeline_in(read_definition(text.encode(), "w.json5", "w"), "w")
     first, second = pipeline.steps
     assert first.run == ("echo", "x y", "$HOME")
     places = [InPlace(file.path, file.hash) for file in (*first.reads, *first.outputs)]
@@ -134,7 +133,8 @@ def test_the_python_torc_splits_commands_and_reads_lists_of_files() -> None:
     assert pipeline.sites == (Site("x", "slurm", options=(("account", "y"),)),)
     root = read_marked(text, "w.json5", json=True)
     assert not is_todays(root, json=True)
-    assert len(translate(root, "w", shell=False).notes) == 3
+    left_out = re.findall(r"`(\w+)` is left out", "\n".join(translate(root, "w", shell=False).notes))
+    assert left_out == ["key", "user", "st_mtime", "compute_node_expiration_buffer_seconds"]
 
 
 def test_todays_schedulers_are_sites() -> None:
@@ -247,8 +247,10 @@ jobs:
         Site("both-nodes-2", "slurm"),
         Site("idle", "slurm"),
     )
-    (note,) = found.notes
-    assert note == "w.yaml: scheduler 'both' is two sites, 'both', and 'both-nodes' for jobs of several nodes"
+    assert found.notes == [
+        "w.yaml: scheduler 'both' is two sites, 'both', and 'both-nodes' for jobs of several nodes",
+        "w.yaml: scheduler 'both-nodes' is called 'both-nodes-2'",
+    ]
 
 
 def test_no_two_things_are_called_alike() -> None:
@@ -259,49 +261,6 @@ jobs: [{name: x, command: x, scheduler: a-b, resource_requirements: r-1}]
 """
     (step,) = steps(text).values()
     assert (step.site, step.resources.cpus) == ("a-b-2", 2)
-
-
-def jobs(text: str) -> list[Any]:
-    node = read_marked(text, "w.yaml")
-    return [item.plain() for item in expanded(node.value, {}, "`jobs`")]
-
-
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [
-        ("'1:3'", ["1", "2", "3"]),
-        ("'0:10:5'", ["0", "5", "10"]),
-        ("'3:1:-1'", ["3", "2", "1"]),
-        ("'0:0.3:0.1'", ["0.0", "0.1", "0.2", "0.3"]),
-        ("\"[1, 'x', 2.5]\"", ["1", "x", "2.5"]),
-        ("[a, true]", ["a", "True"]),
-        ("7", ["7"]),
-        ("word", ["word"]),
-    ],
-)
-def test_values_of_parameters(values: str, found: list[str]) -> None:
-    assert [job["name"] for job in jobs(f"[{{name: '{{i}}', parameters: {{i: {values}}}}}]")] == found
-
-
-def test_combinations_come_in_the_order_of_the_file() -> None:
-    both = "parameters: {b: [1, 2], a: [x, y]}"
-    assert [job["name"] for job in jobs(f"[{{name: '{{b}}{{a}}', {both}}}]")] == ["1x", "1y", "2x", "2y"]
-    assert [job["name"] for job in jobs(f"[{{name: '{{b}}{{a}}', {both}, parameter_mode: zip}}]")] == ["1x", "2y"]
-
-
-@given(st.text(), st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans()))
-def test_any_text_is_filled_or_refused(text: str, value: Any) -> None:
-    def at(inside: Any) -> Node:
-        return Node(inside, "f", 1, 1)
-
-    item = at({"name": at(text), "parameters": at({"i": at([at(value)])})})
-    try:
-        (filled,) = expanded([item], {}, "`jobs`")
-    except BadSpec:
-        return
-    assert isinstance(filled.value["name"].value, str)
-    if "{i" not in text:
-        assert filled.value["name"].value == text
 
 
 def test_no_field_is_in_two_places() -> None:

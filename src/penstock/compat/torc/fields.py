@@ -12,15 +12,20 @@ from penstock.text.nodes import Node
 _THERE = "workers are there while there is work"
 _MEASURED = "processors and memory are always measured; `penstock report` tells"
 _MADE = "it is given here"
+_DATASETS = "say what each job reads and makes there as `files`; a directory is one, too"
+_ASKED = "a site is asked for nodes when jobs wait for them"
 
 
 class Fields(Struct, frozen=True):
-    """The fields of one kind of object; `what` names one that has no name. `left_out` and `refused`: field -> why."""
+    """The fields of one kind of object; `what` names one that has no name. `left_out` and `refused`: field -> why;
+    `renamed`: what a field was called by earlier Torcs -> what it is called today.
+    """
 
     what: str
     taken: frozenset[str]
     left_out: Mapping[str, str] = {}
     refused: Mapping[str, str] = {}
+    renamed: Mapping[str, str] = {}
 
     def read(self, node: Node, what: str, notes: list[str]) -> dict[str, Node]:
         """The fields that are translated; null is as if it was not there. What is left out becomes a note.
@@ -28,8 +33,9 @@ class Fields(Struct, frozen=True):
         Raises BadSpec for what is refused or unknown.
         """
         values, found = mapping(node, what), dict[str, Node]()
-        for name, place in (node.keys or {}).items():
-            value = values[name]
+        for written, place in (node.keys or {}).items():
+            name = self.renamed.get(written, written)
+            value = values[written] if name == "data" else whole(values[written])
             if name not in self.taken and name not in self.left_out and name not in self.refused:
                 known = {*self.taken, *self.left_out, *self.refused}
                 place.fail(f'{what}: unknown field "{name}"{nearest(name, known)}')
@@ -39,9 +45,20 @@ class Fields(Struct, frozen=True):
                 place.fail(f"{what}: `{name}` is refused: {self.refused[name]}")
             if name in self.left_out:
                 notes.append(f"{place.where}: {what}: `{name}` is left out: {self.left_out[name]}")
+            elif name in found:
+                place.fail(f"{what}: `{written}` is `{name}`, which is there, too")
             else:
                 found[name] = value
         return found
+
+
+def whole(node: Node) -> Node:
+    """A whole number that is written with a point, as the Torc in Python does, as one; in a list, too."""
+    if isinstance(node.value, float) and node.value.is_integer():
+        return Node(int(node.value), node.file, node.line, node.column, node.text)
+    if isinstance(node.value, list) and any(isinstance(item.value, float) for item in node.value):
+        return Node([whole(item) for item in node.value], node.file, node.line, node.column)
+    return node
 
 
 _NODES = {
@@ -61,7 +78,7 @@ TOP = Fields(
     frozenset(
         {"name", "description", "parameters", "jobs", "files", "user_data", "resource_requirements", "config"}
         | {"failure_handlers", "jobs_sort_method", "compute_node_expiration_buffer_seconds"}
-        | {"schedulers", "slurm_schedulers", "slurm_defaults", "env"}
+        | {"schedulers", "slurm_schedulers", "local_schedulers", "slurm_defaults", "env"}
     ),
     left_out={
         **dict.fromkeys(("project", "metadata"), "nothing here looks at it"),
@@ -72,7 +89,8 @@ TOP = Fields(
         **_NODES,
     },
     refused={
-        "actions": "nothing but jobs is started here",
+        **dict.fromkeys(("actions", "scheduling_rules"), "nothing but jobs is started here"),
+        "datasets": _DATASETS,
         "dynamic_jobs": "the jobs of a run are known when it begins",
         "variables": "write the values where they are used, or as `parameters` of one value each",
         "execution_config": (
@@ -100,14 +118,36 @@ JOB = Fields(
         | {"resource_requirements", "failure_handler", "scheduler"}
         | {f"{key}{tail}" for key in ("input_files", "output_files", "depends_on") for tail in ("", "_regexes")}
         | {f"{key}_user_data{tail}" for key in ("input", "output") for tail in ("", "_regexes")}
-        | {"blocked_by", "input_file_regexes", "output_file_regexes", "env", "priority"}
+        | {"blocked_by", "input_file_regexes", "output_file_regexes", "env", "priority", "user_data"}
     ),
-    left_out={"key": _MADE, "stdio": "the output of a job is in its log; `penstock logs` shows it"},
-    refused=_TABLE,
+    left_out={
+        "key": _MADE,
+        "stdio": "the output of a job is in its log; `penstock logs` shows it",
+        **dict.fromkeys(("needs_compute_node_schedule", "schedule_compute_nodes"), _ASKED),
+    },
+    refused={
+        **_TABLE,
+        "label": "say where a job runs by its `scheduler`",
+        **dict.fromkeys(("input_datasets", "output_datasets"), _DATASETS),
+    },
+    renamed={
+        "interruptible": "supports_termination",
+        "consumes_user_data": "input_user_data",
+        "stores_user_data": "output_user_data",
+        "blocked_by_job_names": "blocked_by",
+        "input_file_names": "input_files",
+        "output_file_names": "output_files",
+        "input_user_data_names": "input_user_data",
+        "output_data_names": "output_user_data",
+        "output_user_data_names": "output_user_data",
+        "resource_requirements_name": "resource_requirements",
+        "scheduler_name": "scheduler",
+    },
 )
 SCHEDULERS = Fields(
     "schedulers",
     frozenset({"slurm_schedulers", "local_schedulers"}),
+    left_out={"key": _MADE},
     refused={"aws_schedulers": "nothing is started in a cloud"},
 )
 SLURM = Fields(
@@ -116,14 +156,23 @@ SLURM = Fields(
     left_out={"key": _MADE, "ntasks_per_node": "each node has one worker, which packs jobs onto it"},
     refused={"serialize_allocations": "say `nodes: 1`; then there is one at a time"},
 )
+LOCAL = Fields(
+    "local scheduler",
+    frozenset({"name"}),
+    left_out={"key": _MADE, **dict.fromkeys(("memory", "num_cpus"), "jobs have all of this machine")},
+)
 #: When a file changed is looked up, so what the definition says of it does not count.
 FILE = Fields(
     "file",
     frozenset({"name", "path"}),
-    left_out={"st_mtime": "it is looked up"},
+    left_out={
+        "st_mtime": "it is looked up",
+        "must_exist": "a file that no job makes has to be there when a job reads it",
+        "identifier": "nothing here looks at it",
+    },
     refused=_TABLE,
 )
-USER_DATA = Fields("data", frozenset({"name", "data", "is_ephemeral"}), refused=_TABLE)
+USER_DATA = Fields("data", frozenset({"name", "data", "is_ephemeral"}), left_out={"key": _MADE}, refused=_TABLE)
 RESOURCES = Fields(
     "resources", frozenset({"name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime"}), left_out={"key": _MADE}
 )
@@ -137,7 +186,10 @@ LATER_ONLY = frozenset(
     | {"depends_on_regexes", "input_files_regexes", "output_files_regexes", "input_user_data_regexes"}
     | {"input_file_regexes", "output_file_regexes", "env", "priority", "stdio", "parameters_file", "variables"}
     | {"dynamic_jobs", "execution_config", "project", "metadata", "access_groups", "enable_ro_crate"}
-    | {"output_user_data_regexes", *_NODES, "compute_node_expiration_buffer_seconds"}
+    | {"output_user_data_regexes", *_NODES, "compute_node_expiration_buffer_seconds", "scheduling_rules", "datasets"}
+    | {"input_datasets", "output_datasets", "label", *JOB.renamed}
+    - {"interruptible"}
+    - {"consumes_user_data", "stores_user_data"}
 )
 
 

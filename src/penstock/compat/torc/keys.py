@@ -15,7 +15,6 @@ from penstock.model.spec import Pipeline, Step
 from penstock.service.opening.drafts import draft_of, steps_of
 from penstock.service.parts import Parts
 from penstock.service.resolve import suggestion
-from penstock.service.userdata.documents import pipeline_named
 
 
 class Workflow(Struct, frozen=True):
@@ -35,7 +34,7 @@ def workflow(parts: Parts, text: str | None) -> Workflow:
         if found is None or found[1] is not None:
             raise NotFound(f"there is no workflow with the key {text}; see `penstock torc workflows list`")
         text = found[0]
-    name = pipeline_named(parts, text)
+    name = _named(parts, text)
     version, spec = parts.pipelines()[name]
     keys = {row["step"]: row["seq"] for row in parts.store.fetch("numbers_of", pipeline=name)}
     wanted = [None, *(step.name for step in spec.steps)]
@@ -45,6 +44,17 @@ def workflow(parts: Parts, text: str | None) -> Workflow:
             parts.store.execute("give_numbers", pipeline=name, steps=json.dumps(wanted))
         keys = {row["step"]: row["seq"] for row in parts.store.fetch("numbers_of", pipeline=name)}
     return Workflow(name, version, spec, keys.pop(None), keys)
+
+
+def _named(parts: Parts, text: str | None) -> str:
+    known: list[str] = [row["name"] for row in parts.store.fetch("pipelines")]
+    if not known:
+        raise NotFound("there is no workflow yet; `torc workflows create-from-json-file FILE` makes one")
+    if text is None and len(known) > 1:
+        raise UsageError(f"there are {len(known)} workflows ({', '.join(known[:5])}); say which: torc -k KEY")
+    if text is not None and text not in known:
+        raise NotFound(f"there is no workflow {text!r}{suggestion(text, known)}")
+    return known[0] if text is None else text
 
 
 def job(parts: Parts, text: str, within: str | None) -> tuple[Workflow, Step]:

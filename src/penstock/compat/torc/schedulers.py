@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from penstock.compat.torc.fields import number, text
 from penstock.compat.torc.names import callings
 from penstock.model.errors import UsageError
-from penstock.model.spec import Site
+from penstock.model.spec import LOCAL, Site
 from penstock.runner.slurm import GPUS, parse_time
 from penstock.text import fields
 from penstock.text.nodes import Node, made, scalar
@@ -36,7 +36,7 @@ class Spread:
         self.double = [name for name in schedulers if self._most[name] > 1 and name in single]
         kinds = [(name, several) for name in schedulers for several in self._kinds(name)]
         labels = [f"{name}-nodes" if several and name in self.double else name for name, several in kinds]
-        self.names = dict(zip(kinds, callings(labels), strict=True))
+        self.names = dict(zip(kinds, callings([LOCAL, *labels])[1:], strict=True))
 
     def _kinds(self, name: str) -> Iterable[bool]:
         return (False, True) if name in self.double else (self._most[name] > 1,)

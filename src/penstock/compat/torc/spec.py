@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct, field
@@ -23,8 +23,6 @@ from penstock.compat.torc.fields import (
     LATER_ONLY,
     RESOURCES,
     RULE,
-    SCHEDULERS,
-    SLURM,
     TOP,
     USER_DATA,
     flag,
@@ -33,10 +31,10 @@ from penstock.compat.torc.fields import (
     text,
 )
 from penstock.compat.torc.names import Known, called, callings
-from penstock.compat.torc.parameters import expanded
-from penstock.compat.torc.schedulers import Spread, site_node
+from penstock.compat.torc.parameters import expanded, unused
+from penstock.compat.torc.places import Places
 from penstock.compat.torc.units import parse_memory
-from penstock.model.errors import UsageError
+from penstock.model.errors import BadSpec, UsageError
 from penstock.model.inplace import escaped
 from penstock.model.spec import Pipeline
 from penstock.text import fields
@@ -46,6 +44,7 @@ from penstock.text.pipeline import pipeline_of
 from penstock.text.units import parse_seconds
 
 SORTS = ("gpus_runtime_memory", "gpus_memory_runtime", "none")
+_LEAD = "compute_node_expiration_buffer_seconds"
 _FILE = re.compile(r"\$\{files\.(input|output)\.([^}]*)\}")
 _VARIABLE = re.compile(r"\$\{user_data\.(?:input|output)\.([^}]*)\}")
 
@@ -57,12 +56,22 @@ class Translated(Struct):
     notes: list[str] = field(default_factory=list)
 
 
-def read_workflow(source: bytes, file: str, default_name: str, root: str | None = None) -> Pipeline:
-    """A definition of the Python Torc as a pipeline of the project in the directory `root`. Raises BadSpec with
+def read_definition(source: bytes, file: str, default_name: str, commands: str = "auto") -> Translated:
+    """A definition by the suffix of its name: `.json` and `.json5` as JSON5, `.yaml` and `.yml` as YAML; with another
+    one by how it begins. `commands` are lines for a shell, words, or what `auto` finds. Raises BadSpec with
     file:line:column.
     """
-    tree = translate(read_marked(source, file, json=True), default_name, shell=False).tree
-    return pipeline_of(tree, known_repos=(), has_file=lambda _: False, default_name=default_name, root=root)
+    suffix = PurePath(file).suffix.lower()
+    if suffix == ".kdl":
+        raise BadSpec("KDL is not read; say the same in YAML, JSON or JSON5", f"{file}:1:1")
+    in_json = suffix in (".json", ".json5") or (suffix not in (".yaml", ".yml") and source.lstrip()[:1] in (b"{", b"/"))
+    root = read_marked(source, file, json=in_json)
+    return translate(root, default_name, shell=commands == "shell" or (commands == "auto" and is_todays(root, in_json)))
+
+
+def pipeline_in(found: Translated, default_name: str, root: str | None = None) -> Pipeline:
+    """A definition as a pipeline of the project in the directory `root`. Raises BadSpec."""
+    return pipeline_of(found.tree, known_repos=(), has_file=lambda _: True, default_name=default_name, root=root)
 
 
 def is_todays(root: Node, json: bool) -> bool:
@@ -91,33 +100,27 @@ class _Reader:
 
     def workflow(self, default_name: str) -> Translated:
         self.files = {name: said["path"] for name, said in self.items("files", FILE).items() if self.has(said, "path")}
-        self.documents = self.items("user_data", USER_DATA)
+        self.documents = {name: self.document(said) for name, said in self.items("user_data", USER_DATA).items()}
         sets = self.items("resource_requirements", RESOURCES)
         self.sets = dict(zip(sets, callings(sets), strict=True))
         self.nodes = {name: number(said, "num_nodes", 1) for name, said in sets.items()}
         self.rules = {name: self.rules_of(said) for name, said in self.items("failure_handlers", HANDLER).items()}
-        schedulers = self.schedulers()
+        self.places = Places(self.top, self.root, self.notes)
         jobs = self.items("jobs", JOB)
         if not jobs:
             self.root.fail("the workflow has no jobs")
         self.steps = dict(zip(jobs, callings(jobs), strict=True))
-        places = [self.place(said, schedulers) for said in jobs.values()]
-        self.spread = Spread(schedulers, [(name, nodes) for name, nodes in places if name])
-        for name, said in jobs.items():
-            if self.steps[name] != name:
-                at = said.get("name", self.root)
-                self.notes.append(f"{at.where}: job {name!r} is called {self.steps[name]!r}")
+        at = {name: self.place(said) for name, said in jobs.items()}
+        self.places.settle(place for place in at.values() if place[0])
         self.known = {
             "job": Known("job", jobs),
             "file": Known("file", self.files),
-            "data": Known("user data", self.documents),
+            "data": Known("user data", list(self.documents)),
         }
-        steps = {
-            self.steps[name]: self.step(said, place) for (name, said), place in zip(jobs.items(), places, strict=True)
-        }
-        wanted = self.top.get("name")
-        name = default_name if wanted is None else text(self.top, "name", "")
-        tree: dict[str, Node] = {"pipeline": scalar(called(name, 0), wanted or self.root)}
+        name = text(self.top, "name", default_name) or default_name
+        tree: dict[str, Node] = {"pipeline": scalar(called(name, 0), self.top.get("name", self.root))}
+        self.tell(jobs, sets, name)
+        steps = {self.steps[name]: self.step(said, self.steps[name], at[name]) for name, said in jobs.items()}
         if "description" in self.top:
             tree["description"] = self.top["description"]
         sort = self.top.get("jobs_sort_method") or self.config.get("prepare_jobs_sort_method")
@@ -127,46 +130,41 @@ class _Reader:
             tree["resource_sets"] = made(
                 {self.sets[name]: self.resources(said) for name, said in sets.items()}, self.root
             )
-        if schedulers:
-            tree["sites"] = made(self.spread.sites(schedulers), self.root)
-            for name in self.spread.double:
-                two = f"{self.spread.name(name, 1)!r}, and {self.spread.name(name, 2)!r} for jobs of several nodes"
-                self.notes.append(f"{self.root.file}: scheduler {name!r} is two sites, {two}")
+        if (sites := self.places.sites()) is not None:
+            tree["sites"] = sites
         if self.documents:
-            tree["data"] = made({name: self.document(said) for name, said in self.documents.items()}, self.root)
+            tree["data"] = made(self.documents, self.root)
         tree["steps"] = made(steps, self.top["jobs"])
         return Translated(made(tree, self.root), self.notes)
 
-    def schedulers(self) -> dict[str, Callable[[int], Node]]:
-        """The Slurm schedulers of the definition by their names: what each is as a site for tasks of so many nodes."""
-        top = self.top
-        inner = SCHEDULERS.read(top["schedulers"], "`schedulers`", self.notes) if "schedulers" in top else {}
-        shared = fields.mapping(top["slurm_defaults"], "slurm_defaults") if "slurm_defaults" in top else {}
-        found: dict[str, Callable[[int], Node]] = {}
-        for node in (item for said in (top, inner) for item in [said.get("slurm_schedulers")] if item is not None):
-            for place, item in enumerate(objects(node, "`slurm_schedulers`"), 1):
-                said = SLURM.read(item, f"scheduler {place}", self.notes)
-                name = text(said, "name", "") or f"scheduler-{place}"
-                if name in found:
-                    item.fail(f"two schedulers are called {name!r}")
-                found[name] = partial(site_node, said, shared, item)
-        return found
+    def tell(self, jobs: Mapping[str, Mapping[str, Node]], sets: Iterable[str], name: str) -> None:
+        """Note what is called otherwise here, and what is said and has no effect."""
+        if called(name, 0) != name:
+            self.notes.append(f"{self.top['name'].where}: the workflow is called {called(name, 0)!r}")
+        for job, said in jobs.items():
+            if self.steps[job] != job:
+                self.notes.append(f"{said.get('name', self.root).where}: job {job!r} is called {self.steps[job]!r}")
+        for one in sets:
+            if self.sets[one] != one:
+                self.notes.append(f"{self.root.file}: resource requirements {one!r} are called {self.sets[one]!r}")
+        lead = self.lead()
+        if lead is not None and not any(flag(said, "supports_termination", False) for said in jobs.values()):
+            self.notes.append(f"{lead.where}: `{_LEAD}` is left out: no job supports termination")
+        items = (item for key in ("jobs", "files", "user_data") if key in self.top for item in self.top[key].value)
+        for one in unused(items, self.shared):
+            where = self.shared[one].where
+            self.notes.append(f"{where}: parameter {one!r} is left out: nothing names it in its `use_parameters`")
 
-    def place(self, said: Mapping[str, Node], schedulers: Collection[str]) -> tuple[str, int]:
-        """The Slurm scheduler of a job ("": it has none, or a local one, which is this machine), and its nodes."""
-        wanted = text(said, "resource_requirements", "")
+    def place(self, said: Mapping[str, Node]) -> tuple[str, int]:
+        """The Slurm scheduler of a job ("": this machine), and its nodes. Raises BadSpec."""
+        wanted, scheduler = text(said, "resource_requirements", ""), self.places.of(said)
         if wanted and wanted not in self.sets:
             said["resource_requirements"].fail(f"no resource requirements are called {wanted[:80]!r}")
         nodes = self.nodes[wanted] if wanted else 1
-        kind, _, name = text(said, "scheduler", "").rpartition("/")
-        if kind in ("local_schedulers", "local"):
-            name = ""
-        if name and name not in schedulers:
-            said["scheduler"].fail(f"no Slurm scheduler is called {name[:80]!r}")
-        if nodes > 1 and not name:
+        if nodes > 1 and not scheduler:
             message = f"{wanted[:80]!r} are of {nodes} nodes, and the job runs on this machine alone"
             said["resource_requirements"].fail(f"{message}; name one of `slurm_schedulers` as its `scheduler`")
-        return name, nodes
+        return scheduler, nodes
 
     def items(self, key: str, message: Any) -> dict[str, dict[str, Node]]:
         """The objects of a list, by their names, with their parameters filled."""
@@ -174,7 +172,7 @@ class _Reader:
         if node is None:
             return found
         what = f"`{key}`"
-        for place, item in enumerate(expanded(objects(node, what), self.shared, what), 1):
+        for place, item in enumerate(expanded(objects(node, what), self.shared, what, self.notes), 1):
             said = message.read(item, f"{what} {place}", self.notes)
             name = text(said, "name", "") or f"{message.what}-{place}"
             if name in found:
@@ -238,8 +236,20 @@ class _Reader:
             at.fail("the command is empty")
         return sequence([scalar(word, at) for word in words], at)
 
-    def step(self, said: Mapping[str, Node], place: tuple[str, int]) -> Node:
-        """One job; `place` is its scheduler, and how many nodes it has."""
+    def hung(self, said: Mapping[str, Node], step: str) -> list[str]:
+        """The names of the documents that a job brings along, as it did in the Torc of 2023, where they hung on it."""
+        names = []
+        for place, item in enumerate(objects(said["user_data"], "`user_data`") if "user_data" in said else (), 1):
+            name = f"data-{step}-{place}"
+            if name in self.documents:
+                item.fail(f"user data {name!r} is there already, and this document would be called so")
+            self.documents[name] = made({"value": item}, item)
+            self.notes.append(f"{item.where}: a document of job {step!r} is called {name!r}")
+            names.append(name)
+        return names
+
+    def step(self, said: Mapping[str, Node], step: str, place: tuple[str, int]) -> Node:
+        """One job, by its name here; `place` is its scheduler, and how many nodes it has."""
         self.has(said, "command")
         command, reads, makes = self.with_files(said)
         if "invocation_script" in said:
@@ -260,15 +270,16 @@ class _Reader:
             found["input"] = made({"file": sequence(paths, said["command"])}, said["command"])
         if makes:
             found["outputs"] = sequence(list(makes.values()), said["command"])
-        for ours, theirs in (("inputs_data", "input_user_data"), ("outputs_data", "output_user_data")):
-            documents = self.known["data"].named(said, theirs)
+        hung = self.hung(said, step)
+        for ours, theirs, more in (("inputs_data", "input_user_data", hung), ("outputs_data", "output_user_data", [])):
+            documents = [*self.known["data"].named(said, theirs), *more]
             if documents:
-                at = next(said[key] for key in (theirs, f"{theirs}_regexes") if key in said)
+                at = next(said[key] for key in (theirs, f"{theirs}_regexes", "user_data") if key in said)
                 found[ours] = sequence([scalar(item, at) for item in documents], at)
         if wanted := text(said, "resource_requirements", ""):
             found["resources"] = scalar(self.sets[wanted], said["resource_requirements"])
         if place[0]:
-            found["site"] = scalar(self.spread.name(*place), said["scheduler"])
+            found["site"] = scalar(self.places.site(*place), said["scheduler"])
         if flag(said, "supports_termination", False):
             found["supports_termination"] = said["supports_termination"]
             if lead := self.lead():
@@ -286,8 +297,7 @@ class _Reader:
 
     def lead(self) -> Node | None:
         """How long before the end of their place jobs are told to leave."""
-        key = "compute_node_expiration_buffer_seconds"
-        return self.top.get(key) or self.config.get(key)
+        return self.top.get(_LEAD) or self.config.get(_LEAD)
 
     def with_files(self, said: Mapping[str, Node]) -> tuple[str, dict[str, Node], dict[str, Node]]:
         """The command with the paths that it names, and the files that a job reads and makes: those that the command

@@ -6,13 +6,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.compat.torc.commands.base import SLURM, Root, project
+from penstock.compat.torc.commands.base import SLURM, Root, by_option, named_options, project, read_walltime
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
     from penstock.model.spec import Resources, Site
     from penstock.service.parts import Parts
 
+#: Fields of a scheduler and the options of `add-config` that say them.
+_OPTIONS = {
+    "account": "-a",
+    "nodes": "-N",
+    "walltime": "-w",
+    "partition": "-p",
+    "qos": "-q",
+    "gres": "-g",
+    "mem": "-m",
+    "tmp": "-t",
+    "extra": "-e",
+}
 _CONFIGS = ("index", "name", "account", "nodes", "walltime", "partition", "qos", "gres", "mem", "key")
 
 
@@ -20,7 +32,7 @@ _CONFIGS = ("index", "name", "account", "nodes", "walltime", "partition", "qos",
 @click.option("-n", "--name", required=True, metavar="NAME", help="What it is called.")
 @click.option("-a", "--account", required=True, help="Who is charged.")
 @click.option("-N", "--nodes", type=click.IntRange(1), default=1, show_default=True, help="At most so many at once.")
-@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="As Slurm reads it.")
+@click.option("-w", "--walltime", default="04:00:00", callback=read_walltime, show_default=True, help="As in Slurm.")
 @click.option("-p", "--partition", help="Or several, with commas.")
 @click.option("-q", "--qos", help="Quality of service.")
 @click.option("-g", "--gres", help="GPUs of a node, such as gpu:2.")
@@ -28,21 +40,18 @@ _CONFIGS = ("index", "name", "account", "nodes", "walltime", "partition", "qos",
 @click.option("-t", "--tmp", help="Local space of a node.")
 @click.option("-e", "--extra", help="Further options of sbatch: --exclusive --reservation=NAME.")
 @click.pass_obj
-def add_config(root: Root, /, name: str, **said: str | int | None) -> None:
+def add_config(root: Root, /, name: str, **said: str | float | None) -> None:
     """Add a Slurm configuration, in a new version of the workflow's pipeline."""
-    import json
-
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.schedulers import site_node
     from penstock.compat.torc.show import as_json, log
     from penstock.model.errors import AlreadyExists
-    from penstock.text.marked import read_marked
     from penstock.text.nodes import made
     from penstock.text.sites import read_sites
 
-    given = json.dumps({key: value for key, value in said.items() if value is not None})
-    node = read_marked(given, "add-config", json=True)
-    (site,) = read_sites(made({name: site_node(node.value, {}, node)}, node), "add-config").values()
+    node = by_option({key: (_OPTIONS[key], value) for key, value in said.items()})
+    with named_options():
+        (site,) = read_sites(made({name: site_node(node.value, {}, node)}, node), "configurations").values()
     with project() as parts:
         flow = workflow(parts, root.key)
         if flow.spec.site(name) is not None:
@@ -100,10 +109,10 @@ def schedule_nodes(root: Root, count: int, name: str | None) -> None:
     with project() as parts:
         flow = workflow(parts, root.key)
         names = [site.name for site in flow.spec.sites]
-        if name is None and len(names) != 1:
-            raise NotFound(
-                f"workflow {flow.name!r} has the configurations {', '.join(names) or '(none)'}; name one by -c"
-            )
+        if not names:
+            raise NotFound(f"workflow {flow.name!r} has no configuration yet; `torc hpc slurm add-config` makes one")
+        if name is None and len(names) > 1:
+            raise NotFound(f"workflow {flow.name!r} has the configurations {', '.join(names)}; name one by -c")
         chosen = flow.spec.site(name or names[0])
         if chosen is None:
             raise NotFound(f"workflow {flow.name!r} has no configuration {name!r}; it has {', '.join(names) or 'none'}")
@@ -134,29 +143,28 @@ def run_jobs(ctx: click.Context) -> None:
     if "SLURM_JOB_ID" not in os.environ:
         raise Refused("this is no job of Slurm; `torc jobs run` works here without it")
     left = time_left(os.environ)
-    ctx.invoke(run, limit=None if left is None else str(left))
+    ctx.invoke(run, limit=left)
 
 
 @SLURM.command("recommend-nodes")
 @click.option("-c", "--num-cpus", "cpus", type=click.IntRange(1), default=104, show_default=True, help="Of a node.")
 @click.option("-m", "--memory-gb", "memory", type=click.IntRange(1), default=240, show_default=True, help="Of a node.")
 @click.option("-G", "--num-gpus", "gpus", type=click.IntRange(0), default=0, show_default=True, help="Of a node.")
-@click.option("-w", "--walltime", default="04:00:00", show_default=True, help="As Slurm reads it.")
+@click.option("-w", "--walltime", default="04:00:00", callback=read_walltime, show_default=True, help="As in Slurm.")
 @click.pass_obj
-def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str) -> None:
+def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: float) -> None:
     """Say how many nodes do the jobs that are ready or not started within the walltime."""
     from collections import Counter
 
     from penstock.compat.torc.keys import standing, workflow
-    from penstock.compat.torc.schedulers import parse_walltime
     from penstock.compat.torc.show import as_json, log
     from penstock.engine.demand import demand
     from penstock.engine.pack import Needs, Room, Wish, why_never
     from penstock.model.errors import Refused
     from penstock.model.spec import combinations_count
 
-    size, seconds = memory * 1024**3, parse_walltime(walltime)
-    node = Room(cpus, size, gpus, seconds, cpus, size, gpus)
+    size = memory * 1024**3
+    node = Room(cpus, size, gpus, walltime, cpus, size, gpus)
     with project() as parts:
         flow = workflow(parts, root.key)
         words = standing(parts, flow).statuses
@@ -171,7 +179,7 @@ def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str
         if why is not None:
             raise Refused(f"job {next(step.name for step in waiting if step.resources == asked)!r} {why}")
         wishes.append(Wish(place, needs, count * asked.nodes))  # each of its nodes is as much as one task takes
-    found = demand(wishes, node, seconds)
+    found = demand(wishes, node, walltime)
     tasks = counts.total()
     if root.form == "json":
         numbers = {"jobs": len(waiting), "tasks": tasks, "nodes": found.nodes}
@@ -179,4 +187,6 @@ def recommend_nodes(root: Root, cpus: int, memory: int, gpus: int, walltime: str
     else:
         of = f" of {tasks} tasks" if tasks != len(waiting) else ""
         said = f"{found.limiter} is the limit, {found.rounds} rounds"
+        if any(step.resources.time is None for step in waiting):
+            said += "; jobs that say no runtime count as if they took the whole walltime"
         log("slurm", f"{len(waiting)} jobs{of} need {found.nodes} nodes; {said}")

@@ -27,23 +27,15 @@ def import_torc(file: Path, output: Path | None, name: str | None, commands: str
     and those with fields that only today's Torc has, are taken for today's.
     """
     from penstock.compat.importing import write_out
-    from penstock.compat.torc.spec import is_todays, translate
-    from penstock.model.errors import NotFound
-    from penstock.text.marked import read_marked
+    from penstock.compat.torc.commands.base import read_file, tell
+    from penstock.compat.torc.spec import pipeline_in
     from penstock.text.nodes import scalar
-    from penstock.text.pipeline import pipeline_of
 
-    if not file.is_file():
-        raise NotFound(f"{file}: no such file")
-    in_json = file.suffix in (".json", ".json5")
-    root = read_marked(file.read_bytes(), str(file), json=in_json)
-    shell = commands == "shell" or (commands == "auto" and is_todays(root, in_json))
-    found = translate(root, name or file.stem, shell=shell)
+    found = read_file(file, name or file.stem, commands)
     if name is not None:
         found.tree.value["pipeline"] = scalar(name, found.tree)
-    pipeline_of(found.tree, known_repos=(), has_file=lambda _: True, default_name=file.stem)
-    for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+    pipeline_in(found, file.stem)
+    tell(found.notes)
     said = found.tree.plain()
     wrote = f"wrote {output} with {len(said['steps'])} steps"
     write_out(said, output, force=force, as_json=as_json, message=wrote)

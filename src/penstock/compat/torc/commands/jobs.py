@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.compat.torc.commands.base import JOBS, Root, page_options, project, read_objects, task_data
+from penstock.compat.torc.commands.base import JOBS, Root, page_options, project, read_duration, read_objects, task_data
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
@@ -111,9 +111,11 @@ def _switch(parts: Parts, root: Root, keys: tuple[str, ...], change: Any, said: 
 
 
 @JOBS.command("run")
-@click.option("-t", "--time-limit", "limit", metavar="TIME", help="Leave after this time, such as P0DT1H or 1h.")
+@click.option(
+    "-t", "--time-limit", "limit", callback=read_duration, metavar="TIME", help="Leave after it, such as P0DT1H or 1h."
+)
 @click.pass_obj
-def run(root: Root, limit: str | None) -> None:
+def run(root: Root, limit: float | None) -> None:
     """Work on the started run of the workflow, here, until it is complete.
 
     Jobs that support termination are told to leave before the time limit; at the limit the rest is given back for the
@@ -124,16 +126,14 @@ def run(root: Root, limit: str | None) -> None:
     from penstock.model.errors import Interrupted, Refused
     from penstock.model.run import Run
     from penstock.service.driving.watch import follow_or_drive
-    from penstock.text.units import parse_seconds
 
-    seconds = None if limit is None else parse_seconds(limit)
     with project() as parts:
         flow = workflow(parts, root.key)
         active = [item for item in parts.store.load(Run, "active_runs") if item.pipeline == flow.name]
         if not active:
             raise Refused(f"workflow {flow.name!r} has no run that is started; `torc -k {flow.key} workflows start`")
         try:
-            follow_or_drive(parts, [item.id for item in active], None, seconds, ends=seconds is not None)
+            follow_or_drive(parts, [item.id for item in active], None, limit, ends=limit is not None)
         except KeyboardInterrupt:
             raise Interrupted("stopped working; `torc jobs run` goes on") from None
         statuses = standing(parts, flow).statuses.values()

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.compat.torc.commands.base import EVENTS, RESOURCES, RESULTS, Root, page_options, project
+from penstock.compat.torc.commands.base import (
+    EVENTS,
+    RESOURCES,
+    RESULTS,
+    Root,
+    by_option,
+    named_options,
+    page_options,
+    project,
+    read_duration,
+    read_memory,
+)
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
@@ -117,32 +128,35 @@ def _show(
 @click.option("-c", "--num-cpus", "cpus", type=click.IntRange(1), default=1, show_default=True)
 @click.option("-g", "--num-gpus", "gpus", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-N", "--num-nodes", "nodes", type=click.IntRange(1), default=1, show_default=True)
-@click.option("-m", "--memory", help="k, m, g and t are powers of 1024; not limited if it is not said.")
-@click.option("-r", "--runtime", default="P0DT1M", show_default=True, help="ISO 8601.")
+@click.option("-m", "--memory", callback=read_memory, help="k, m, g and t are powers of 1024; else there is no limit.")
+@click.option("-r", "--runtime", callback=read_duration, default="P0DT1M", show_default=True, help="ISO 8601.")
 @click.option("-a", "--apply-to-all-jobs", "all_jobs", is_flag=True, help="All jobs of the workflow have them.")
 @click.pass_obj
 def add_resources(
-    root: Root, name: str, cpus: int, gpus: int, nodes: int, memory: str | None, runtime: str, all_jobs: bool
+    root: Root, name: str, cpus: int, gpus: int, nodes: int, memory: int | None, runtime: float, all_jobs: bool
 ) -> None:
     """Give resources a name, in a new version of the workflow's pipeline."""
-    import json
-
     from msgspec.structs import replace
 
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.show import as_json, log
-    from penstock.compat.torc.units import parse_memory
     from penstock.model.errors import AlreadyExists
     from penstock.model.spec import ResourceSet
     from penstock.service.opening.given import Given, put_in_force
-    from penstock.text.marked import read_marked
+    from penstock.text.nodes import made
     from penstock.text.resources import read_sets
 
-    said = {"cpus": cpus, "gpus": gpus, "nodes": nodes, "time": runtime}
-    if memory is not None:
-        said["memory"] = parse_memory(memory)
-    given = read_marked(json.dumps({name: said}), "resource-requirements", json=True)
-    (wanted,) = read_sets(given, "add").values()
+    said = by_option(
+        {
+            "cpus": ("-c", cpus),
+            "gpus": ("-g", gpus),
+            "nodes": ("-N", nodes),
+            "memory": ("-m", memory),
+            "time": ("-r", runtime),
+        }
+    )
+    with named_options():
+        (wanted,) = read_sets(made({name: said}, said), "resources").values()
     with project() as parts:
         flow = workflow(parts, root.key)
         if name in {item.name for item in flow.spec.resource_sets}:

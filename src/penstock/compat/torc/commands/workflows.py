@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.compat.torc.commands.base import WORKFLOWS, Root, project
+from penstock.compat.torc.commands.base import WORKFLOWS, Root, project, read_file, tell
 
 if TYPE_CHECKING:
     from penstock.model.run import Run
@@ -20,18 +20,17 @@ _COLUMNS = ("index", "name", "key", "user", "description", "timestamp")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_obj
 def create(root: Root, file: Path) -> None:
-    """Make a workflow of a definition in JSON5; its first run waits to be started."""
+    """Make a workflow of a definition in YAML, JSON or JSON5; its first run waits to be started."""
     from penstock.compat.torc.keys import workflow
     from penstock.compat.torc.show import as_json, log
-    from penstock.compat.torc.spec import read_workflow
-    from penstock.model.errors import NotFound
+    from penstock.compat.torc.spec import pipeline_in
     from penstock.service.opening.drafts import draft
     from penstock.service.opening.given import Given, put_in_force
 
-    if not file.is_file():
-        raise NotFound(f"{file}: no such file")
+    found = read_file(file, file.stem)
     with project() as parts:
-        spec = read_workflow(file.read_bytes(), str(file), file.stem, str(parts.layout.root))
+        spec = pipeline_in(found, file.stem, str(parts.layout.root))
+        tell(found.notes)
         put_in_force(parts, Given(spec, f"torc: {file}"))
         draft(parts, spec.name)
         key = workflow(parts, spec.name).key
@@ -41,42 +40,61 @@ def create(root: Root, file: Path) -> None:
         log("workflows", f"Created a workflow from {file} with key={key}")
 
 
+_ignore = click.option(
+    "-i", "--ignore-missing-data", "ignore", is_flag=True, help="Start though a job reads user data that nothing fills."
+)
+
+
 @WORKFLOWS.command("start")
+@_ignore
 @click.pass_obj
-def start(root: Root) -> None:
+def start(root: Root, ignore: bool) -> None:
     """Start the run that waits, or a new one over all jobs; `jobs run` works on it."""
     from penstock.compat.torc.keys import workflow
+    from penstock.compat.torc.missing import check_filled
     from penstock.service.opening import drafts
 
     with project() as parts:
-        name = workflow(parts, root.key).name
-        if drafts.draft_of(parts, name) is None:
+        flow = workflow(parts, root.key)
+        name, waits = flow.name, drafts.draft_of(parts, flow.name)
+        drafts.check_idle(parts, name)
+        if not ignore:
+            check_filled(parts, flow, lambda: drafts.steps_of(parts, waits) if waits else flow.keys)
+        if waits is None:
             drafts.draft(parts, name)
         _started(parts, root, drafts.start(parts, name), "Started")
 
 
 @WORKFLOWS.command("restart")
 @click.option("-d", "--dry-run", is_flag=True, help="Only print which jobs would run, and why.")
+@_ignore
 @click.pass_obj
-def restart(root: Root, dry_run: bool) -> None:
+def restart(root: Root, dry_run: bool, ignore: bool) -> None:
     """Start the run that waits after `reset-status`, or one over what failed or changed and all downstream."""
     from penstock.compat.torc.keys import workflow
+    from penstock.compat.torc.missing import check_filled
     from penstock.compat.torc.show import log, rows
     from penstock.service.opening import drafts
     from penstock.service.opening.restart import in_force, look
     from penstock.service.opening.restart import restart as open_again
 
     with project() as parts:
-        name = workflow(parts, root.key).name
-        waits = drafts.draft_of(parts, name)
-        if dry_run:
+        flow = workflow(parts, root.key)
+        name, waits = flow.name, drafts.draft_of(parts, flow.name)
+
+        def again() -> dict[str, str]:
             if waits:
-                again = dict.fromkeys(drafts.steps_of(parts, waits), "it was reset")
-            else:
-                again = look(parts, in_force(parts, name)).again
-            found = [{"index": place, "name": job, "reason": why} for place, (job, why) in enumerate(again.items(), 1)]
+                return dict.fromkeys(drafts.steps_of(parts, waits), "it was reset")
+            return look(parts, in_force(parts, name)).again
+
+        if dry_run:
+            would = again()
+            found = [{"index": place, "name": job, "reason": why} for place, (job, why) in enumerate(would.items(), 1)]
             print(rows(root.form, "jobs", ("index", "name", "reason"), found))
             return
+        drafts.check_idle(parts, name)
+        if not ignore:
+            check_filled(parts, flow, again)
         run = drafts.start(parts, name) if waits else open_again(parts, in_force(parts, name))
         if run is None:
             log("workflows", "Nothing failed or changed; there is nothing to run")
@@ -102,6 +120,7 @@ def _started(parts: Parts, root: Root, run: Run, said: str) -> None:
 def reset_status(root: Root, failed_only: bool, go_on: bool) -> None:
     """Write down the next run, over all jobs; `restart` starts it."""
     from penstock.compat.torc.keys import workflow
+    from penstock.compat.torc.missing import check_filled
     from penstock.compat.torc.show import as_json, log
     from penstock.service.opening import drafts
 
@@ -109,6 +128,7 @@ def reset_status(root: Root, failed_only: bool, go_on: bool) -> None:
         flow = workflow(parts, root.key)
         drafted = drafts.draft(parts, flow.name, failed_only=failed_only)
         if go_on:
+            check_filled(parts, flow, lambda: drafted.steps)
             _started(parts, root, drafts.start(parts, flow.name), "Restarted")
         elif root.form == "json":
             print(as_json({"key": str(flow.key), "jobs": list(drafted.steps)}))
