@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from penstock.engine.pack import PATIENCE, Needs, Placement, Room, Wish, in_order, pack, why_never
+from penstock.engine.pack import PATIENCE, Needs, Placement, Room, Sort, Wish, in_order, pack, why_never
 
 SECONDS = st.none() | st.floats(1, 10_000)
 NEEDS = st.builds(Needs, st.integers(1, 8), st.integers(0, 64), st.integers(0, 3), SECONDS)
@@ -61,6 +61,33 @@ def test_what_is_placed_fits(wishes: list[Wish], rooms: list[Room], sort: str) -
 def test_the_same_question_has_the_same_answer(wishes: list[Wish], rooms: list[Room], sort: str) -> None:
     again = [replace(room) for room in rooms]
     assert pack(wishes, rooms, sort) == pack(list(wishes), again, sort)  # type: ignore[arg-type]
+
+
+@given(WISHES, ROOMS, SORTS)
+def test_nobody_loses_a_turn_to_one_behind(wishes: list[Wish], rooms: list[Room], sort: Sort) -> None:
+    """All that is placed when wishes are looked at one by one is placed whatever else is let in."""
+    wishes = [replace(wish, waited=0.0) for wish in wishes]
+    one_by_one: Counter[int] = Counter()
+    left = [replace(room) for room in rooms]
+    for wish in in_order(wishes, sort):
+        one_by_one += Counter({item.key: item.count for item in pack([wish], left, sort)[0]})
+    together: Counter[int] = Counter()
+    for item in pack(wishes, rooms, sort)[0]:
+        together[item.key] += item.count
+    assert all(together[key] >= count for key, count in one_by_one.items())
+
+
+def test_of_two_that_fit_the_first_is_placed() -> None:
+    wishes = [Wish(0, Needs(1, memory=10)), Wish(1, Needs(4, memory=900)), Wish(2, Needs(3, seconds=60))]
+    assert pack(wishes, [node(4)]) == ([Placement(2, 0, 1), Placement(0, 0, 1)], None)
+    assert pack(wishes, [node(4)], "gpus_memory_runtime") == ([Placement(1, 0, 1)], None)
+    assert pack(wishes, [node(4)], "none") == ([Placement(0, 0, 1), Placement(2, 0, 1)], None)
+
+
+def test_one_that_was_placed_makes_way() -> None:
+    wishes = [Wish(0, Needs(2, seconds=40)), Wish(1, Needs(2, seconds=3600))]
+    placed, _ = pack(wishes, [node(2), node(3, seconds=45)], "none")
+    assert {item.key: item.node for item in placed} == {0: 1, 1: 0}
 
 
 def test_the_order() -> None:

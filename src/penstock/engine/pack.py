@@ -1,7 +1,8 @@
 """`pack`: which ready tasks start on which nodes. Never beyond what a node has free, in any dimension.
 
-Wishes are looked at in one order: priority, then what `sort` says, then age. Each is placed where it leaves the least
-over; what does not fit now is passed by, and smaller ones behind it go first. So that this starves nobody, the one that
+Wishes are looked at in one order: priority, then what `sort` says, then as they come. Each is placed where it leaves
+the least over; what does not fit now is passed by, and smaller ones behind it go first. What was placed may move to
+another node to let one in that was passed by; it never loses its turn to it. So that this starves nobody, the one that
 has waited longest, if that is longer than `PATIENCE`, comes before all others; and if it does not fit now, one node
 takes nothing else until it does. One such node at a time: a stream of small tasks keeps all the others.
 """
@@ -12,9 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from penstock.engine.exchange import exchange, share
+from penstock.engine.exchange import make_way
 
 Sort = Literal["gpus_runtime_memory", "gpus_memory_runtime", "none"]
 
@@ -121,19 +121,18 @@ class Placement(Struct, frozen=True):
     count: int
 
 
-def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list[Wish]:
-    """Wishes as they are looked at: what is hardest to place first, unless only age shall count."""
+def turn(needs: Needs, priority: int, sort: Sort) -> tuple[float, ...]:
+    """When a task is looked at: the one with the smallest of these is the first of all."""
     if sort == "none":
-        return sorted(wishes, key=lambda wish: -wish.priority)
-    by_memory = sort == "gpus_memory_runtime"
+        return (-priority,)
+    seconds = needs.seconds or 0.0
+    after = (-needs.memory, -seconds) if sort == "gpus_memory_runtime" else (-seconds, -needs.memory)
+    return (-priority, -needs.gpus, *after)
 
-    def key(wish: Wish) -> tuple[float, ...]:
-        needs = wish.needs
-        seconds = needs.seconds or 0.0
-        after = (-needs.memory, -seconds) if by_memory else (-seconds, -needs.memory)
-        return (-wish.priority, -needs.gpus, *after)
 
-    return sorted(wishes, key=key)
+def in_order(wishes: Iterable[Wish], sort: Sort = "gpus_runtime_memory") -> list[Wish]:
+    """Wishes as they are looked at: what is hardest to place first, or, with `none`, as they come."""
+    return sorted(wishes, key=lambda wish: turn(wish.needs, wish.priority, sort))
 
 
 def pack(
@@ -141,23 +140,12 @@ def pack(
 ) -> tuple[list[Placement], int | None]:
     """Placements of what fits into rooms, which are changed to what is free then; and the node that is kept, if any.
 
-    Where there are few wishes, and not age alone counts, those of one priority are also looked at by size, and single
-    tasks change places; what fills the nodes most is taken.
+    Of two tasks that both fit the one that is looked at first is placed. Where there are few wishes single tasks that
+    were placed move on, if that lets others in.
     """
     ordered = in_order(wishes, sort)
-    if sort == "none" or len(ordered) > FEW or not rooms:
-        return _packed(ordered, rooms)
-    by_size = sorted(ordered, key=lambda wish: (-wish.priority, -share(wish.needs, rooms[0])))
-    tried = []
-    for order in (ordered, by_size):
-        mine = [replace(room) for room in rooms]
-        placed, kept = _packed(order, mine)
-        tried.append((_fuller(order, mine, kept, placed), kept, mine))
-    size = {wish.key: share(wish.needs, rooms[0]) for wish in ordered}
-    placed, kept, mine = max(tried, key=lambda item: sum(size[each.key] * each.count for each in item[0]))
-    for room, now in zip(rooms, mine, strict=True):
-        room.cpus, room.memory, room.gpus, room.busy = now.cpus, now.memory, now.gpus, now.busy
-    return placed, kept
+    placed, kept = _packed(ordered, rooms)
+    return (_fuller(ordered, rooms, kept, placed) if len(ordered) <= FEW else placed), kept
 
 
 def _packed(ordered: Sequence[Wish], rooms: Sequence[Room]) -> tuple[list[Placement], int | None]:
@@ -195,7 +183,7 @@ def _starving(wishes: Iterable[Wish]) -> Wish | None:
 def _fuller(
     ordered: Sequence[Wish], rooms: Sequence[Room], kept: int | None, placed: list[Placement]
 ) -> list[Placement]:
-    """The same with single tasks exchanged until the nodes are as full as that makes them."""
+    """The same with single tasks moved to other nodes where that lets one in that was passed by."""
     starving = _starving(ordered)
     single = [wish for wish in ordered if wish.count == 1 and wish is not starving]
     keys = {wish.key for wish in single}
@@ -203,12 +191,7 @@ def _fuller(
     if len(at) == len(single):
         return placed
     others = [item for item in placed if item.key not in keys]
-    found = [*others, *(Placement(key, node, 1) for key, node in exchange(single, at, rooms, kept).items())]
-    done = {item.key for item in found}
-    for wish in ordered:
-        if wish.key not in done:
-            _place(wish, wish.count, rooms, kept, found)
-    return found
+    return [*others, *(Placement(key, node, 1) for key, node in make_way(single, at, rooms, kept).items())]
 
 
 def _place(wish: Wish, wanted: int, rooms: Sequence[Room], kept: int | None, placed: list[Placement]) -> int:

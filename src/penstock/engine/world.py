@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from penstock.engine import endings
 from penstock.model.moves import AttemptState, JobState, RunState, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
-from penstock.model.spec import Resources, Step
+from penstock.model.spec import Placing, Step
 
 #: States that are looked for at every turn, so that nobody has to look at all jobs.
 _SOUGHT = (JobState.EXPANDING, JobState.OPEN, JobState.EXPORTING, JobState.CLOSING)
@@ -22,8 +22,7 @@ class Kind(Struct, frozen=True):
     run: str
     pipeline: str
     version: int
-    priority: int
-    resources: Resources
+    placing: Placing
 
 
 class World(Struct):
@@ -86,8 +85,7 @@ class World(Struct):
 
     def kind(self, job: Job) -> Kind:
         """What a lone job has in common with others."""
-        step = self.step(job)
-        return Kind(job.run, job.pipeline, job.version, step.priority, step.resources)
+        return Kind(job.run, job.pipeline, job.version, self.step(job).placing)
 
     def absorb(self, changes: Iterable[tuple[Any, Any]]) -> None:
         """Take over rows as they are now."""

@@ -211,6 +211,17 @@ class Export(Struct, frozen=True, forbid_unknown_fields=True):
         return scheme if colon else "directory"
 
 
+class Placing(Struct, frozen=True):
+    """All that a step says of where, when and on how much of a node its tasks begin. Only these fields are asked when
+    tasks are placed: steps that are equal in them are placed together.
+    """
+
+    site: str
+    priority: int
+    resources: Resources
+    grace: float | None  #: seconds its tasks need to checkpoint and leave, None: they are not told to
+
+
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
     """One node of a pipeline."""
 
@@ -258,6 +269,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     def publishes(self) -> bool:
         return self.output is not None
 
+    @property
+    def placing(self) -> Placing:
+        """Where, when and on how much of a node its tasks begin."""
+        return Placing(self.site, self.priority, self.resources, self.grace if self.supports_termination else None)
+
 
 class Keep(Struct, frozen=True, forbid_unknown_fields=True):
     """Which commits of a repo keep their bytes: the newest of each branch, and all younger ones. None: not limited."""
@@ -293,6 +309,10 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def step(self, name: str) -> Step:
         return self._by_name[name]
 
+    def place(self, name: str) -> int:
+        """The how-manieth step of the file has this name, from 0."""
+        return self._places[name]
+
     def site(self, name: str) -> Site | None:
         """The site of this name; None for `local`."""
         return next((site for site in self.sites if site.name == name), None)
@@ -300,6 +320,10 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[str, Step]:
         return {step.name: step for step in self.steps}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {step.name: place for place, step in enumerate(self.steps)}
 
 
 #: What stands for parameters that go together, if it holds a mapping.

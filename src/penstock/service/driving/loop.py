@@ -29,7 +29,8 @@ from penstock.service.driving.exporting import Exporter
 from penstock.service.driving.leavings import end_left, take_over
 from penstock.service.driving.local import LocalCrew, this_machine
 from penstock.service.driving.pending import Pending
-from penstock.service.driving.placing import Placer, needs_of
+from penstock.service.driving.piles import fresh_needs
+from penstock.service.driving.placing import Placer
 from penstock.service.driving.recovering import still_so
 from penstock.service.driving.sites import Sites
 from penstock.service.driving.stopping import Stopping
@@ -74,7 +75,7 @@ class Engine:
         self._apply([Returned(tuple(self.world.tasks), True, "the engine that started it is gone"), Loaded()])
         self.placer.shared.update(job.seq for job in self.world.in_state(JobState.OPEN))
         jobs = {id(self.world.step(job)): job for job in self.world.jobs.values()}
-        self.sites.expect((job, needs_of(self.world.step(job))) for job in jobs.values())
+        self.sites.expect((job, fresh_needs(self.world.step(job).placing)) for job in jobs.values())
 
     def _work_is_certain(self) -> bool:
         """Whether some job here reads data committed for it, or reads none and runs every time."""
@@ -167,7 +168,7 @@ class Engine:
         return bool(facts)
 
     def _expand(self, job: Job) -> Fact:
-        never = self.sites.of(job).never(needs_of(self.world.step(job)))
+        never = self.sites.of(job).never(fresh_needs(self.world.step(job).placing))
         first = self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
         fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, first, never)
         if isinstance(fact, Expanded):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from msgspec import Struct, field
 
-from penstock.engine import endings
-from penstock.engine.pack import Needs, Wish, in_order, pack
-from penstock.engine.world import Kind, World
+from penstock.engine.pack import Needs, Sort, Wish, in_order, pack
+from penstock.engine.world import World
 from penstock.model import fingerprint
 from penstock.model.facts import Fact, Placed, Reused, Sent, Unreadable
 from penstock.model.moves import Reason, TaskState
 from penstock.model.run import Attempt, Job, Task
-from penstock.model.spec import Resources, Step
 from penstock.model.wire import Assignment, Recipe, Result
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.driving.frontier import Frontiers
+from penstock.service.driving.piles import Pile, fresh_needs, lone_piles, order_of, piles_of, sort_of, turn_of
 from penstock.service.driving.promising import Promises
 from penstock.service.driving.recipes import recipe
 from penstock.service.opening.marks import noted
@@ -44,21 +43,6 @@ class Handover(Struct):
     crew: Crew
     worker: Worker
     handed: list[Handed] = field(default_factory=list)
-
-
-class Pile(Struct):
-    """Tasks that may be placed and ask for the same: those of one kind of lone jobs, fresh ones of a job, or ones that
-    had an attempt before.
-    """
-
-    kind: Kind | None
-    job: Job | None
-    needs: Needs
-    count: int
-    priority: int
-    pace: Any  #: what their running time is remembered by
-    again: list[Task] = field(default_factory=list)  #: they, if they had an attempt
-    suspect: bool = False  #: whether each may be the end of whoever runs it
 
 
 class Placer:
@@ -94,45 +78,30 @@ class Placer:
         """Placements for every worker with room."""
         if not world.ready and not world.hungry:
             return [], []
-        turn = _Turn(self, world, now)
+        one = _Turn(self, world, now)
         by_crew: dict[int, tuple[Crew, list[Pile]]] = {}
-        for pile, job in self._piles(world):
-            crew = self.crew_of(job)
+        for pile in self._piles(world):
+            crew = self.crew_of(pile.job)
             never = crew.never(pile.needs)
             if never is not None:
-                if pile.kind is not None:
-                    turn.refuse(pile.kind, never)
+                if pile.line is not None:
+                    one.refuse(pile.line, never)
                 else:
-                    self.refused[job.seq] = never
+                    self.refused[pile.job.seq] = never
                 continue
             by_crew.setdefault(id(crew), (crew, []))[1].append(pile)
         for crew, piles in by_crew.values():
-            turn.place(crew, piles)
-        return turn.facts, list(turn.handovers.values())
+            one.place(crew, piles)
+        return one.facts, list(one.handovers.values())
 
-    def _piles(self, world: World) -> Iterator[tuple[Pile, Job]]:
-        for kind, line in world.ready.items():
-            run = world.runs[kind.run]
-            if not run.hold and not run.stop:
-                needs = _needs_of(kind.resources.memory, kind.resources.time, kind.resources)
-                yield Pile(kind, None, needs, len(line), kind.priority, kind), world.jobs[next(iter(line))]
+    def _piles(self, world: World) -> Iterator[Pile]:
+        yield from lone_piles(self.parts, world)
         hungry = [job for job in map(world.jobs.__getitem__, sorted(world.hungry)) if world.may_run(job)]
         reusing = [job.seq for job in hungry if world.step(job).reuse]
         if len(reusing) > 1:
             self.shared.update(reusing)
         for job in hungry:
-            step, pace = world.step(job), self.pace_of(world, job)
-            frontier = self.frontiers.look(job.seq)
-            again: dict[tuple[Needs, bool], list[Task]] = {}
-            for task in frontier.again:
-                suspect = bool(task.crashes) and task.crashes + 1 >= step.retry.crashes
-                again.setdefault((_needs_of(*endings.needs(task, step), step.resources), suspect), []).append(task)
-            for (needs, suspect), tasks in again.items():
-                yield Pile(None, job, needs, len(tasks), step.priority, pace, tasks, suspect), job
-            fresh = world.ready_tasks(job) - len(frontier.again)
-            if fresh > 0 and (frontier.tasks or not frontier.over):
-                needs = needs_of(step)
-                yield Pile(None, job, needs, fresh, step.priority, pace), job
+            yield from piles_of(self.parts, world, job, self.frontiers.look(job.seq), self.pace_of(world, job))
 
     def seconds(self, pile: Pile) -> float | None:
         """How long a task of a pile takes, as far as that is known."""
@@ -144,10 +113,10 @@ class Placer:
 
     def waited(self, pile: Pile, now: int) -> float:
         """For how many seconds nothing of a pile could be placed."""
-        return (now - self._since.setdefault(_name(pile), now)) / 1e6
+        return (now - self._since.setdefault(pile.name, now)) / 1e6
 
     def placed(self, pile: Pile) -> None:
-        self._since.pop(_name(pile), None)
+        self._since.pop(pile.name, None)
 
 
 class _Turn:
@@ -160,19 +129,21 @@ class _Turn:
         self.moment = time.monotonic()
         self.facts: list[Fact] = []
         self.handovers: dict[str, Handover] = {}
-        self._lines: dict[Kind, Iterator[int]] = {}
         self._holding: dict[str, int] = {}
         self._fresh_lone: dict[str, list[tuple[Job, str]]] = {}  # worker -> jobs and attempts it gets in this turn
 
     def place(self, crew: Crew, piles: list[Pile]) -> None:
-        wanted = [Wish(place, pile.needs, min(pile.count, MOST)) for place, pile in enumerate(piles)]
-        workers = [worker for worker in crew.workers(wanted) if not worker.alone]
+        sort = sort_of(self.placer.parts, piles[-1].job)  # as the newest pipeline with something to place wants it
+        piles.sort(key=lambda pile: pile.order)
+        wanted = [Wish(place, pile.needs, min(pile.count, MOST), pile.priority) for place, pile in enumerate(piles)]
+        workers = [worker for worker in crew.workers(in_order(wanted, sort)) if not worker.alone]
         if not workers:
             return
         # One whose end may have been the work of a task gets it alone the last time, so that no other task is blamed.
         for pile in piles:
             while pile.suspect and pile.count:
-                worker = next((worker for worker in workers if not worker.holds and worker.node.fits(pile.needs)), None)
+                free = (worker for worker in workers if not worker.holds and _has_room(worker, pile, self.moment))
+                worker = next(free, None)
                 if worker is None:
                     break
                 worker.alone = self._hand(crew, worker, pile, 1) > 0
@@ -183,29 +154,35 @@ class _Turn:
             Wish(place, pile.needs, pile.count, pile.priority, self.placer.waited(pile, self.now))
             for place, pile in enumerate(normal)
         ]
-        sort = self._sort(piles)
         placements, kept = pack(wishes, rooms, sort)
         for placement in placements:
             self._hand(crew, workers[placement.node], normal[placement.key], placement.count)
         others = [worker for place, worker in enumerate(workers) if place != kept]
         self._hand_ahead(crew, others, [normal[wish.key] for wish in in_order(wishes, sort)])
+        first = min(
+            (turn_of(sort, pile.needs, pile.priority, pile.order) for pile in normal if pile.count), default=None
+        )
         for worker in others if self.world.down else ():
-            self._promise(crew, worker)
+            self._promise(crew, worker, sort, first)
 
-    def _promise(self, crew: Crew, worker: Worker) -> None:
-        """Give a worker the lone jobs, too, that wait for nothing but what it has."""
+    def _promise(self, crew: Crew, worker: Worker, sort: Sort, first: Any) -> None:
+        """Give a worker the lone jobs, too, that wait for nothing but what it has; but none whose turn is after that of
+        the `first` that still waits for room.
+        """
         placer, room = self.placer, worker.room(self.moment)
 
         def give(job: Job, attempt: str) -> Sent:
-            sent, given = self._one(worker, job, needs_of(self.world.step(job)), attempt)
+            sent, given = self._one(worker, job, fresh_needs(self.world.step(job).placing), attempt)
             self.handovers.setdefault(worker.name, Handover(crew, worker)).handed.append(given)
             return sent
 
         def fits(job: Job) -> bool:
             step = self.world.step(job)
-            needs = needs_of(step)
+            needs = fresh_needs(step.placing)
+            mine = turn_of(sort, needs, step.priority, order_of(placer.parts, self.world, job))
             return (
-                step.lone
+                (first is None or mine <= first)
+                and step.lone
                 and not step.reads  # what there is of them is noted when it begins
                 and self.world.may_run(job)
                 and placer.crew_of(job) is crew
@@ -217,17 +194,9 @@ class _Turn:
         fresh = self._fresh_lone.get(worker.name, ())
         placer.promises.extend(self.world, worker, fresh, lambda job: placer.pace(self.world, job), give, fits)
 
-    def refuse(self, kind: Kind, why: str) -> None:
+    def refuse(self, jobs: Iterable[Job], why: str) -> None:
         """End lone jobs that nothing here can ever run."""
-        for seq in self.world.ready[kind]:
-            message = f"step {self.world.jobs[seq].step!r} {why}"
-            self.facts.append(Unreadable(seq, Reason.UNRUNNABLE, message))
-
-    def _sort(self, piles: Sequence[Pile]) -> Any:
-        """The order that the newest pipeline with something to place asks for."""
-        pile = piles[-1]
-        name, version = (pile.kind.pipeline, pile.kind.version) if pile.kind else _version_of(pile)
-        return self.placer.parts.pipeline(name, version).sort
+        self.facts += (Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r} {why}") for job in jobs)
 
     def _hand_ahead(self, crew: Crew, workers: Sequence[Worker], piles: Sequence[Pile]) -> None:
         """Give workers that will be done in a moment half a second's worth of work, refilled at half of that."""
@@ -235,7 +204,7 @@ class _Turn:
             pace = self.placer.seconds(pile)
             if pace is None or pace >= AHEAD or pile.again:
                 continue
-            able = [worker for worker in workers if worker.node.fits(pile.needs) and _lasts(worker, pile, self.moment)]
+            able = [worker for worker in workers if _has_room(worker, pile, self.moment)]
             slots = {worker.name: max(1, worker.room(self.moment).most(pile.needs)) for worker in able}
             left = sum(slots.values())
             for worker in able:
@@ -263,9 +232,7 @@ class _Turn:
         return done
 
     def _lone(self, worker: Worker, pile: Pile, count: int) -> Iterator[Handed]:
-        assert pile.kind is not None
-        line = self._lines.setdefault(pile.kind, iter(self.world.ready[pile.kind]))
-        allowed = (job for job in map(self.world.jobs.__getitem__, line) if not job.hold and not job.stop)
+        allowed = (job for job in pile.line or () if not job.hold and not job.stop)
         for job in islice(allowed, count):
             sent, given = self._one(worker, job, pile.needs)
             self.facts.append(sent)
@@ -299,7 +266,6 @@ class _Turn:
 
     def _of_job(self, worker: Worker, pile: Pile, count: int) -> Iterator[Handed]:
         job = pile.job
-        assert job is not None
         tasks = self._again(job, pile, count) if pile.again else self._fresh(job, count)
         if not tasks:
             return
@@ -370,25 +336,6 @@ class _Turn:
         )
 
 
-def needs_of(step: Step) -> Needs:
-    """What a task of a step asks for at first."""
-    return _needs_of(step.resources.memory, step.resources.time, step.resources)
-
-
-def _needs_of(memory: int, seconds: float | None, resources: Resources) -> Needs:
-    """What one task asks of a node."""
-    return Needs(resources.cpus, memory, resources.gpus, seconds, resources.nodes)
-
-
-def _name(pile: Pile) -> Any:
-    """What a pile is called from one turn to the next."""
-    return pile.kind or (pile.job and pile.job.seq, pile.needs)
-
-
-def _version_of(pile: Pile) -> tuple[str, int]:
-    assert pile.job is not None
-    return pile.job.pipeline, pile.job.version
-
-
-def _lasts(worker: Worker, pile: Pile, moment: float) -> bool:
-    return worker.room(moment).lasts(pile.needs)
+def _has_room(worker: Worker, pile: Pile, moment: float) -> bool:
+    """Whether a task of a pile could run at a worker if nothing else did."""
+    return worker.node.fits(pile.needs) and worker.room(moment).lasts(pile.needs)

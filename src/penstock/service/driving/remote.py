@@ -36,8 +36,6 @@ LEAVING = 3.0
 AROUND = 60
 #: Seconds after which nothing waits any more that was said to.
 WAITS = 5.0
-#: What is counted of a node.
-SIZES = ("cpus", "memory", "gpus")
 #: Elements asked for at once: more than many systems allow in one array would be refused.
 MOST = 500
 
@@ -234,10 +232,7 @@ class RemoteCrew(Crew):
 
     def _beside(self, wishes: Sequence[Wish], busy: Sequence[Room]) -> int:
         """How many nodes do what finds no room beside what runs."""
-        cpus, memory, gpus = (max((getattr(room, name) for room in busy), default=0) for name in SIZES)
-        return self._nodes(
-            [wish for wish in wishes if wish.needs.cpus > cpus or wish.needs.memory > memory or wish.needs.gpus > gpus]
-        )
+        return self._nodes([wish for wish in wishes if not any(room.holds(wish.needs) for room in busy)])
 
     def _promised(self, guest: Guest) -> Room:
         """What a node will have that was asked for."""
@@ -246,28 +241,23 @@ class RemoteCrew(Crew):
 
     def _ask_by_task(self, wishes: Sequence[Wish]) -> None:
         """One node for each task, as large as that asks."""
-        fresh = Counter(self._size(guest) for guest in self._staying() if not guest.used)
+        fresh = Counter(_size(guest.member.row) for guest in self._staying() if not guest.used)
         free = self.site.nodes - len(self._staying())
         for wish in wishes:
             needs, site = wish.needs, self.site
-            size = (
+            node = Node(
                 max(needs.cpus, site.cpus or 1),
                 max(needs.memory, site.memory or 0),
                 max(needs.gpus, site.gpus or 0),
                 needs.nodes,
-                site.walltime if needs.seconds is None else needs.seconds + AROUND,
             )
-            there = min(wish.count, fresh[size[:4]])
-            fresh[size[:4]] -= there
+            seconds = math.ceil(site.walltime if needs.seconds is None else needs.seconds + AROUND)
+            there = min(wish.count, fresh[node, seconds])
+            fresh[node, seconds] -= there
             missing = min(wish.count - there, free)
             if missing > 0:
-                self._ask(missing, Node(*size[:4]), size[4])
+                self._ask(missing, node, seconds)
                 return  # one request at a time
-
-    @staticmethod
-    def _size(guest: Guest) -> tuple[int, int, int, int]:
-        row = guest.member.row
-        return row.cpus, row.memory, row.gpus, row.nodes
 
     def _ask(self, missing: int, node: Node, seconds: float) -> None:
         if missing > 0:
@@ -389,6 +379,11 @@ class RemoteCrew(Crew):
         self.allocations.turn()
         ours = (guest for name, guest in self._guests.items() if name in workers)
         return all(guest.box.meets() or self.allocations.surely_over(guest.member) for guest in ours)
+
+
+def _size(row: Allocation) -> tuple[Node, int]:
+    """What was asked for as one node, and for how many seconds."""
+    return Node(row.cpus, row.memory, row.gpus, row.nodes), row.seconds
 
 
 def _by_use(guest: Guest) -> tuple[bool, float]:
