@@ -87,10 +87,25 @@ def test_report(plain: Penstock) -> None:
 
 def test_what_was_asked_beside_what_was_used() -> None:
     row = {"pipeline": "p", "step": "s", "tasks": 2, "tries": 3, "cpu_seconds": 30.0, "process_seconds": 10.0}
-    view = compared(Resources(2, 1_000_000_000, 0, 60.0), {**row, "peak_memory": 1_500_000_000, "longest": 61_000_000})
+    row |= {"peak_memory": 1_500_000_000, "longest": 61_000_000, "starved": None, "fed": 1_500_000_000}
+    view = compared(Resources(2, 1_000_000_000, 0, 60.0), row)
     assert (view.cpus_used, view.cpus_enough) == (3.0, 3)
     assert (view.memory_enough, view.time_enough) == (1_800_000_000, 74.0)
     assert (view.over, view.under) == (("cpus", "memory", "time"), ())
+
+
+@pytest.mark.parametrize(
+    ("starved", "fed", "enough", "over"),
+    [(None, 50, 60, ()), (100, 80, None, ("memory",)), (100, None, None, ("memory",)), (100, 150, 180, ("memory",))],
+)
+def test_what_was_too_little_is_not_nearly_enough(
+    starved: int | None, fed: int | None, enough: int | None, over: tuple[str, ...]
+) -> None:
+    row = {"pipeline": "p", "step": "s", "tasks": 2, "tries": 3, "cpu_seconds": 1.0, "process_seconds": 1.0}
+    sizes = {name: size and size * 1_000_000 for name, size in (("starved", starved), ("fed", fed))}
+    peak = max(size for size in sizes.values() if size)
+    view = compared(Resources(1, 100_000_000, 0, None), {**row, **sizes, "peak_memory": peak, "longest": 0})
+    assert (view.memory_enough, view.over) == (enough and enough * 1_000_000, over)
 
 
 def test_disabled_steps(plain: Penstock) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.runner.base import Launch
+from penstock.runner.base import Ended, Launch
 from penstock.runner.cgroup import Group, Groups
 from penstock.runner.process import Processes
 
@@ -27,6 +27,11 @@ def groups() -> Groups:
 
 def run(memory: int, megabytes: int, *before: str) -> tuple[int, bool]:
     """How a command ended that uses so much, in a limit of so much."""
+    end = ended(memory, megabytes, *before)
+    return end.exit_code, end.starved
+
+
+def ended(memory: int, megabytes: int, *before: str) -> Ended:
     runner, null = Processes(), os.open(os.devnull, os.O_RDWR)
     words = (*before, sys.executable, "-c", HOG, str(megabytes))
     handle = runner.start(Launch(words, {"PATH": os.environ["PATH"]}, None, null, null, null, memory=memory << 20))
@@ -34,7 +39,7 @@ def run(memory: int, megabytes: int, *before: str) -> tuple[int, bool]:
     assert end.handle == handle
     runner.close()
     os.close(null)
-    return end.exit_code, end.starved
+    return end
 
 
 def test_what_uses_too_much_is_ended_by_the_kernel(groups: Groups) -> None:
@@ -45,6 +50,25 @@ def test_what_uses_too_much_is_ended_by_the_kernel(groups: Groups) -> None:
 def test_what_it_starts_counts_too(groups: Groups) -> None:
     code, starved = run(60, 300, "sh", "-c", '"$@"; exit 7', "sh")
     assert (code, starved) == (7, True)
+
+
+def test_several_that_pass_it_together(groups: Groups) -> None:
+    """Each alone would have room."""
+    for _ in range(3):
+        assert run(100, 60, "sh", "-c", 'for n in 1 2 3; do "$@" & done; wait; exit 0', "sh") == (0, True)
+
+
+def test_bytes_are_those_that_the_kernel_counts(groups: Groups) -> None:
+    """What is shared with others is more than a limit that was not passed."""
+    assert ended(300, 60).peak_memory < 300 << 20
+    assert ended(60, 300).peak_memory <= 60 << 20
+
+
+def test_without_groups_what_it_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Groups, "here", lambda: None)
+    end = ended(60, 300, "sh", "-c", '"$@"; exit 7', "sh")
+    assert (end.exit_code, end.starved) == (7, False)
+    assert end.peak_memory > 300 << 20
 
 
 def test_nothing_of_a_group_stays(groups: Groups) -> None:
@@ -116,11 +140,12 @@ def test_a_limit_that_cannot_be_set_leaves_no_group(tmp_path: Path) -> None:
     assert not (tmp_path / "g").exists()
 
 
-def test_a_worker_says_memory(groups: Groups, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "run", [f"[{sys.executable}, -c, '{HOG}', '400']", f"""'{sys.executable} -c "{HOG}" 400; true'"""]
+)
+def test_a_worker_says_memory(groups: Groups, tmp_path: Path, run: str) -> None:
     """It ends between two looks of who watches, and all the same it is known why."""
-    (tmp_path / "pipeline.yaml").write_text(
-        f"steps:\n  s:\n    run: [{sys.executable}, -c, '{HOG}', '400']\n    resources: {{memory: 100MiB}}\n"
-    )
+    (tmp_path / "pipeline.yaml").write_text(f"steps:\n  s:\n    run: {run}\n    resources: {{memory: 100MiB}}\n")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-m", "penstock", "run"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False

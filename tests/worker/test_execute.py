@@ -19,6 +19,9 @@ from penstock.worker.log import Log
 from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
 
+#: Bytes that a task may use, far more than a test does.
+LIMIT = 1 << 40
+
 
 class Storage:
     """Keeps nothing; a full disk at will."""
@@ -57,6 +60,9 @@ class NoCode:
 
 
 def answer(launch: Launch) -> Ended:
+    if launch.argv[0] in ("starved", "large", "small"):  # and its exit code
+        peak = {"starved": LIMIT, "large": LIMIT + 1, "small": LIMIT - 1}[launch.argv[0]]
+        return Ended(0, int(launch.argv[1]), peak_memory=peak, starved=launch.argv[0] == "starved")
     if launch.argv == ("write",):
         Path(launch.env["PENSTOCK_OUT"], "file").write_text("x")
     return Ended(0, 0)
@@ -82,9 +88,9 @@ def executor(tmp_path: Path, storage: Storage) -> Iterator[Executor]:
     assert storage.closed == storage.opened
 
 
-def run(executor: Executor, *argv: str, inputs: tuple[Input, ...] = (), tasks: int = 1) -> list[Result]:
+def run(executor: Executor, *argv: str, inputs: tuple[Input, ...] = (), tasks: int = 1, **more: Any) -> list[Result]:
     """Run a batch to its end."""
-    recipe = Recipe("run", "step@run", "pipe", "step", argv, EMPTY, None, {}, True, 1, None, 0.2)
+    recipe = Recipe("run", "step@run", "pipe", "step", argv, EMPTY, None, {}, True, 1, None, 0.2, **more)
     executor.add(Batch(1, recipe, tuple(Assignment(f"t{n}", f"a{n}", 1, {}, inputs) for n in range(tasks))))
     results: list[Result] = []
     while len(results) < tasks:
@@ -125,3 +131,29 @@ def test_slots_that_vanish_are_made_again(executor: Executor, tmp_path: Path) ->
     outcomes = [result.outcome for result in run(executor, "write", tasks=10)]
     assert outcomes[-1] == "succeeded"
     assert "failed" in outcomes
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 137, -9])
+@pytest.mark.parametrize("how", ["starved", "large"])
+def test_a_limit_of_memory_that_was_broken_is_the_reason(executor: Executor, how: str, code: int) -> None:
+    """Whoever of its processes was killed for it, and whatever the command then said, even that this is a success."""
+    (told,) = run(executor, how, str(code), memory=LIMIT, accept_exit=(0, 7))
+    assert (told.outcome, told.reason, told.exit_code) == ("failed", "memory", code)
+    assert told.stats.peak_memory >= LIMIT
+    (free,) = run(executor, how, str(code), accept_exit=(0, 7))
+    assert free.reason != "memory" and (free.outcome == "succeeded") == (code in (0, 7))
+
+
+def test_what_stays_below_it_is_as_it_says(executor: Executor) -> None:
+    assert [run(executor, "small", code, memory=LIMIT)[0].reason for code in ("0", "3", "-9")] == [
+        None,
+        "exit",
+        "signal",
+    ]
+
+
+def test_what_recovers_a_task_may_not_break_it_either(executor: Executor) -> None:
+    (told,) = run(executor, "small", "3", memory=LIMIT, err_argv=("starved", "0"))
+    assert (told.outcome, told.reason) == ("failed", "exit")
+    (told,) = run(executor, "small", "3", memory=LIMIT, err_argv=("small", "0"))
+    assert told.outcome == "recovered"

@@ -310,7 +310,7 @@ class AskedView(Struct, frozen=True):
     cpus_enough: int | None
     memory: int  #: asked for; 0: not said
     memory_used: int  #: the most that one attempt needed
-    memory_enough: int | None
+    memory_enough: int | None  #: None: nothing was used, or what was used was too little
     time: float | None  #: asked for; None: not said
     time_used: float  #: the longest that one attempt took
     time_enough: float | None

@@ -23,6 +23,7 @@ class Group:
 
     def __init__(self, path: str, limit_file: str, events_file: str, limit: int) -> None:
         self._path = path
+        self.limit = limit  #: bytes
         self._events = os.path.join(path, events_file)
         os.mkdir(path)
         try:

@@ -134,26 +134,22 @@ class Processes:
                 over.append(handle)
         waited = [(handle, *self._wait(handle)) for handle in over]
         survivors = self._end_orphans() if self._children >= 0 else 0
-        return [
-            Ended(
-                handle,
-                os.waitstatus_to_exitcode(status),
-                cpu_seconds=usage.ru_utime + usage.ru_stime,
-                peak_memory=usage.ru_maxrss << 10,
-                survivors=survivors,
-                starved=bool(self._group_of) and self._starved(handle),
-            )
-            for handle, status, usage in waited
-        ], readable
+        return [self._ended(handle, status, usage, survivors) for handle, status, usage in waited], readable
 
-    def _starved(self, handle: int) -> bool:
-        """Whether a command that ended lacked memory; its group is not needed any more."""
-        group = self._group_of.pop(handle, None)
-        if group is None:
-            return False
-        passed = group.passed
-        group.close()
-        return passed
+    def _ended(self, handle: int, status: int, usage: resource.struct_rusage, survivors: int) -> Ended:
+        """What is told of a command that ended; its group is not needed any more."""
+        group, starved = self._group_of.pop(handle, None), False
+        if group is not None:
+            starved = group.passed
+            group.close()
+        return Ended(
+            handle,
+            os.waitstatus_to_exitcode(status),
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_memory=_counted(usage.ru_maxrss << 10, group),
+            survivors=survivors,
+            starved=starved,
+        )
 
     def _watch(self, watch: tuple[int, ...]) -> None:
         # Made anew, and no epoll set: a descriptor that its owner closed may be another one's by now, even a pidfd, and
@@ -175,7 +171,10 @@ class Processes:
 
     def measure(self, handle: int, afresh: bool = False) -> Usage:
         """See `Runner.measure`."""
-        return measure(handle, afresh) if handle in self._live else Usage()
+        if handle not in self._live:
+            return Usage()
+        used, group = measure(handle, afresh), self._group_of.get(handle)
+        return Usage(used.cpu_seconds, _counted(used.memory, group), _counted(used.peak, group))
 
     def stop(self, handle: int, kill: bool) -> None:
         """See `Runner.stop`. Signals the whole process group."""
@@ -241,6 +240,13 @@ class Processes:
             # Without a readable name it may be any that runs now, so it lives until all of these are over.
             self._owners[pid] = owners if attempt else frozenset(self._live)
         return pid in self._stuck or not self._owners[pid].isdisjoint(self._live)
+
+
+def _counted(used: int, group: Group | None) -> int:
+    """Bytes as whoever enforces the limit counts them: in a group that is the kernel, which leaves out what a command
+    shares with others.
+    """
+    return used if group is None else min(used, group.limit)
 
 
 def _fork(program: str, launch: Launch, view: View) -> int:

@@ -160,9 +160,14 @@ class Flight(Struct, eq=False):
             if not os.path.lexists(path):
                 raise BadOutput(f"it did not make {path}, which is in its `outputs`")
 
-    def stats(self, end: Ended, over: float, uploaded: int) -> Stats:
-        """What it cost; its command was over at that moment, and so many bytes of output are stored by now."""
+    def stats(self, end: Ended, over: float, uploaded: int, reason: Reason | None) -> Stats:
+        """What it cost; its command was over at that moment, and so many bytes of output are stored by now. `reason`
+        tells whether it broke its limit of memory; the number says the same.
+        """
         used = self.used(end)
+        peak = used.peak
+        if self.memory:
+            peak = max(peak, self.memory) if reason == Reason.MEMORY else min(peak, self.memory)
         return Stats(
             download_bytes=self.download_bytes,
             upload_bytes=uploaded,
@@ -170,7 +175,7 @@ class Flight(Struct, eq=False):
             process_seconds=over - self.spawned,
             upload_seconds=time.monotonic() - over,
             cpu_seconds=used.cpu_seconds,
-            peak_memory=used.peak,
+            peak_memory=peak,
         )
 
     def second(self, verdict: Verdict, exit_code: int) -> tuple[tuple[str, ...], bool]:
@@ -251,20 +256,26 @@ def judge(flight: Flight, end: Ended) -> Verdict:
         return Outcome.FAILED, Reason.WALLTIME, f"{program} was ended, its place was about to end"
     if flight.server is not None:
         return _judge_service(flight, flight.server, end)
-    if end.exit_code in recipe.accept_exit:
-        return SUCCESS
-    verdict = _judge_exit(recipe.argv, end)
+    lacked = _lacked_memory(flight, end)
+    if lacked:
+        return Outcome.FAILED, Reason.MEMORY, f"{program} {lacked}"
+    return SUCCESS if end.exit_code in recipe.accept_exit else _judge_exit(recipe.argv, end)
+
+
+def _lacked_memory(flight: Flight, end: Ended) -> str:
+    """How it broke its limit of memory, "" if it did not: whichever of its processes did, and whatever the others then
+    made of that.
+    """
     limit, used = flight.memory, flight.used(end).peak
-    if recipe.container is not None and limit and end.exit_code == KILLED and flight.ending is None:
-        return Outcome.FAILED, Reason.MEMORY, f"{program} was killed in its container, which may use {_mib(limit)}"
+    if not limit:
+        return ""
+    if flight.batch.recipe.container is not None and end.exit_code == KILLED and flight.ending is None:
+        return f"was killed in its container, which may use {_mib(limit)}"
     # What the system tells of a command begins at what this process had when it started it.
     known = max(flight.seen.peak, used if used > getrusage(RUSAGE_SELF).ru_maxrss << 10 else 0)
-    if verdict is not SUCCESS and limit and (flight.ending == Reason.MEMORY or known > limit or end.starved):
-        if end.starved and known <= limit:
-            return Outcome.FAILED, Reason.MEMORY, f"{program} needed more memory than the {_mib(limit)} it asked for"
-        used = known or used
-        return Outcome.FAILED, Reason.MEMORY, f"{program} used {_mib(used)} of memory, it asked for {_mib(limit)}"
-    return verdict
+    if known > limit or flight.ending == Reason.MEMORY:
+        return f"used {_mib(known or used)} of memory, it asked for {_mib(limit)}"
+    return f"needed more memory than the {_mib(limit)} it asked for" if end.starved else ""
 
 
 def _mib(size: int) -> str:
@@ -274,7 +285,7 @@ def _mib(size: int) -> str:
 def _judge_recovery(flight: Flight, failure: Failure, end: Ended) -> Verdict:
     """What the end of the command after a failure means: `err_run` may recover the task, `between` only helps."""
     outcome, reason, message = failure.verdict
-    if end.exit_code == 0 and flight.ending is None:
+    if end.exit_code == 0 and flight.ending is None and not end.starved:
         return (Outcome.RECOVERED, reason, message) if failure.last else failure.verdict
     return failure.verdict if failure.last else (outcome, reason, f"{message}; what runs between tries failed, too")
 

@@ -288,7 +288,7 @@ class Executor:
         self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
         if flight.server is not None:
             self._release(flight, healthy=flight.answer is not None and flight.ending is None and not strays)
-        stats = flight.stats(end, over, size)
+        stats = flight.stats(end, over, size, verdict[1])
         code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         self._tell(flight.batch, replace(told, data=data) if data else told)

@@ -22,7 +22,8 @@ def report(of: str | None, as_json: bool) -> None:
 
     In a run (default: the last), or over all runs of a pipeline.
 
-    CPUS is processor time over running time, MEMORY and TIME are those of the attempt that needed most. ASKED says
+    CPUS is processor time over running time, MEMORY and TIME are those of the attempt that needed most;
+    where all that is known is that it was too little, ENOUGH is more (>). ASKED says
     where less than was used was asked for (too little), or more than twice of it (too much).
     """
     from penstock.cli.output import show_json, show_table
@@ -54,7 +55,7 @@ def _cells(view: AskedView) -> tuple[object, ...]:
         view.cpus_enough or "-",
         size(view.memory),
         size(view.memory_used),
-        size(view.memory_enough),
+        size(view.memory_enough) if view.memory_enough or not view.memory_used else f">{size(view.memory_used)}",
         seconds(view.time),
         seconds(view.time_used),
         seconds(view.time_enough),

@@ -32,7 +32,7 @@ def report(parts: Parts, of: str | None) -> list[AskedView]:
     views = []
     for row in parts.store.fetch("used", **asked):
         step = parts.pipeline(row["pipeline"], row["version"]).step(row["step"])
-        times = longest.get((row["pipeline"], row["step"]), {"tries": 0, "longest": 0})
+        times = longest.get((row["pipeline"], row["step"]), {"tries": 0, "longest": 0, "starved": 0, "fed": 0})
         views.append(compared(step.resources, {**row, **times}))
     return views
 
@@ -49,15 +49,18 @@ def compared(asked: Resources, row: dict[str, Any]) -> AskedView:
     """One step's numbers beside what it asked for. `row`: as the queries `used` and `longest` give it."""
     cpus = row["cpu_seconds"] / row["process_seconds"] if row["process_seconds"] > 0 else None
     seconds = (row["longest"] or 0) / 1e6
+    # Nobody knows what is enough for those that had too little, as long as no other one has used more.
+    starved, used = row["starved"] or 0, row["peak_memory"]
+    unknown = starved and starved >= (row["fed"] or 0)
     over, under = [], []
     if cpus is not None and cpus > asked.cpus * MANY:
         over.append("cpus")
     elif cpus is not None and asked.cpus > 1 and cpus < asked.cpus * LITTLE:
         under.append("cpus")
-    for name, said, used in (("memory", asked.memory, row["peak_memory"]), ("time", asked.time, seconds)):
-        if said and used > said:
+    for name, said, most in (("memory", asked.memory, used), ("time", asked.time, seconds)):
+        if said and (most > said or (name == "memory" and starved >= said)):
             over.append(name)
-        elif said and used and used < said * LITTLE:
+        elif said and most and most < said * LITTLE:
             under.append(name)
     return AskedView(
         pipeline=row["pipeline"],
@@ -68,8 +71,8 @@ def compared(asked: Resources, row: dict[str, Any]) -> AskedView:
         cpus_used=cpus if cpus is None else round(cpus, 2),
         cpus_enough=None if cpus is None else max(1, math.ceil(cpus / MANY)),
         memory=asked.memory,
-        memory_used=row["peak_memory"],
-        memory_enough=_round_up(row["peak_memory"] * ROOM, _MEGABYTE) or None,
+        memory_used=used,
+        memory_enough=None if unknown else _round_up(used * ROOM, _MEGABYTE) or None,
         time=asked.time,
         time_used=seconds,
         time_enough=float(_round_up(seconds * ROOM, 1)) or None,

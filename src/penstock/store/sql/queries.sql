@@ -627,8 +627,11 @@ where (run = :run or (:run is null and pipeline = :pipeline)) and kept is null
 group by pipeline, step having sum(processed + failed + recovered) > 0 order by first;
 
 -- name: longest
--- How many attempts the tasks of each step took, and how long the longest one, in microseconds.
-select job.pipeline, job.step, count(*) as tries, max(attempt.ended - attempt.started) as longest
+-- How many attempts the tasks of each step took, how long the longest one, in microseconds, and their memory.
+-- `starved` is the most that those used that had too little, `fed` that of the others.
+select job.pipeline, job.step, count(*) as tries, max(attempt.ended - attempt.started) as longest,
+    max(case when attempt.reason = 'memory' then attempt.peak_memory end) as starved,
+    max(case when attempt.reason is not 'memory' then attempt.peak_memory end) as fed
 from job join task on task.job = job.seq join attempt on attempt.task = task.seq
 where (job.run = :run or (:run is null and job.pipeline = :pipeline)) and attempt.started is not null
 group by job.pipeline, job.step;
