@@ -332,9 +332,9 @@ def test_every_root_is_known(lab: Lab) -> None:
             for row in database.execute(f'pragma table_info("{table}")')
             if row[2].lower() == "blob"
         }
-    marked = {("commit", "root"), ("version", "code"), ("task", "output")}
-    marked |= {("job", name) for name in ("ledger", "owners", "keys", "tree")}
-    digests = {("job", "recipe"), ("task", "fingerprint"), ("success", "fingerprint")}
+    marked = {("commit", "root"), ("version", "code"), ("task", "output"), ("task", "reading")}
+    marked |= {("job", name) for name in ("ledger", "owners", "keys", "tree", "reading", "layout")}
+    digests = {("job", "recipe"), ("task", "fingerprint"), ("success", "fingerprint"), ("success", "reading")}
     # A task's inputs are parts of commits that its job reads.
     assert blobs == marked | digests | {("task", "inputs")}
 

@@ -105,6 +105,7 @@ def after(task: Task, attempt: Attempt, result: Result, step: Step, stopping: st
         tries=used,
         output=result.output if good else EMPTY,
         files=result.files if good else 0,
+        reading=result.reading if good else EMPTY,
         finished=now,
     )
 

@@ -90,6 +90,8 @@ def _expanded(turn: Turn, fact: f.Expanded) -> None:
         failed=fact.failed,
         files=fact.files,
         message=fact.message,
+        reading=fact.reading,
+        layout=fact.layout,
         left=fact.stored + len(fact.tasks) - fact.failed,
     )
     turn.inserted += [(None, task) for task in fact.tasks]
@@ -159,6 +161,7 @@ def _reused(turn: Turn, fact: f.Reused) -> None:
             reused=True,
             output=known.output,
             files=known.files,
+            reading=known.reading,
             finished=turn.now,
         )
         turn.out.changes.append((task, done))
@@ -223,7 +226,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
                 if task.reuse:
-                    turn.out.changes.append((None, Success(task.fingerprint, task.seq, turn.now)))
+                    turn.out.changes.append((None, Success(task.fingerprint, new.reading, task.seq, turn.now)))
         if result.outcome in (Outcome.FAILED, Outcome.RECOVERED):
             kind = "task.retry" if new.state != TaskState.DONE else f"task.{result.outcome}"
             turn.tell(kind, job.run, task.id, job=job.id, reason=result.reason, message=result.message)
@@ -276,7 +279,15 @@ def _exported(turn: Turn, fact: f.Exported) -> None:
 
 def _closed(turn: Turn, fact: f.Closed) -> None:
     job = turn.job(fact.job)
-    job = turn.set_job(job, ledger=fact.ledger, owners=fact.owners, tree=fact.tree, files=fact.files, size=fact.size)
+    job = turn.set_job(
+        job,
+        ledger=fact.ledger,
+        owners=fact.owners,
+        tree=fact.tree,
+        files=fact.files,
+        size=fact.size,
+        reading=fact.reading,
+    )
     outcome, reason, message = endings.fold_tasks(job, turn.asked(job))
     if fact.commit is not None:
         good = outcome == Outcome.SUCCEEDED

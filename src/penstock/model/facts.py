@@ -33,6 +33,8 @@ class Expanded(Struct, frozen=True):
     stored: int = 0  #: how many tasks more are rows already, because there are too many to hold
     keys: bytes = EMPTY
     failed: int = 0  #: of the tasks, stored or not, those that are over: what they gave before cannot be had
+    reading: bytes = EMPTY  #: of the code, what the reused bindings depend on beside what the recipe has
+    layout: bytes = EMPTY
 
 
 class Unreadable(Struct, frozen=True):
@@ -116,6 +118,7 @@ class Closed(Struct, frozen=True):
     commit: Commit | None
     branch: Branch | None
     message: str = ""  #: what people should know of a job that succeeded
+    reading: bytes = EMPTY
 
 
 Fact = Loaded | Expanded | Unreadable | Placed | Sent | Reused | Began | Reported | Returned | Exported | Closed

@@ -176,6 +176,8 @@ class Job(Struct, frozen=True):
     exit_code: int | None = None  #: of the last attempt of a lone job
     terminated: int = 0  #: of the tasks that failed, those that were told to leave before the walltime
     kept: str | None = None  #: the run that did its work, if a restart took it over
+    reading: bytes = EMPTY  #: root of a tree of the frozen code its results depend on, beside that of its recipe
+    layout: bytes = EMPTY  #: root of the code its tasks find, if that is not all of its version's
 
     @property
     def id(self) -> str:
@@ -216,6 +218,7 @@ class Task(Struct, frozen=True):
     memory: int = 0  #: bytes to ask for by now; 0: what its step says
     seconds: float | None = None  #: the time to ask for by now; None: what its step says
     crashes: int = 0  #: workers that were lost while they had it
+    reading: bytes = EMPTY  #: root of a tree of the frozen code it opened, beside that of its job's recipe
 
 
 class Attempt(Struct, frozen=True):
@@ -285,9 +288,10 @@ class Document(Struct, frozen=True):
 
 
 class Success(Struct, frozen=True):
-    """The memory of reuse: this fingerprint gave what that task left."""
+    """The memory of reuse: this fingerprint gave what that task left, where it read this."""
 
     fingerprint: bytes
+    reading: bytes  #: as its task has it
     task: int
     created: int
 

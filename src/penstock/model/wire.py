@@ -30,7 +30,7 @@ class Recipe(Struct, frozen=True):
     pipeline: str
     step: str
     argv: tuple[str, ...]
-    code: bytes  #: root of the frozen code to lay out read-only, EMPTY for none
+    code: bytes  #: root of the frozen code to lay out, EMPTY for none
     workdir: str | None  #: live directory to run in instead of the frozen code
     vars: dict[str, str]  #: `env.vars`
     inherit: bool  #: whether the worker's own environment is passed on
@@ -55,6 +55,7 @@ class Recipe(Struct, frozen=True):
     leaves: tuple[str, ...] = ()  #: absolute paths of files it makes where they are
     data: bool = False  #: whether its step names user data to read or to write
     told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
+    counted: frozenset[str] = frozenset()  #: files of the code that the fingerprints of its tasks cover
 
 
 class Input(Struct, frozen=True):
@@ -130,6 +131,8 @@ class Result(Struct, frozen=True):
     log: LogSpan | None
     stats: Stats = field(default_factory=Stats)
     data: dict[str, Any] = field(default_factory=dict)  #: user data it wrote, by name
+    reading: bytes = b""  #: root of a tree of the code that it opened beside what is counted; EMPTY for none
+    unseen: bool = False  #: whether nobody could see what it opened: then that is all of the code
 
 
 class Started(Struct, frozen=True):

@@ -148,7 +148,7 @@ ROWS: list[Any] = [
     Edge(2, 1, "end"),
     *TASKS,
     *ATTEMPTS,
-    Success(b"f3", 2, 3),
+    Success(b"f3", b"", 2, 3),
     Event(1, "run.active", RUN.id, RUN.id, {"jobs": 2, "why": ODD}, 1),
     Event(2, "run.done", RUN.id, "edges", {}, 2),
     Document(1, "p", None, "", False, "", 1, None, 1, 1, 1),

@@ -256,11 +256,12 @@ class StoreSuite:
             full.insert([replace(RUN, seq=0, id="8" * 32), row])
         assert full.load(Run, "run", id="8" * 32) == []
 
-    def test_the_first_success_stays(self, full: Store) -> None:
+    def test_a_fingerprint_has_a_success_per_reading_and_the_first_of_each_stays(self, full: Store) -> None:
+        rows = [Success(b"f3", b"", 1, 9), Success(b"f4", b"", 1, 9), Success(b"f4", b"r", 2, 10)]
         with full.transaction():
-            full.insert([Success(b"f3", 1, 9), Success(b"f4", 1, 9)])
-        assert full.load(Task, "success", fingerprint=b"f3")[0].seq == 2
-        assert full.load(Task, "success", fingerprint=b"f4")[0].seq == 1
+            full.insert(rows)
+        assert [task.seq for task in full.load(Task, "success", fingerprint=b"f3")] == [2]
+        assert [task.seq for task in full.load(Task, "success", fingerprint=b"f4")] == [2, 1]
 
     def test_one_open_publisher_per_repo(self, full: Store) -> None:
         second = replace(JOBS[0], seq=5, step="again")
@@ -325,7 +326,7 @@ class StoreSuite:
     def test_many_successes_are_found_at_once(self, full: Store) -> None:
         first, second = bytes(range(32)), bytes(range(1, 33))
         with full.transaction():
-            full.insert(Success(mark, place, 9) for place, mark in enumerate((first, second), start=1))
+            full.insert(Success(mark, b"", place, 9) for place, mark in enumerate((first, second), start=1))
         for asked in ([first], [second, bytes(32), first], [bytes(32)], []):
             found = full.load(Task, "successes", marks=b"".join(asked))
             assert sorted(row.seq for row in found) == [seq for seq, mark in ((1, first), (2, second)) if mark in asked]

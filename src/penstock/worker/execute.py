@@ -16,17 +16,17 @@ from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
 from penstock.model.data import EMPTY
-from penstock.model.errors import BadOutput, PenstockError
+from penstock.model.errors import PenstockError
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, Batch, LogSpan, Report, Result, Stop
 from penstock.runner.base import Ended, Runner
+from penstock.worker import looking
 from penstock.worker.attempt import (
     LEFT,
     SUCCESS,
     Failure,
     Flight,
     Unfinished,
-    few,
     judge,
     not_kept,
     not_started,
@@ -223,6 +223,7 @@ class Executor:
         for slot in self._slots:
             slot.close()
         if self._opened is not None:
+            self._opened[1].close()
             self._opened[0].close()
 
     # a life ----------------------------------------------------------------------------------------------------------
@@ -274,15 +275,18 @@ class Executor:
         over = time.monotonic()
         span = self._end_log(flight, cut_off=end.survivors > 0)
         root, files, size = EMPTY, 0, 0
+        reading = EMPTY
         wrote, strays, data = False, [""], dict[str, Any]()
         try:
-            strays = self._strays(flight)
+            strays = looking.strays(flight, self._opened and self._opened[1])
             data = flight.slot.take_data()
             if verdict is SUCCESS:
                 flight.check_left()
-                self._accept(flight, strays)
+                looking.accept(flight, strays)
                 if wrote := flight.slot.wrote():
                     root, files, size = self._parts()[0].collect(flight.slot.output)
+                if self._opened is not None:
+                    reading = looking.reading(flight, *self._opened)
         except (PenstockError, OSError) as error:
             verdict = not_kept(error) if verdict is SUCCESS else verdict
         self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
@@ -291,7 +295,9 @@ class Executor:
         stats = flight.stats(end, over, size, verdict[1])
         code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
-        self._tell(flight.batch, replace(told, data=data) if data else told)
+        if data or reading != EMPTY:
+            told = replace(told, data=data, reading=reading, unseen=reading == flight.batch.recipe.code)
+        self._tell(flight.batch, told)
 
     def _recover(self, flight: Flight, failure: Failure, argv: tuple[str, ...]) -> None:
         """Start the command that follows a failure. Raises PenstockError, OSError."""
@@ -307,20 +313,6 @@ class Executor:
         if log.source != source:
             self._logs[log.source] = self._logs.pop(source)
         return span
-
-    def _strays(self, flight: Flight) -> list[str]:
-        """What an attempt changed where it must not; frozen code that it changed is gone by then."""
-        found = flight.slot.strays([item.name for item in flight.assignment.inputs])
-        if self._opened is not None:
-            found += self._opened[1].strays(flight.folder)
-        return found
-
-    def _accept(self, flight: Flight, strays: list[str]) -> None:
-        """Raise BadOutput if what a good command left around its output means failure."""
-        if strays:
-            raise BadOutput(f"it changed {few(strays)} outside its output; write into $PENSTOCK_OUT")
-        if flight.log.trouble:
-            raise BadOutput(f"what it printed cannot be kept: {flight.log.trouble}")
 
     def _put_away(self, flight: Flight, wrote: bool, fresh: bool) -> None:
         """Make an attempt's slot ready for the next one."""
@@ -341,6 +333,8 @@ class Executor:
     def _bury(self, server: Server) -> None:
         """Give back what an ended process held that served."""
         self._logs.pop(server.log.source, None)
+        if self._opened is not None:
+            self._opened[1].leave(server.folder)
         server.close()
 
     def _tell(self, batch: Unfinished, told: Result) -> None:
@@ -365,6 +359,8 @@ class Executor:
 
     def _ring(self, time_now: float) -> None:
         """Act on every attempt whose time has come."""
+        if self._opened is not None:
+            self._opened[1].look()
         for handle, flight in self._flights.items():
             if flight.alarm <= time_now:
                 self._end(handle, flight, *flight.why(time_now))
@@ -393,8 +389,6 @@ class Executor:
         try:
             return self._opened[0].seal()
         except OSError as error:
-            self._opened[0].close()  # what its writer thinks it stored is not there
-            self._opened = None
             for batch in batches:
                 batch.results = [without_output(told, error) for told in batch.results]
             return ()

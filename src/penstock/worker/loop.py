@@ -118,7 +118,7 @@ class Worker:
     def _open_parts(self) -> tuple[Storage, Code]:
         storage_of, code_of = import_parts()
         storage = storage_of(os.path.join(self._home, "objects"), self._shared)
-        return storage, code_of(self._shared, self._place, storage.lay_out_code, private=os.geteuid() == 0)
+        return storage, code_of(self._shared, self._place, storage.layouts)
 
     @rarely_looked_for()
     def run(self) -> bool:

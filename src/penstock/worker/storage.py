@@ -6,7 +6,7 @@ Loaded with the first task that has any; plain commands need none of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from penstock.model.wire import Input
 from penstock.objects import checkout, tree
 from penstock.objects.store import Objects
 from penstock.objects.writer import Writer
-from penstock.worker.code import boot
+from penstock.worker.code import Code, boot
+from penstock.worker.layouts import Layouts
 from penstock.worker.warm import FEW, Loan, Warm
 
 
@@ -28,6 +29,7 @@ class Storage:
 
     def __init__(self, root: str, work: str) -> None:
         self._objects = Objects(Path(root))
+        self.layouts = Layouts(self._objects)
         self._warm = Warm(work, boot())
         self._loans: dict[str, list[Loan]] = {}  # directory of inputs -> warm checkouts in it
         self._collected = ExitStack()
@@ -89,13 +91,23 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
 
-    def lay_out_code(self, root: bytes, folder: str) -> None:
-        """Write a tree read-only into `folder`. Raises NotFound, Corrupt, OSError."""
-        checkout.lay_out(self._objects.blobs, self._objects.pages, root, Path(folder), readonly=True)
+    def reading(self, code: Code, folder: str, root: bytes, counted: Collection[str]) -> bytes:
+        """The root of a tree of what was opened in the layout `folder` of `root` and is not among what is `counted`
+        anyway; where nobody knows, of all there is. Raises NotFound, Corrupt, OSError.
+        """
+        opened = code.opened(folder)
+        if opened is None:
+            return root
+        beyond = [path for path in opened if path not in counted]
+        return self.layouts.reading(self._writing(), root, beyond, code.links(folder)) if beyond else EMPTY
+
+    def _writing(self) -> Writer:
+        self._writer = self._writer or self._collected.enter_context(self._objects.writer())
+        return self._writer
 
     def collect(self, folder: str) -> tuple[bytes, int, int]:
         """Take what is in `folder`: (root, files, bytes). Its files may be moved away. Raises BadOutput, OSError."""
-        writer = self._writer = self._writer or self._collected.enter_context(self._objects.writer())
+        writer = self._writing()
         found = checkout.collect(writer, Path(folder), move=True)
         if not found:
             return EMPTY, 0, 0

@@ -18,7 +18,7 @@ from penstock.model.spec import Pipeline, Step
 from penstock.model.views import PlannedStep, PlanView
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
-from penstock.service.bindings import work
+from penstock.service.bindings import opened, work
 from penstock.service.data import comparing
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import check_params, with_this
@@ -111,7 +111,7 @@ class _Planner:
         salt = version.salt if version else self._salt()
         with self.parts.objects.writer() as writer:
             pages = Pages(self.parts.objects.blobs, writer)
-            seen = _Seen(work.find(self.parts, pages, job, step, params, code, salt, self.roots))
+            seen = _Seen(work.find(self.parts, pages, job, step, params, code, salt, self.roots), code)
             for item in work.compared(self.parts, pages, seen.found, step, params):
                 seen.add(item)
             seen.left_out = without_partner(left_out(step.input, seen.found.index, KEYS), 1)
@@ -130,7 +130,7 @@ class _Planner:
             news = ["it never ran before"] if seen.runs else ["the same work was done in an earlier run"]
             return [*news, *seen.left_out]
         base = seen.found.base
-        lines = differences(base.parts, seen.found.recipe.parts)
+        lines = differences(*opened.compared(self.parts.objects.pages, base, seen.found.recipe.parts, seen.code))
         if seen.found.whole:
             lines.append(looked_at(step.input, total, "what all its tasks are made of changed"))
         elif seen.runs:
@@ -149,6 +149,7 @@ class _Seen(Struct):
     """What a step's bindings come to, counted."""
 
     found: work.Found
+    code: bytes
     gone: int = 0  #: of those that the base has, also for a new one to take its place
     reused: int = 0
     runs: int = 0

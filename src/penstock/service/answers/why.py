@@ -17,6 +17,7 @@ from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
 from penstock.service.answers.sites import standing
+from penstock.service.bindings import opened
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
 from penstock.service.bindings.reading import Read, Reader, read_then
@@ -62,12 +63,21 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         run_stop=run.stop,
         plain=not parts.step(job).reuse,
         base=base.id if base else None,
-        differences=[*differences(base.parts, job.parts), *_changed_inputs(parts, base, job)] if base else (),
+        differences=_differences(parts, base, job) if base else (),
         left_out=without_partner(left_out(parts.step(job).input, KeyMap(parts.objects.pages, job.keys), KEYS), FEW),
         site=_site(parts, job),
         failures=[f"task {task.id[:12]} ({show_key(task.key)}): {task.message}" for task in failed],
     )
     return explain_job(job, around)
+
+
+def _differences(parts: Parts, base: Job, job: Job) -> list[str]:
+    code = parts.code(job.pipeline, job.version)
+    try:
+        found = differences(*opened.compared(parts.objects.pages, base, job.parts, code))
+    except NotFound:  # what was opened cannot be read any more; what was found in the command is in the row
+        found = differences(base.parts, job.parts)
+    return [*found, *_changed_inputs(parts, base, job)]
 
 
 def _site(parts: Parts, job: Job) -> str | None:
@@ -105,7 +115,9 @@ def _task(parts: Parts, task: Task, engine: str | None) -> list[str]:
     store = parts.store
     job = store.load(Job, "job", seq=task.job)[0]
     twins = store.load(Task, "twin", fingerprint=task.fingerprint) if task.state == TaskState.READY else []
-    made_by = [f"{known.id[:12]} of {_job_of(parts, known).id}" for known in _made(parts, task.fingerprint)]
+    made_by = [
+        f"{known.id[:12]} of {_job_of(parts, known).id}" for known in _made(parts, task.fingerprint, task.output)
+    ]
     around = Around(
         engine=engine,
         run_hold=store.load(Run, "run", id=job.run)[0].hold,
@@ -129,9 +141,10 @@ def trace(parts: Parts, reference: Reference) -> TraceView:
     return _trace(parts, commit, reference.path)
 
 
-def _made(parts: Parts, fingerprint: bytes) -> list[Task]:
-    """The task whose result stands for a fingerprint, if any does."""
-    return parts.store.load(Task, "success", fingerprint=fingerprint)
+def _made(parts: Parts, fingerprint: bytes, output: bytes) -> list[Task]:
+    """The tasks whose results stand for a fingerprint and left this, newest first."""
+    found = parts.store.load(Task, "success", fingerprint=fingerprint)
+    return [task for task in found if task.output == output]
 
 
 def _job_of(parts: Parts, task: Task) -> Job:
@@ -149,7 +162,7 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
     done = ledger.get(pages, key) if key is not None else None
     if key is None or done is None:
         raise PenstockError(f"{name}: no binding of {job.id} owns it; run `penstock fsck`")
-    made = _made(parts, done.fingerprint)
+    made = _made(parts, done.fingerprint, done.output)
     return TraceView(
         file=name,
         commit=commit.id,

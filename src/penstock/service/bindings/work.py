@@ -24,6 +24,7 @@ from penstock.objects.map import Pages
 from penstock.service import resolve
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.opened import Holding
 from penstock.service.bindings.recipes import Recipe, code_of, recipe_of
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.parts import Parts
@@ -46,6 +47,8 @@ class Found(Struct):
     expansion: Expansion  #: all of them, to look them up
     changes: Iterator[Change]
     whole: bool  #: whether `changes` are all bindings, because no ledger says what most of them gave
+    holding: Holding  #: which readings hold in the code as it is now
+    readings: set[bytes]  #: of what it takes over
 
 
 class Touched(Struct, frozen=True):
@@ -56,6 +59,7 @@ class Touched(Struct, frozen=True):
     binding: Binding | None  #: None: it is gone
     mark: bytes = b""  #: its fingerprint
     known: Done | None = None  #: what the same work gave before
+    reading: bytes = EMPTY  #: what that read of the code
 
 
 def find(
@@ -78,18 +82,20 @@ def find(
     recipe = recipe_of(step, params, files, salt)
     drafts = roots or {}
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
-    if base is None or not recipe.same_bindings(base):
+    holding = Holding(pages, code)
+    if base is None or not recipe.same_bindings(base) or not holding.holds(base.reading):
         index = KeyMap(pages, EMPTY)
         expansion = _expansion(pages, step, now, index)
-        changes = ((binding.key, binding) for binding in expansion.every())
-        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, changes, whole=True)
+        every = ((binding.key, binding) for binding in expansion.every())
+        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set())
     index = KeyMap(pages, base.keys)
     before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
     start = Ledger(base.ledger, base.owners, base.tree)
     kept = base.processed + base.reused
     again = [] if kept == base.total else _unsucceeded(parts, base)
     expansion = _expansion(pages, step, now, index)
-    return Found(recipe, inputs, base, start, kept, index, expansion, expansion.changed(before, again), whole=False)
+    changes = expansion.changed(before, again)
+    return Found(recipe, inputs, base, start, kept, index, expansion, changes, False, holding, {base.reading})
 
 
 def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap) -> Expansion:
@@ -117,11 +123,11 @@ def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mappi
                 new.append(Touched(key, old, binding, mark))
         if step.reuse:
             marks = b"".join(item.mark for item in new)
-            known = {row.fingerprint: row for row in parts.store.load(Task, "successes", marks=marks)}
+            known = found.holding.of(parts.store.load(Task, "successes", marks=marks))
         for item in new:
             made = known.get(item.mark)
             if made is not None:
-                item = replace(item, known=Done(item.mark, made.output, made.files))
+                item = replace(item, known=Done(item.mark, made.output, made.files), reading=made.reading)
             yield item
 
 

@@ -9,6 +9,7 @@ from penstock.model.moves import Reason
 from penstock.model.run import Commit, Job, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
+from penstock.service.bindings import opened
 from penstock.service.bindings.ledger import Done, Ledger, totals
 from penstock.service.bindings.work import succeeded
 from penstock.service.parts import Parts
@@ -54,6 +55,7 @@ def _close(parts: Parts, job: Job) -> Closed:
         now = parts.now()
         pages = Pages(parts.objects.blobs, writer)
         ledger, note = complete(parts, pages, job)
+        reading = opened.of_job(parts, pages, job)
         parent = resolve.head(parts, job.repo) if job.repo is not None else None
         files, size = totals(
             pages,
@@ -80,4 +82,4 @@ def _close(parts: Parts, job: Job) -> Closed:
                 created=now,
                 finished=now,
             )
-    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch, note)
+    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch, note, reading)

@@ -17,6 +17,7 @@ from penstock.model.spec import Step
 from penstock.objects.blobs import Pages
 from penstock.service.bindings import work
 from penstock.service.bindings.ledger import Clash, Done, Ledger
+from penstock.service.bindings.opened import together
 from penstock.service.opening.able import refusal
 from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
@@ -85,6 +86,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
                 gone.append((item.key, item.old))
             if item.known is not None:
                 reused.append((item.key, item.known))
+                found.readings.add(item.reading)
             elif item.binding is not None:
                 tasks.append(row(item))
             if found.whole and len(reused) >= CHUNK:  # nothing has to go first
@@ -96,6 +98,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
                 tasks.clear()
         ledger = take_over(ledger.without(pages, gone))
         keys = found.index.save()
+        reading = together(pages, found.readings)
     left = found.kept - len(gone) + count
     return Expanded(
         job=job.seq,
@@ -113,6 +116,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
         stored=stored,
         keys=keys,
         failed=failed,
+        reading=reading,
     )
 
 

@@ -16,6 +16,7 @@ from penstock.model.facts import Fact, Placed, Reused, Sent, Unreadable
 from penstock.model.moves import Reason, TaskState
 from penstock.model.run import Attempt, Job, Task
 from penstock.model.wire import Assignment, Recipe, Result
+from penstock.service.bindings.opened import holding
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving.crew import AHEAD, MOST, Crew, Worker
 from penstock.service.driving.frontier import Frontiers
@@ -314,10 +315,11 @@ class _Turn:
         store = self.placer.parts.store
         mine: list[Task] = []
         reused: list[tuple[Task, Task]] = []
+        now = holding(self.placer.parts, job)
         for task in tasks:
-            known = store.load(Task, "success", fingerprint=task.fingerprint)
+            known = now.of(store.load(Task, "success", fingerprint=task.fingerprint))
             if known:
-                reused.append((task, known[0]))
+                reused.append((task, known[task.fingerprint]))
             elif store.load(Task, "twin", fingerprint=task.fingerprint) or self._twin_here(task):
                 self.placer.frontiers.of(job.seq).again.append(task)
             else:

@@ -25,7 +25,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         pipeline=job.pipeline,
         step=job.step,
         argv=step.run,
-        code=parts.code(job.pipeline, job.version) if frozen else b"",
+        code=(job.layout or parts.code(job.pipeline, job.version)) if frozen else b"",
         workdir=None if frozen else os.path.join(parts.layout.root, step.workdir or ""),
         vars=step.env.vars,
         inherit=step.env.inherit or bool(step.env.image_id),  # that is for the client of the engine alone
@@ -50,6 +50,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         fills=templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else (),
         leaves=tuple(os.path.join(parts.layout.root, path) for path in made),
         data=bool(step.inputs_data or step.outputs_data),
+        counted=frozenset(job.parts.get("code", ())) if frozen else frozenset(),
     )
 
 

@@ -69,7 +69,7 @@ def _choose(parts: Parts, job: Job, sample: int) -> tuple[int, list[tuple[str, D
 def _known(parts: Parts, job: Job, key: str, done: Done) -> Known | None:
     """The task whose attempt gave a result, None if its row is gone."""
     made = parts.store.load(Task, "success", fingerprint=done.fingerprint)
-    return (key, made[0], done) if made else None
+    return next(((key, task, done) for task in made if task.output == done.output), None)
 
 
 def _run_again(parts: Parts, job: Job, known: list[Known]) -> Iterator[tuple[int, Result]]:

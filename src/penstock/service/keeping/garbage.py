@@ -128,7 +128,7 @@ def _clear_code(parts: Parts, alone: bool) -> int:
     """Remove layouts of frozen code that no worker can be in; how many.
 
     Those of earlier boots of this machine are stale as soon as the engine, which has the workers, is here or nowhere;
-    those that nothing in force uses only while there is no engine: its workers remember what they have laid out.
+    those that nothing in force uses only while there is no engine: its workers may be taking one.
     """
     layouts = parts.layout.work / "code"
     folders = [folder for boot in _children(layouts) for folder in _children(boot)]
@@ -142,7 +142,7 @@ def _clear_code(parts: Parts, alone: bool) -> int:
         gone = [
             folder
             for folder in folders
-            if (folder.parent.name != boot and here) or (mine and folder.name not in in_use)
+            if (folder.parent.name != boot and here) or (mine and folder.name.partition(".")[0] not in in_use)
         ]
         for folder in gone:
             remove(folder)

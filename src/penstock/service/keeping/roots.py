@@ -47,11 +47,13 @@ def roots(parts: Parts, without: GivenUp | None = None) -> Iterator[Root]:
     """
     left = without or GivenUp()
     for row in pages(parts, "roots_of_tasks"):
-        yield Root(row["what"], "tree", row["root"])
+        yield from _of_result(row)
     for row in pages(parts, "roots_of_results", b""):
         if row["place"] not in left.results:
-            yield Root(row["what"], "tree", row["root"])
+            yield from _of_result(row)
     for row in pages(parts, "roots_of_jobs"):
+        for name in ("reading", "layout"):
+            yield Root(f"code of job {row['what']}", "tree", row[name])
         if (row["repo"], row["run"]) in left.commits:
             continue
         for kind in ("ledger", "owners", "keys", "tree"):
@@ -61,6 +63,11 @@ def roots(parts: Parts, without: GivenUp | None = None) -> Iterator[Root]:
             yield Root(row["what"], "tree", row["root"], row["repo"])
     for row in parts.store.fetch("roots_of_code"):
         yield Root(row["what"], "tree", row["root"])
+
+
+def _of_result(row: dict[str, Any]) -> Iterator[Root]:
+    yield Root(row["what"], "tree", row["root"])
+    yield Root(f"code of {row['what']}", "tree", row["reading"])
 
 
 def pages(parts: Parts, query: str, after: Any = 0, **args: Any) -> Iterator[dict[str, Any]]:

@@ -427,18 +427,20 @@ select * from task where fingerprint = :fingerprint and state = 'active' limit 1
 select * from attempt where task = :task order by number;
 
 -- name: success
--- The task whose result stands for a fingerprint.
-select task.* from success join task on task.seq = success.task where success.fingerprint = :fingerprint;
+-- The tasks whose results stand for a fingerprint, newest first: each may have read something else of the code.
+select task.* from success join task on task.seq = success.task where success.fingerprint = :fingerprint
+order by success.created desc, task.seq desc;
 
 -- name: successes
 -- The tasks whose results stand for those of some fingerprints that succeeded; `marks` are these, of 32 bytes each, joined.
+-- There may be several of one, newest first.
 with recursive asked (at) as (
     select 1 where length(:marks) > 0
     union all
     select at + 32 from asked where at + 32 <= length(:marks)
 )
 select task.* from asked join success on success.fingerprint = substr(:marks, asked.at, 32)
-join task on task.seq = success.task;
+join task on task.seq = success.task order by success.created desc, task.seq desc;
 
 -- name: forget_tasks_of
 -- Forget the tasks of a job that begins to find its bindings again; nobody has tried them.
@@ -448,21 +450,28 @@ delete from task where job = :job and not exists (select 1 from attempt where at
 -- The story of a run.
 select * from event where run = :run order by seq;
 
+-- name: readings_of_job
+-- What the tasks of a job read of the code, each once.
+select distinct reading from task where job = :job and reading <> x'';
+
 -- name: roots_of_tasks
 -- A page of what tasks left whose jobs have not closed: no ledger names it yet.
-select task.seq as place, 'output of task ' || task.id as what, task.output as root
+select task.seq as place, 'output of task ' || task.id as what, task.output as root, task.reading
 from task join job on job.seq = task.job
-where job.state <> 'done' and task.output <> x'' and task.seq > :after order by task.seq limit :limit;
+where job.state <> 'done' and (task.output <> x'' or task.reading <> x'') and task.seq > :after
+order by task.seq limit :limit;
 
 -- name: roots_of_results
--- A page of what results refer to.
-select success.fingerprint as place, 'result of task ' || task.id as what, task.output as root
+-- A page of what results refer to: all of so many fingerprints.
+select success.fingerprint as place, 'result of task ' || task.id as what, task.output as root, success.reading
 from success join task on task.seq = success.task
-where success.fingerprint > :after order by success.fingerprint limit :limit;
+where success.fingerprint in (
+    select distinct fingerprint from success where fingerprint > :after order by fingerprint limit :limit
+) order by success.fingerprint;
 
 -- name: roots_of_jobs
 -- A page of what jobs refer to.
-select seq as place, step || '@' || run as what, repo, run, tree, ledger, owners, keys from job
+select seq as place, step || '@' || run as what, repo, run, tree, ledger, owners, keys, reading, layout from job
 where seq > :after order by seq limit :limit;
 
 -- name: roots_of_commits
@@ -507,8 +516,11 @@ join "commit" on "commit".repo = job.repo and "commit".id = job.run
 where "commit".forgotten is null and job.ledger <> x'' and job.seq > :after order by job.seq limit :limit;
 
 -- name: old_results
--- A page of results made before a time.
-select * from success where created < :before and fingerprint > :after order by fingerprint limit :limit;
+-- A page of results made before a time: all of so many fingerprints.
+select * from success where created < :before and fingerprint in (
+    select distinct fingerprint from success where created < :before and fingerprint > :after
+    order by fingerprint limit :limit
+) order by fingerprint;
 
 -- name: counted
 -- Jobs whose counter of tasks left is not what their tasks say.

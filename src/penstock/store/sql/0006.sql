@@ -1,0 +1,19 @@
+-- What results were made of, beside what can be read off a step.
+
+-- The frozen code that a task opened and that is not found by reading its command: root of a tree, empty for none.
+alter table task add column reading blob not null default x'';
+-- All that the results of a job depend on of it; and the tree in which its tasks run, if that is not its version's.
+alter table job add column reading blob not null default x'';
+alter table job add column layout blob not null default x'';
+
+-- The same work gives one result for each state of what it read.
+create table result (
+    fingerprint blob not null,
+    reading     blob not null,
+    task        integer not null,
+    created     integer not null,
+    primary key (fingerprint, reading)
+) without rowid;
+insert into result select fingerprint, x'', task, created from success;
+drop table success;
+alter table result rename to success;
