@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from penstock.text.fields import items, mapping, nearest
-from penstock.text.nodes import Node
+from penstock.text.nodes import Node, scalar
 
 _THERE = "workers are there while there is work"
 _MEASURED = "processors and memory are always measured; `penstock report` tells"
@@ -54,8 +54,8 @@ class Fields(Struct, frozen=True):
 
 def whole(node: Node) -> Node:
     """A whole number that is written with a point, as the Torc in Python does, as one; in a list, too."""
-    if isinstance(node.value, float) and node.value.is_integer():
-        return Node(int(node.value), node.file, node.line, node.column, node.text)
+    if isinstance(node.value, float) and node.value.is_integer() and abs(node.value) < 1e15:
+        return scalar(int(node.value), node)
     if isinstance(node.value, list) and any(isinstance(item.value, float) for item in node.value):
         return Node([whole(item) for item in node.value], node.file, node.line, node.column)
     return node
@@ -135,6 +135,8 @@ JOB = Fields(
         "consumes_user_data": "input_user_data",
         "stores_user_data": "output_user_data",
         "blocked_by_job_names": "blocked_by",
+        "blocked_by_regexes": "depends_on_regexes",
+        "blocked_by_job_name_regexes": "depends_on_regexes",
         "input_file_names": "input_files",
         "output_file_names": "output_files",
         "input_user_data_names": "input_user_data",

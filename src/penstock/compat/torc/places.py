@@ -11,6 +11,8 @@ from penstock.text import fields
 from penstock.text.nodes import Node, made
 
 _SLURM, _LOCAL = "slurm_schedulers", "local_schedulers"
+#: What a local scheduler is called that has no name; it is there without being said.
+_USUAL = "default"
 
 
 class Places:
@@ -31,7 +33,7 @@ class Places:
             self._slurm[name] = partial(site_node, said, shared, item)
         for place, item in enumerate(_both(top, inner, _LOCAL), 1):
             said = LOCAL.read(item, f"local scheduler {place}", notes)
-            name = text(said, "name", "default")
+            name = text(said, "name", _USUAL)
             if name in self._local:
                 item.fail(f"two local schedulers are called {name!r}")
             self._local.add(name)
@@ -49,7 +51,8 @@ class Places:
         kind, _, name = wanted.partition("/")
         if kind not in (_SLURM, _LOCAL, "local"):
             kind, name = "", wanted
-        here, there = kind != _SLURM and name in self._local, kind in ("", _SLURM) and name in self._slurm
+        there = kind in ("", _SLURM) and name in self._slurm
+        here = kind != _SLURM and (name in self._local or (kind != "" and name == _USUAL))
         if here and there:
             both = f"a local and a Slurm scheduler are called {name[:80]!r}"
             said["scheduler"].fail(f"{both}; write {_LOCAL}/{name[:80]} or {_SLURM}/{name[:80]}")
