@@ -144,6 +144,7 @@ def test_a_failure_says_what_printed_and_what_to_ask(penstock: Penstock, tmp_pat
 
 def test_bad_files_are_told_by_place(penstock: Penstock, tmp_path: Path) -> None:
     (tmp_path / "pipeline.yaml").write_text("steps:\n  one: {rum: ls}\n")
+    penstock("init")
     done = penstock("run")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("penstock: pipeline.yaml:2:9: ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,8 +78,5 @@ def project(create: bool = False) -> Iterator[Parts]:
     from penstock.service.parts import Parts
 
     here = Path()
-    parts = Parts.open(layout.find_or_create(here) if create else layout.find(here))
-    try:
+    with Parts.first(here) if create else closing(Parts.open(layout.find(here))) as parts:
         yield parts
-    finally:
-        parts.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -62,55 +63,72 @@ def find(start: Path) -> Layout:
     raise NoProject(f"{start}: no project here or above; make one with `penstock init`")
 
 
-def find_or_create(start: Path) -> Layout:
-    """The project at `start` or above; else a new one where the nearest pipeline file lies."""
-    try:
-        return find(start)
-    except NoProject:
-        start = start.resolve()
-        for directory in (start, *start.parents):
-            if any((directory / name).is_file() for name in PIPELINE_FILES):
-                return create(directory)
-        raise
+def place_for_new(start: Path) -> Path | None:
+    """Where a project is made for who calls for one here: where the nearest pipeline file lies, if there is one."""
+    start = start.resolve()
+    above = (start, *start.parents)
+    return next((place for place in above if any((place / name).is_file() for name in PIPELINE_FILES)), None)
 
 
-def create(root: Path, prepare: Callable[[Layout], None] | None = None) -> Layout:
+def create(root: Path, prepare: Callable[[Layout], None] = lambda _: None) -> Layout:
     """Make `.penstock` in a directory. Raises AlreadyExists, NotWritable.
 
-    `prepare` does what else is needed before it is a project; what that raises passes, and nothing is left.
+    `prepare` does what else is needed before it is a project; what that raises passes. Then, as after any other
+    failure, nothing is left.
     """
     root = root.resolve()
-    home = root / DIRECTORY
+    made = [place for place in (root, *root.parents) if not place.exists()]
     layout = Layout(root, os.urandom(16).hex(), root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        home.mkdir()
-        for directory in (layout.objects, layout.logs, layout.work, layout.scans):
-            directory.mkdir()
-        (home / ".gitignore").write_text("*\n")
-        if prepare is not None:
-            _prepare(layout, prepare)
-        # Last, so that a half-made project is never taken for one.
-        draft = home / "format.new"
-        draft.write_text(f"{FORMAT} {layout.id}\n")
-        draft.rename(home / "format")
+        layout.home.mkdir()
     except FileExistsError:
-        if (home / "format").exists():
+        if (layout.home / "format").exists():
             raise AlreadyExists(f"{root}: is a project already") from None
-        raise AlreadyExists(f"{home}: exists and is not a Penstock project; remove it first") from None
+        raise AlreadyExists(f"{layout.home}: exists and is not a Penstock project; remove it first") from None
     except OSError as error:
+        _remove(made)
         raise NotWritable(f"{root}: cannot make a project here: {error.strerror}") from error
+    try:
+        _fill(layout, prepare)
+    except BaseException as error:
+        _remove([layout.home, *made])
+        if isinstance(error, OSError):
+            raise NotWritable(f"{root}: cannot make a project here: {error.strerror}") from error
+        raise
     return layout
 
 
-def _prepare(layout: Layout, prepare: Callable[[Layout], None]) -> None:
-    try:
-        prepare(layout)
-    except BaseException:
-        import shutil
+def _fill(layout: Layout, prepare: Callable[[Layout], None]) -> None:
+    for directory in (layout.objects, layout.logs, layout.work, layout.scans):
+        directory.mkdir()
+    (layout.home / ".gitignore").write_text("*\n")
+    prepare(layout)
+    # Last, so that a half-made project is never taken for one.
+    draft = layout.home / "format.new"
+    draft.write_text(f"{FORMAT} {layout.id}\n")
+    draft.rename(layout.home / "format")
 
-        shutil.rmtree(layout.home)
-        raise
+
+def remove(layout: Layout) -> None:
+    """Take away what makes a directory a project."""
+    import shutil
+
+    # First what says so.
+    (layout.home / "format").unlink(missing_ok=True)
+    shutil.rmtree(layout.home)
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Remove directories of ours, the innermost first; those that others have put something into stay."""
+    import shutil
+
+    for place in made:
+        if place.name == DIRECTORY:
+            shutil.rmtree(place)
+            continue
+        with suppress(OSError):
+            place.rmdir()
 
 
 def _read(root: Path, start: Path) -> Layout:

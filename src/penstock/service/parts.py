@@ -5,13 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.model.errors import NoProject
 from penstock.model.ids import uuid7
 from penstock.model.run import Job, Run, Version
 from penstock.model.spec import Pipeline, Step
+from penstock.service import layout
 from penstock.service.layout import Layout
 from penstock.store.base import Store
 from penstock.store.sqlite import SqliteStore
@@ -55,6 +59,53 @@ class Parts:
     @classmethod
     def open(cls, layout: Layout) -> Parts:
         return cls(layout, SqliteStore(layout.database))
+
+    @classmethod
+    def create(cls, root: Path, prepare: Callable[[Layout], None] | None = None) -> Parts:
+        """A new project, open; `prepare` does what else it needs. Raises AlreadyExists, NotWritable and what that
+        raises; then nothing is left.
+        """
+        opened: list[Parts] = []
+
+        def fill(made: Layout) -> None:
+            opened.append(cls.open(made))
+            if prepare is not None:
+                prepare(made)
+
+        try:
+            layout.create(root, fill)
+        except BaseException:
+            for parts in opened:
+                parts.close()
+            raise
+        return opened[0]
+
+    @classmethod
+    def find_or_create(cls, start: Path) -> tuple[Parts, bool]:
+        """The project at `start` or above, else a new one where the nearest pipeline file lies; and whether it is new.
+
+        Raises NoProject, NewerFormat, NotWritable.
+        """
+        try:
+            return cls.open(layout.find(start)), False
+        except NoProject:
+            place = layout.place_for_new(start)
+            if place is None:
+                raise
+            return cls.create(place), True
+
+    @classmethod
+    @contextmanager
+    def first(cls, start: Path) -> Iterator[Parts]:
+        """As `find_or_create`. If what is done with a new one fails before anything is written, it is one no more."""
+        parts, new = cls.find_or_create(start)
+        with closing(parts):
+            try:
+                yield parts
+            except BaseException:
+                if new and not (parts.store.fetch("pipelines") or parts.store.fetch("repos")):
+                    layout.remove(parts.layout)
+                raise
 
     @cached_property
     def objects(self) -> Objects:

@@ -55,7 +55,7 @@ class Project:
 
         With `create`, a directory with a pipeline file that is no project yet becomes one.
         """
-        return cls(Parts.open((layout.find_or_create if create else layout.find)(Path(path))))
+        return cls(Parts.find_or_create(Path(path))[0] if create else Parts.open(layout.find(Path(path))))
 
     @classmethod
     def create(
@@ -71,7 +71,7 @@ class Project:
         `objects` is where its data shall be: `s3://bucket/prefix`, by default the project's own directory. What
         `endpoint` (a URL) and `region` do not say, the usual AWS variables do. Raises Refused, NotFound, Unreachable.
         """
-        return cls(Parts.open(layout.create(Path(path), far_away(objects, endpoint, region) if objects else None)))
+        return cls(Parts.create(Path(path), far_away(objects, endpoint, region) if objects else None))
 
     @property
     def root(self) -> Path:

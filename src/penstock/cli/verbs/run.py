@@ -51,7 +51,6 @@ def run(
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import number, short, talk
-    from penstock.service.answers.sites import check_site
     from penstock.service.opening.begin import begin
     from penstock.text.units import parse_seconds, show_size
 
@@ -59,9 +58,7 @@ def run(
     if limit is not None and (detach or watch):
         raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
     with project(create=True) as parts:
-        begun = begin(parts, file, read_params(params), inherit=env is not None)
-        if site is not None:
-            check_site(parts, begun.run, site)
+        begun = begin(parts, file, read_params(params), inherit=env is not None, site=site)
         for warning in begun.warnings:
             talk(f"warning: {warning}")
         for commit in begun.commits:

@@ -8,8 +8,8 @@ import msgspec
 
 from penstock.model.errors import NotFound
 from penstock.model.moves import AllocationState
-from penstock.model.run import Allocation, Run
-from penstock.model.spec import LOCAL, Site
+from penstock.model.run import Allocation
+from penstock.model.spec import Site
 from penstock.model.views import AllocationView, SiteView, show_time
 from penstock.service.parts import Parts
 
@@ -40,14 +40,6 @@ def sites(parts: Parts) -> list[SiteView]:
                 )
             )
     return views
-
-
-def check_site(parts: Parts, run: Run, name: str) -> None:
-    """Raise NotFound if the pipeline of a run has no site of this name."""
-    pipeline = parts.pipelines().get(run.pipeline or "")
-    if name != LOCAL and (pipeline is None or pipeline[1].site(name) is None):
-        known = ", ".join([LOCAL, *(site.name for site in (pipeline[1].sites if pipeline else ()))])
-        raise NotFound(f"pipeline {run.pipeline!r} has no site {name!r}; it knows {known}")
 
 
 def site(parts: Parts, name: str) -> tuple[list[SiteView], list[AllocationView]]:

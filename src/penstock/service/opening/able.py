@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.model.errors import BadSpec, PenstockError
-from penstock.model.spec import Pipeline, Step
+from penstock.model.errors import BadSpec, NotFound, PenstockError
+from penstock.model.spec import LOCAL, Pipeline, Step
 
 
 def refusal(step: Step) -> str | None:
@@ -32,3 +32,10 @@ def check_able(pipeline: Pipeline) -> None:
         why = refusal(step)
         if why is not None:
             raise BadSpec(f'step "{step.name}": {why}', step.where)
+
+
+def check_site(pipeline: Pipeline, name: str | None) -> None:
+    """Raise NotFound if steps are to run at a site of this name, and the pipeline has none."""
+    if name not in (None, LOCAL) and pipeline.site(name) is None:
+        known = ", ".join([LOCAL, *(site.name for site in pipeline.sites)])
+        raise NotFound(f"pipeline {pipeline.name!r} has no site {name!r}; it knows {known}")

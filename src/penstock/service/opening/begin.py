@@ -20,7 +20,7 @@ from penstock.model.run import Commit, Job, Repo, Run, Version
 from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
 from penstock.model.values import why_not
 from penstock.service import resolve
-from penstock.service.opening.able import check_able
+from penstock.service.opening.able import check_able, check_site
 from penstock.service.opening.disabling import all_disabled
 from penstock.service.opening.drafts import give_up_draft
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
@@ -47,13 +47,17 @@ class Begun(Struct, frozen=True):
 
 
 @rarely_looked_for()
-def begin(parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False) -> Begun:
-    """With `inherit` no step runs in a container. Raises BadSpec, NotFound, UsageError, and Refused in a task of this
-    project; then nothing is written.
+def begin(
+    parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False, site: str | None = None
+) -> Begun:
+    """With `inherit` no step runs in a container; `site` is where steps of this machine are going to run. Raises
+    BadSpec, NotFound, UsageError, and Refused in a task of this project; then nothing is written.
     """
     check_outside(parts.layout.id)
     with parts.objects.session():
-        return _begin(parts, freeze(parts, named, inherit), params)
+        frozen = freeze(parts, named, inherit)
+        check_site(frozen.pipeline, site)
+        return _begin(parts, frozen, params)
 
 
 def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
