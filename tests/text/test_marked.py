@@ -164,6 +164,12 @@ def test_a_huge_file_is_not_even_looked_at(file: str) -> None:
         read_marked(b"\xff" * (MAX_BYTES + 1), file)
 
 
+def test_an_alias_is_a_value_of_its_own() -> None:
+    first, second = read_marked("- &x {a: 1}\n- *x", "f.yaml").value
+    assert first.plain() == second.plain() and first is not second
+    assert (first.line, second.line) == (1, 2)
+
+
 def test_aliases_cost_what_they_stand_for() -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
     with pytest.raises(BadSpec, match="more than 1,000,000 values"):

@@ -139,7 +139,9 @@ class _Reader:
         if anchored is None:
             place.fail(f'"*{event.anchor}" stands inside itself')
         self.budget.spend(place, depth + anchored.height - 1, anchored.nodes)
-        return anchored.node, anchored.height
+        # A value of its own, at the place where it is used: else a list could hold one value twice unseen.
+        place.value, place.text, place.keys = anchored.node.value, anchored.node.text, anchored.node.keys
+        return place, anchored.height
 
     def sequence(self, event: Any, depth: int) -> tuple[Node, int]:
         items: list[Node] = []
