@@ -10,8 +10,8 @@ import re
 from penstock.model.errors import BadSpec
 from penstock.text.nodes import Node, place_of
 
-#: What separates documents of YAML, and a line of one that is more than a comment.
-_DOCUMENT = re.compile(r"^---[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+#: What begins and what ends a document of YAML, and a line of one that is more than a comment.
+_DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _SAYS = re.compile(r"^[ \t]*[^#\s]", re.MULTILINE)
 MAX_BYTES = 64 * 2**20
 
@@ -34,25 +34,38 @@ def read_marked(text: str | bytes, file: str, *, json: bool = False) -> Node:
 
 
 def read_marked_stream(text: str | bytes, file: str) -> list[Node]:
-    """All values of a file: JSON values one behind the other if it begins like one, else the documents of YAML.
+    """All values of a file, whatever it is called: documents of YAML, of which one that begins as JSON does may also
+    be JSON5, with several values one behind the other.
 
     Raises BadSpec.
     """
     source = _decoded(text, file)
-    if file.endswith((".json", ".json5")) or source.lstrip()[:1] in ("{", "["):
-        from penstock.text.jsontext import read_json_stream
-
-        return read_json_stream(source, file)
-    from penstock.text.yamltext import read_yaml
-
-    # Each document keeps its lines: those before it are empty.
-    starts = [0, *(match.end() for match in _DOCUMENT.finditer(source)), len(source) + 1]
+    # Each document keeps its lines and columns: what stands before it is blank.
+    starts = [0, *(match.start() for match in _DOCUMENT.finditer(source)), len(source)]
     pieces = [(start, source[start:end]) for start, end in zip(starts, starts[1:], strict=False)]
-    documents = [(start, _DOCUMENT.sub("", piece)) for start, piece in pieces]
-    said = [(start, piece) for start, piece in documents if _SAYS.search(piece)]
+    documents = [(source.count("\n", 0, start), _DOCUMENT.sub("   ", piece, 1)) for start, piece in pieces]
+    said = ["\n" * lines + document for lines, document in documents if _SAYS.search(document)]
     if not said:
         raise BadSpec("the file is empty", f"{file}:1:1")
-    return [read_yaml("\n" * source.count("\n", 0, start) + piece, file) for start, piece in said]
+    return [node for document in said for node in _values(document, file)]
+
+
+def _values(document: str, file: str) -> list[Node]:
+    from penstock.text.yamltext import read_yaml
+
+    if document.lstrip()[:1] not in ("{", "[", "/"):
+        return [read_yaml(document, file)]
+    from penstock.text.jsontext import read_json_stream
+
+    try:
+        return read_json_stream(document, file)
+    except BadSpec:
+        # YAML has brackets, too, and words in them that need no quotes. If it is neither, what JSON says is meant.
+        try:
+            return [read_yaml(document, file)]
+        except BadSpec:
+            pass
+        raise
 
 
 def _decoded(source: str | bytes, file: str) -> str:
