@@ -87,6 +87,15 @@ def test_a_number_too_long_to_print_is_an_error_too() -> None:
         ("1h30m", 5400.0),
         ("2d 3h", 183600.0),
         ("1.5H", 5400.0),
+        ("30m1h", 5400.0),
+        ("300ms", 0.3),
+        ("1m0.5s", 60.5),
+        ("1s500ms250us", 1.50025),
+        ("7µs", 7e-6),
+        ("7μs", 7e-6),
+        ("1500ns", 1.5e-6),
+        (".5s", 0.5),
+        ("2.s", 2.0),
         ("0.1s", 0.1),
         ("12:00:05", 43205.0),
         ("100:00:00", 360000.0),
@@ -103,7 +112,24 @@ def test_durations(text: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "P", "PT", "P1Y", "1y", "30m1h", "1:30", "1:60:00", "-1", "1h-1m", "h", "12 parsecs", "1" * 200, "1h" * 99]
+    [
+        "",
+        "P",
+        "PT",
+        "P1Y",
+        "1y",
+        "1h1h",
+        "1m30",
+        "5 ms s",
+        "1:30",
+        "1:60:00",
+        "-1",
+        "1h-1m",
+        "h",
+        "12 parsecs",
+        "1" * 200,
+        "1h" * 99,
+    ]
     + [-1, -0.5, float("nan"), True],
 )
 def test_no_durations(text: Any) -> None:

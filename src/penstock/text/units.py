@@ -19,9 +19,17 @@ _SIZE = re.compile(_N + r"\s*([a-zA-Z]*)")
 _PREFIXES = "kmgtpe"
 _NUMBER = re.compile(_N)
 _CLOCK = re.compile(r"([0-9]+):([0-5][0-9]):([0-5][0-9](?:\.[0-9]+)?)")
-_WORDS = re.compile(rf"(?:{_N}\s*w)?\s*(?:{_N}\s*d)?\s*(?:{_N}\s*h)?\s*(?:{_N}\s*m(?:in)?)?\s*(?:{_N}\s*s)?")
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zµμ]+)\s*")
 _ISO = re.compile(rf"P(?:{_N}W)?(?:{_N}D)?(?:T(?=[0-9])(?:{_N}H)?(?:{_N}M)?(?:{_N}S)?)?")
 _SECONDS = (604_800, 86_400, 3_600, 60, 1)
+#: Seconds of a unit; those of Go's durations are among them, with both signs for micro.
+_UNITS = {
+    **dict(zip("wdhms", map(Fraction, _SECONDS), strict=True)),
+    "min": Fraction(60),
+    "ms": Fraction(1, 1000),
+    **dict.fromkeys(("us", "µs", "μs"), Fraction(1, 1_000_000)),
+    "ns": Fraction(1, 1_000_000_000),
+}
 
 
 def parse_size(text: str | int) -> int:
@@ -56,7 +64,7 @@ def _scale(unit: str) -> int | None:
 
 
 def parse_seconds(text: str | float) -> float:
-    """Seconds of `P0DT12H` (ISO 8601 without years and months), `12h`, `1h30m`, `HH:MM:SS` or a plain number.
+    """Seconds of `P0DT12H` (ISO 8601 without years and months), `12h`, `1h30m`, `300ms`, `HH:MM:SS` or a plain number.
 
     Raises UsageError.
 
@@ -83,10 +91,21 @@ def _seconds(text: str) -> float | None:
     clock = _CLOCK.fullmatch(text)
     if clock:
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    parts = _ISO.fullmatch(text) or _WORDS.fullmatch(text.lower())
-    if not parts or not any(parts.groups()):
-        return None
-    return float(sum(Fraction(part) * unit for part, unit in zip(parts.groups(), _SECONDS, strict=True) if part))
+    parts = _ISO.fullmatch(text)
+    if parts and any(parts.groups()):
+        return float(sum(Fraction(part) * unit for part, unit in zip(parts.groups(), _SECONDS, strict=True) if part))
+    return _of_terms(text.lower())
+
+
+def _of_terms(text: str) -> float | None:
+    """Seconds of numbers with units one behind the other, each unit once; as Go has it, and with spaces, too."""
+    found, at = dict[str, Fraction](), 0
+    while term := _TERM.match(text, at):
+        if term[2] not in _UNITS or term[2] in found:
+            return None
+        found[term[2]] = Fraction(term[1]) * _UNITS[term[2]]
+        at = term.end()
+    return float(sum(found.values())) if found and at == len(text) else None
 
 
 def _shown(value: object) -> str:
