@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.clock import cron_after
+from penstock.engine.clock import cron_after, cron_until
 from penstock.engine.due import due_at
 from penstock.model.errors import UsageError
 from penstock.model.run import Trigger
@@ -91,6 +91,13 @@ def test_all_is_never_sooner_than_any(when: dict[str, int], growth: int, commits
         ("0 9 * * MON-FRI", "2026-11-20T10:00:00", "2026-11-23T09:00:00"),
         ("*/15 * * * *", "2026-01-01T00:07:00", "2026-01-01T00:15:00"),
         ("0 0 1 1 *", "2026-01-01T00:00:00", "2027-01-01T00:00:00"),
+        ("0 0 ? * MON", "2026-03-01T00:00:00", "2026-03-02T00:00:00"),
+        ("?/15 * * * *", "2026-01-01T00:07:00", "2026-01-01T00:15:00"),
+        ("TZ=Europe/Berlin 0 2 * * *", "2026-07-01T00:00:00", "2026-07-02T00:00:00"),
+        ("CRON_TZ=Asia/Tokyo @daily", "2026-07-01T14:00:00", "2026-07-01T15:00:00"),
+        ("@every 10m", "2026-01-01T00:07:30", "2026-01-01T00:17:30"),
+        ("@every 1h30m", "2026-01-01T23:00:00", "2026-01-02T00:30:00"),
+        ("TZ=Europe/Berlin @every 90s", "2026-01-01T00:00:00", "2026-01-01T00:01:30"),
     ],
 )
 def test_cron_names_times(cron: str, after: str, expected: str) -> None:
@@ -104,8 +111,17 @@ def test_shorthands_are_five_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1 2 3", "0 0 0 * * *", "61 * * * *", "0 0 31 2 *", "@never", "@every", "a b c d e"]
+    "text",
+    ["", "1 2 3", "0 0 0 * * *", "61 * * * *", "0 0 31 2 *", "a b c d e", "5? * * * *", "@never 1", "@daily 1"]
+    + ["@every", "@every soon", "@every 0s", "@every 300ms", "@every 1.5s", "@every -1m"]
+    + ["TZ=Europe/Berlin", "TZ= 0 2 * * *", "TZ=Nowhere/City 0 2 * * *", "TZ=Local @daily"],
 )
 def test_what_is_no_cron(text: str) -> None:
     with pytest.raises(UsageError, match="cron"):
         check_cron(text)
+
+
+def test_never_is_no_time() -> None:
+    assert check_cron(" @NEVER ") == check_cron("TZ=Asia/Tokyo @never") == "@never"
+    assert cron_after("@never", 0) is None and cron_until("@never", HOUR, 0) is None
+    assert due_at(trigger(cron="@never"), 10, 10) is None

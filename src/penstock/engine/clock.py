@@ -1,9 +1,11 @@
-"""Times that five fields of cron name. Moments are UTC microseconds; the fields were checked when they were read."""
+"""Times that a cron expression names, as `model.times` writes it. Moments are UTC microseconds."""
 
 from __future__ import annotations
 
 import datetime
 from typing import Any
+
+from penstock.model import times
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -12,14 +14,24 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def cron_after(expression: str, moment: int, tz: str = "UTC") -> int | None:
-    """The first time after `moment` that the fields name in a time zone; None: in no year to come."""
-    return _moment(next(_times(expression, _local(moment, tz)), None))
+    """The first time after `moment` that the fields name in a time zone; None: in no year to come.
+
+    A distance is counted from `moment`, in whole seconds.
+    """
+    period = times.period(expression)
+    if period is not None:
+        return moment - moment % SECOND + period * SECOND
+    return _moment(next(_times(expression, moment, tz), None))
 
 
-def cron_until(expression: str, moment: int, tz: str = "UTC") -> int | None:
-    """The last time that is not after `moment`; None: in no year past."""
+def cron_until(expression: str, moment: int, since: int, tz: str = "UTC") -> int | None:
+    """The last time that is not after `moment`; None: in no year past. A distance is counted from `since`."""
+    period = times.period(expression)
+    if period is not None:
+        start = since - since % SECOND
+        return start + (moment - start) // (period * SECOND) * (period * SECOND)
     # Times are whole minutes, and the search goes back from the second after the last of these.
-    return _moment(next(_times(expression, _local(moment - moment % MINUTE + SECOND, tz), reverse=True), None))
+    return _moment(next(_times(expression, moment - moment % MINUTE + SECOND, tz, reverse=True), None))
 
 
 def _local(moment: int, tz: str) -> datetime.datetime:
@@ -34,7 +46,10 @@ def _moment(found: datetime.datetime | None) -> int | None:
     return None if found is None else (found - _EPOCH) // _MICROSECOND
 
 
-def _times(expression: str, start: datetime.datetime, reverse: bool = False) -> Any:
+def _times(expression: str, start: int, tz: str, reverse: bool = False) -> Any:
+    if expression == times.NEVER:
+        return iter(())
     from cronsim import CronSim
 
-    return CronSim(expression, start, reverse=reverse)
+    fields, zone = times.zoned(expression)
+    return CronSim(fields, _local(start, zone or tz), reverse=reverse)

@@ -16,7 +16,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 def due(clock: Clock, now: int) -> tuple[list[int], int]:
     """The ticks to make now, and up to which moment all are made then; UTC microseconds."""
-    last = cron_until(clock.cron, now, clock.tz)
+    last = cron_until(clock.cron, now, clock.ticked, clock.tz)
     if last is None or last <= clock.ticked:
         return [], clock.ticked
     if clock.catchup == "all":

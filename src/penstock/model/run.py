@@ -66,7 +66,7 @@ class Trigger(Struct, frozen=True):
     size: int | None  #: bytes that the watched tree has grown by
     commits: int | None  #: commits made there since
     every: int | None  #: microseconds since it fired last
-    cron: str | None  #: times at which it may fire, UTC
+    cron: str | None  #: times at which it may fire, UTC if it names no zone
     needs: str  #: any or all
     fired: int  #: when it fired last, or was made
     pipeline: str | None = None  #: whose input asked for it; None: somebody did
@@ -77,7 +77,7 @@ class Clock(Struct, frozen=True):
 
     repo: str
     pipeline: str
-    cron: str  #: five fields
+    cron: str  #: in one of the forms of `model.times`
     tz: str
     overwrite: bool  #: each tick replaces the one before
     catchup: str  #: none, latest or all: which missed ticks are made

@@ -25,7 +25,7 @@ INHERITED = "inherit"
 class Cron(Struct, frozen=True, forbid_unknown_fields=True):
     """When a repo of ticks gets its next file."""
 
-    expression: str  #: five fields
+    expression: str  #: in one of the forms of `model.times`
     tz: str = "UTC"
     overwrite: bool = False  #: each tick replaces the one before, instead of standing beside it
     catchup: Literal["none", "latest", "all"] = "latest"  #: which of the ticks missed while no engine lived are made
@@ -38,7 +38,7 @@ class Watch(Struct, frozen=True, forbid_unknown_fields=True):
     size: int | None = None  #: bytes that it has grown by
     commits: int | None = None  #: commits made there since
     every: float | None = None  #: seconds
-    cron: str | None = None  #: five fields, UTC
+    cron: str | None = None  #: in one of the forms of `model.times`, UTC if no zone is named
     needs: Literal["any", "all"] = "any"  #: of these
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, cast
 
-from penstock.model import captures
+from penstock.model import captures, times
 from penstock.model.errors import BadSpec, UsageError
 from penstock.model.glob import compile_glob
 from penstock.model.spec import DEFAULT_BRANCH, Cron, InputSpec
 from penstock.text import fields
-from penstock.text.cron import check_cron
+from penstock.text.cron import check_cron, is_zone
 from penstock.text.nodes import Node
 from penstock.text.triggers import read_trigger
 
@@ -83,11 +83,14 @@ class _Reader:
         if not fields.is_name(repo):
             node.fail(f'{what}: its repo would be called "{repo}", which is too long; give it a shorter `as`')
         try:
-            expression = check_cron(fields.text(values["cron"], f"{what}.cron", "a cron expression"))
+            said = check_cron(fields.text(values["cron"], f"{what}.cron", "a cron expression"))
         except UsageError as error:
             values["cron"].fail(f"{what}: {error}")
-        zone = fields.text(values["tz"], f"{what}.tz", "a time zone") if "tz" in values else "UTC"
-        if not _is_zone(zone):
+        expression, own = times.zoned(said)
+        if own is not None and "tz" in values:
+            values["tz"].fail(f"{what}.tz: `cron` names a time zone already; leave one of them out")
+        zone = fields.text(values["tz"], f"{what}.tz", "a time zone") if "tz" in values else own or "UTC"
+        if not is_zone(zone):
             values["tz"].fail(f'{what}.tz: there is no time zone "{zone}" here; expected one such as Europe/Berlin')
         overwrite = "overwrite" in values and fields.boolean(values["overwrite"], f"{what}.overwrite")
         catchup = "latest"
@@ -95,16 +98,6 @@ class _Reader:
             catchup = fields.choice(values["catchup"], f"{what}.catchup", ("none", "latest", "all"))
         clock = Cron(expression, zone, overwrite, cast(Any, catchup))
         return InputSpec("glob", repo, DEFAULT_BRANCH, "/*", named, cron=clock, where=node.where)
-
-
-def _is_zone(name: str) -> bool:
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        return False
-    return True
 
 
 def _is_template(kind: str, values: dict[str, Node]) -> bool:

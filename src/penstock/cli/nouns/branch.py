@@ -133,7 +133,7 @@ def merge_branch(source: str, into: str | None, prefer: str | None, message: str
 @click.option("--size", metavar="SIZE", help="When that has grown by so much, such as 100MB.")
 @click.option("--commits", type=COUNT, metavar="N", help="When so many commits were made there.")
 @click.option("--every", metavar="TIME", help="When so much time is over, such as 1h30m.")
-@click.option("--cron", metavar="FIELDS", help="At these times (UTC), such as '0 2 * * *' or @daily.")
+@click.option("--cron", metavar="FIELDS", help="At these times (UTC), such as '0 2 * * *', @daily or '@every 10m'.")
 @click.option("--all", "all_of", is_flag=True, help="Only when all of these say so; else any does.")
 @click.option("--off", is_flag=True, help="End the trigger.")
 @json_option

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import asdict
 
+from penstock.model import times
 from penstock.model.data import show_id
 from penstock.model.documents import read_body
 from penstock.model.errors import NotFound
@@ -215,7 +216,7 @@ def show_trigger(trigger: TriggerView) -> str:
         f"has grown by {show_size(trigger.size)}" if trigger.size is not None else "",
         f"has {trigger.commits} new commits" if trigger.commits is not None else "",
         f"has news after {show_seconds(trigger.every)}" if trigger.every is not None else "",
-        f"has news at {trigger.cron} UTC" if trigger.cron is not None else "",
+        f"has news at {times.shown(trigger.cron)}" if trigger.cron is not None else "",
     ]
     joined = (" and " if trigger.needs == "all" else " or ").join(word for word in when if word)
     return f"follows {trigger.watches} when it {joined}"

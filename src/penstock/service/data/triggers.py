@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.model import times
 from penstock.model.errors import NotFound, Refused, UsageError
 from penstock.model.ids import Reference, check_name
 from penstock.model.run import Trigger
@@ -11,8 +12,6 @@ from penstock.service.opening import firing
 from penstock.service.parts import Parts
 from penstock.text.cron import check_cron
 from penstock.text.units import parse_seconds, parse_size
-
-_EVERY = "@every"
 
 
 def set_trigger(
@@ -29,17 +28,19 @@ def set_trigger(
     """Let a branch follow `watches`, a branch of the same repo, from now on; both are made if they are missing.
 
     It moves when the watched tree has grown by `size` bytes since it moved last, when `commits` were made there, when
-    `every` seconds are over, or at the times of `cron` (five fields, UTC): when any of those given says so, or with
-    `all_of` only when all do. A trigger it had is replaced. Raises UsageError, Refused.
+    `every` seconds are over, or at the times of `cron` (UTC, if it names no zone): when any of those given says so,
+    or with `all_of` only when all do. A trigger it had is replaced. Raises UsageError, Refused.
     """
     name = _branch(parts, target)
     repo = target.repo
     check_name(watches, "branch")
-    if cron is not None and cron.strip().startswith(_EVERY):
+    fields = None if cron is None else check_cron(cron)
+    distance = None if fields is None else times.period(fields)
+    if distance is not None:
         if every is not None:
             raise UsageError(f"cron {cron!r} and every {every!r} say the same thing twice")
-        every, cron = cron.strip().removeprefix(_EVERY).strip(), None
-    if size is None and commits is None and every is None and cron is None:
+        every, fields = distance, None
+    if size is None and commits is None and every is None and fields is None:
         raise UsageError(f"{target}: say when it shall move: by size, commits, every or cron")
     if commits is not None and commits < 1:
         raise UsageError(f"{target}: expected at least 1 commit")
@@ -53,7 +54,7 @@ def set_trigger(
         size=None if size is None else parse_size(size),
         commits=commits,
         every=period,
-        cron=None if cron is None else check_cron(cron),
+        cron=fields,
         needs="all" if all_of else "any",
         fired=parts.now(),
     )
