@@ -98,6 +98,27 @@ def test_numbers_of_64_bits_may_be_text() -> None:
     found = step({"datumTries": "2", "transform": transform})
     assert (found.retry.tries, found.accept_exit) == (2, (1, 2))
     assert step({"datum_tries": "0"}).retry.tries == 3
+    assert step({"datum_tries": "1e1"}).retry.tries == step({"datum_tries": 10.0}).retry.tries == 10
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("1", 1),
+        ("0.5", 1),
+        (0.5, 1),
+        ("100m", 1),
+        ("1500m", 2),
+        ("1e1", 10),
+        (2.0, 2),
+        ("3k", 3000),
+        ("+2", 2),
+        (".5", 1),
+    ],
+)
+def test_processors_are_quantities(said: str | float, found: int) -> None:
+    assert step({"resource_requests": {"cpu": said}}).resources == Resources(found)
+    assert step({"resource_limits": {"cpu": said}}).resources == Resources(found)
 
 
 def test_what_refuses_by_its_presence_may_be_absent() -> None:
@@ -132,6 +153,23 @@ def test_inputs_of_all_kinds() -> None:
     assert (ticks.repo, ticks.cron.expression, ticks.cron.overwrite) == ("edges-tick", "0 0 * * *", True)
 
 
+@pytest.mark.parametrize(
+    ("said", "expression", "zone"),
+    [
+        ("@every 10m", "@every 600s", "UTC"),
+        ("@never", "@never", "UTC"),
+        ("0 0 ? * MON", "0 0 * * MON", "UTC"),
+        ("TZ=Europe/Berlin 0 2 * * *", "0 2 * * *", "Europe/Berlin"),
+        ("CRON_TZ=UTC @hourly", "0 * * * *", "UTC"),
+    ],
+)
+def test_times_as_they_are_written_elsewhere(said: str, expression: str, zone: str) -> None:
+    found = step({"input": {"cron": {"name": "tick", "spec": said}}}).input
+    assert found is not None and found.cron is not None
+    assert (found.cron.expression, found.cron.tz) == (expression, zone)
+    assert step({"input": input_json(found)}).input == found
+
+
 def test_a_trigger_is_one_of_ours() -> None:
     def leaf(trigger: dict[str, Any], **more: Any) -> InputSpec:
         found = step({"input": {"pfs": {"repo": "images", "glob": "/*", "trigger": trigger, **more}}}).input
@@ -143,6 +181,10 @@ def test_a_trigger_is_one_of_ours() -> None:
     both = leaf({"branch": "staging", "size": "100MB", "commits": 3, "all": True}, branch="ready")
     assert (both.branch, both.trigger) == ("ready", Watch("staging", 100_000_000, 3, needs="all"))
     assert leaf({"cronSpec": "0 2 * * *"}).trigger == Watch("master", cron="0 2 * * *")
+    assert leaf({"cronSpec": "TZ=Asia/Tokyo @daily"}).trigger == Watch("master", cron="TZ=Asia/Tokyo 0 0 * * *")
+    often = leaf({"cron_spec": "@every 10m"})
+    assert often.trigger == Watch("master", every=600.0)
+    assert step({"input": input_json(often)}).input == often
     said = input_json(both)
     again = step({"input": said}).input
     assert again is not None and input_json(again) == said
@@ -157,6 +199,34 @@ def test_a_group_without_a_key_is_one_of_everything() -> None:
     ).input
     assert found is not None and [leaf.by for leaf in found.leaves()] == ["", ""]
     assert step({"input": part}) == step({})
+
+
+def test_an_input_without_a_key_has_the_empty_one() -> None:
+    def said(tree: dict[str, Any]) -> list[tuple[str | None, str | None, bool]]:
+        found = step({"input": tree}).input
+        assert found is not None and input_json(found) is not None
+        again = step({"input": input_json(found)}).input
+        assert again is not None and [leaf.on for leaf in again.leaves()] == [leaf.on for leaf in found.leaves()]
+        return [(leaf.on, leaf.by, leaf.outer) for leaf in found.leaves()]
+
+    one: dict[str, Any] = {"repo": "images", "glob": "/(*)"}
+    two: dict[str, Any] = {"repo": "labels", "glob": "/"}
+    keyed = {**one, "join_on": "$1"}
+    assert said({"join": [{"pfs": one}, {"pfs": {**two, "joinOn": ""}}]}) == [("", None, False)] * 2
+    assert said({"join": [{"pfs": {**one, "outer_join": True}}, {"pfs": keyed | {"name": "b"}}]}) == [
+        ("", None, True),
+        ("$1", None, False),
+    ]
+    assert said({"join": [{"union": [{"pfs": one}]}, {"pfs": two}]}) == [("", None, False)] * 2
+    assert said({"join": [{"cross": [{"pfs": one}, {"pfs": two}]}]}) == [("", None, False)] * 2
+    # What is one input beside others for a task has the key that they name.
+    assert said({"join": [{"cross": [{"pfs": keyed}, {"pfs": two}]}]}) == [("$1", None, False), (None, None, False)]
+    assert said({"group": [{"join": [{"pfs": keyed}, {"pfs": two}]}]}) == [("$1", "", False), ("", "", False)]
+    assert said({"group": [{"pfs": {**one, "group_by": "$1"}}, {"pfs": two}]}) == [
+        (None, "$1", False),
+        (None, "", False),
+    ]
+    assert said({"cross": [{"pfs": one}, {"pfs": two}]}) == [(None, None, False)] * 2
 
 
 def test_the_repo_of_ticks_may_be_named_as_it_is_called() -> None:
@@ -175,6 +245,12 @@ def test_several_in_a_file_in_every_form() -> None:
         "documents.yaml": "# both\n---\n" + write_yaml(one) + "---\n" + write_yaml(two) + "---\n",
         "list.yml": write_yaml([one, two]),
         "stdin": json.dumps(one) + json.dumps(two),
+        "dashes.json": json.dumps(one) + "\n---\n" + json.dumps(two, indent=2) + "\n---\n",
+        "dashes.yaml": "---\n" + json.dumps(one) + "\n--- # two\n" + json.dumps(two, indent=1) + "\n...\n",
+        "mixed.yaml": "// JSON5\n" + json.dumps(one) + "\n---\n" + write_yaml(two),
+        "yaml.json": write_yaml(one) + "---\n" + write_yaml(two),
+        "flow.yaml": "{pipeline: {name: one}, transform: {cmd: [a]}, input: {pfs: {repo: images, glob: /*}}}\n"
+        "---\n{pipeline: {name: two}, transform: {cmd: [b]}}\n",
     }
     for file, text in forms.items():
         found = read_specs([(text.encode(), file)], bare=True).pipelines(["images"], lambda name: True)
@@ -182,6 +258,10 @@ def test_several_in_a_file_in_every_form() -> None:
     lines = forms["documents.yaml"].splitlines()
     second = read_marked_stream(forms["documents.yaml"], "documents.yaml")[1]
     assert lines[second.line - 1].startswith("pipeline:") and second.line > 5
+    second = read_marked_stream(forms["dashes.json"], "dashes.json")[1]
+    assert (second.line, second.column) == (3, 1)
+    with pytest.raises(BadSpec, match=r"x\.json:3:5: .*is no value; put text in quotes"):
+        read_marked_stream("{}\n---\n{a: nope, : b}", "x.json")
     with pytest.raises(BadSpec, match=r'x\.json:.* pipeline "one" was given before, at x\.json:1:'):
         read_specs([((json.dumps(one) * 2).encode(), "x.json")])
 
@@ -245,11 +325,12 @@ def test_what_is_refused_is_named(name: str, changes: dict[str, Any]) -> None:
         ({"input": {"pfs": {"repo": "images", "glob": "/", "repo_type": "meta"}}}, 'expected "user"'),
         ({"input": {"pfs": {"repo": "images", "glob": "/", "name": "out"}}}, 'cannot be named "out"'),
         ({"input": {"pfs": {"repo": "edges", "glob": "/"}}}, "it cannot read what it writes"),
-        ({"input": {"cron": {"name": "x", "spec": "@every 1h"}}}, "expected five fields"),
+        ({"input": {"cron": {"name": "x", "spec": "@hour"}}}, "expected five fields"),
+        ({"input": {"join": [{"cron": {"name": "x", "spec": "@daily"}}]}}, "`cron` is refused here"),
         ({"datum_tries": -1}, "expected a number from 1"),
         ({"datum_timeout": "soon"}, "is no duration"),
         ({"reprocess_spec": "never"}, 'expected "until_success" or "every_job"'),
-        ({"resource_limits": {"cpu": "many"}}, "cpu: expected a number"),
+        ({"resource_limits": {"cpu": "many"}}, "cpu: expected a quantity such as 2, 0.5 or 500m"),
         ({"resource_limits": {"memory": "1GB"}}, "memory: expected a quantity such as 512Mi or 2G"),
         ({"resource_limits": {"memory": "9" * 400 + "Gi"}}, "memory: expected a quantity such as 512Mi or 2G"),
         ({"resource_limits": {"memory": "9" * 30 + "Gi"}}, "memory: is more than 9.2 EB"),

@@ -10,8 +10,8 @@ from msgspec import Struct
 from penstock.text.fields import mapping, nearest
 from penstock.text.nodes import Node, scalar
 
-#: No number of 64 bits has more.
-_DIGITS = re.compile("[0-9]{1,19}")
+#: No number of 64 bits has more digits.
+_WHOLE = re.compile(r"([0-9]{1,19})(?:\.0*)?(?:[eE]\+?([0-9]{1,2}))?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -60,14 +60,16 @@ def snake(key: str) -> str:
 
 
 def number(node: Node) -> Node:
-    """A whole number of 64 bits, which JSON made of protocol buffers also has as text.
+    """A whole number of 64 bits, which JSON made of protocol buffers also has as text, and YAML with a point.
 
-    >>> number(Node("3", "x.json", 1, 1)).value, number(Node("three", "x.json", 1, 1)).value
-    (3, 'three')
+    >>> [number(Node(value, "x.json", 1, 1)).value for value in ("3", "1e3", 3.0, "three", 2.5)]
+    [3, 1000, 3, 'three', 2.5]
     """
-    if isinstance(node.value, str) and _DIGITS.fullmatch(node.value):
-        return scalar(int(node.value), node)
-    return node
+    text = node.value if isinstance(node.value, str) else node.text if isinstance(node.value, float) else ""
+    match = _WHOLE.fullmatch(text or str(node.value))
+    if match is None or isinstance(node.value, bool | int):
+        return node
+    return scalar(int(match[1]) * 10 ** int(match[2] or 0), node)
 
 
 def says(node: Node) -> bool:

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from penstock.compat.pachyderm.show import NOTHING, ago, bytes_size, human_duration, seconds_text
 from penstock.compat.pachyderm.words import job_state
+from penstock.model import times
 from penstock.model.fingerprint import digest
 from penstock.model.run import Job, Version
-from penstock.model.spec import InputSpec, Step, Watch
+from penstock.model.spec import Cron, InputSpec, Step, Watch
 from penstock.model.views import show_time
 
 JOB_HEADS = ("ID", "PIPELINE", "STARTED", "DURATION", "RESTART", "PROGRESS", "DL", "UL", "STATE")
@@ -139,7 +140,7 @@ def _input(spec: InputSpec, commits: Any) -> dict[str, Any]:
         return {kind: [_input(part, commits) for part in spec.parts]}
     commit = next(commits) if commits is not None else None
     if spec.cron is not None:
-        said = {"name": spec.name, "repo": spec.repo, "commit": commit, "spec": spec.cron.expression}
+        said = {"name": spec.name, "repo": spec.repo, "commit": commit, "spec": _times(spec.cron)}
         return {"cron": _without_nothing({**said, "overwrite": spec.cron.overwrite or None})}
     said = {
         "name": spec.name,
@@ -159,13 +160,18 @@ def _input(spec: InputSpec, commits: Any) -> dict[str, Any]:
     return {"pfs": _without_nothing(said)}
 
 
+def _times(clock: Cron) -> str:
+    return clock.expression if clock.tz == "UTC" else times.in_zone(clock.expression, clock.tz)
+
+
 def _trigger(watch: Watch) -> dict[str, Any]:
+    period = watch.every if watch.cron is None and watch.every is not None and watch.every.is_integer() else None
     said = {
         "branch": watch.branch,
         "all": True if watch.needs == "all" else None,
         "size": None if watch.size is None else f"{watch.size}B",
         "commits": None if watch.commits is None else str(watch.commits),
-        "cron_spec": watch.cron,
+        "cron_spec": watch.cron if period is None else times.every(int(period)),
     }
     return _without_nothing(said)
 
@@ -183,7 +189,7 @@ def input_text(spec: InputSpec | None) -> str:
     if spec is None:
         return "none"
     if spec.kind == "glob":
-        return f"{spec.name}:{spec.cron.expression}" if spec.cron else f"{spec.repo}:{spec.glob}"
+        return f"{spec.name}:{_times(spec.cron)}" if spec.cron else f"{spec.repo}:{spec.glob}"
     parts = [input_text(part) for part in spec.parts]
     if spec.kind in ("group", "all"):
         return f"(Group: {', '.join(parts)})"

@@ -12,7 +12,10 @@ MASTER = "master"
 
 _NODE = Message(
     frozenset({"pfs", "cross", "union", "join", "group", "cron"}),
-    refused={"git": "commits of a Git server are no input here; put what they hold into a repo"},
+    refused={
+        "git": "commits of a Git server are no input here; put what they hold into a repo",
+        "atom": "it is called `pfs` since Pachyderm 1.9, with the same fields",
+    },
 )
 _PFS = Message(
     frozenset(
@@ -52,27 +55,35 @@ class Inputs:
         self.branches: dict[str, Node] = {}
         self.repos: set[str] = set()
 
-    def read(self, node: Node, what: str, grouped: bool = False) -> Node:
-        """The same input in our words, every value at its place; `grouped`: a part of a group. Raises BadSpec."""
+    def read(self, node: Node, what: str, on: bool = False, by: bool = False) -> Node:
+        """The same input in our words, every value at its place. Raises BadSpec.
+
+        `on`, `by`: whether a join or a group around it gives the empty key to what names none.
+        """
         values = _NODE.read(node, what, self.notes)
         if len(values) != 1:
             node.fail(f"{what}: expected exactly one of {', '.join(sorted(_NODE.taken))}")
         (kind, value), *_ = values.items()
         if kind == "pfs":
-            return self._files(value, f"{what}.pfs", grouped)
+            return self._files(value, f"{what}.pfs", on, by)
         if kind == "cron":
             return self._ticks(value, f"{what}.cron")
-        grouped = kind == "group" or (grouped and kind == "union")
-        parts = fields.items(value, f"{what}.{kind}", "inputs")
-        return made({kind: sequence([self.read(part, f"{what}.{kind}", grouped) for part in parts], value)}, node)
+        parts = []
+        for part in fields.items(value, f"{what}.{kind}", "inputs"):
+            if kind in ("join", "group") and _has(part, "cron"):
+                part.fail(f"{what}.{kind}: `cron` is refused here: ticks have no key; put them beside it, in a `cross`")
+            keys = (
+                (kind == "join" or on) and _lacks(part, "join_on"),
+                (kind == "group" or by) and _lacks(part, "group_by"),
+            )
+            parts.append(self.read(part, f"{what}.{kind}", *keys))
+        return made({kind: sequence(parts, value)}, node)
 
-    def _files(self, node: Node, what: str, grouped: bool) -> Node:
+    def _files(self, node: Node, what: str, on: bool, by: bool) -> Node:
         values = _PFS.read(node, what, self.notes)
-        if grouped and "group_by" not in values:
-            # An empty key is one too: that of everything.
-            key = next((value for key, value in node.value.items() if snake(key) == "group_by"), None)
-            if key is not None and key.value == "":
-                values["group_by"] = key
+        for key, keyed in (("join_on", on), ("group_by", by)):
+            if keyed and key not in values:
+                values[key] = scalar("", node)
         for key in ("repo", "glob"):
             if key not in values:
                 node.fail(f"{what}: `{key}` is missing")
@@ -141,6 +152,25 @@ class Inputs:
             values["repo"].fail(f"{what}: `repo` is refused: {message}")
         said = {"cron": values["spec"], "as": values["name"], "overwrite": values.get("overwrite")}
         return made({key: value for key, value in said.items() if value is not None}, node)
+
+
+def _has(node: Node, key: str) -> bool:
+    return isinstance(node.value, dict) and any(snake(name) == key for name in node.value)
+
+
+def _lacks(part: Node, key: str) -> bool:
+    """Whether what names no key in a part gets the empty one: in one of several inputs for a task, a key that one of
+    them names is that of all.
+    """
+    return _has(part, "pfs") or _has(part, "union") or not _names(part, key)
+
+
+def _names(node: Node, key: str) -> bool:
+    """Whether an input, or one inside it, has a field with something in it."""
+    if isinstance(node.value, list):
+        return any(_names(item, key) for item in node.value)
+    values = node.value if isinstance(node.value, dict) else {}
+    return any((snake(name) == key and says(value)) or _names(value, key) for name, value in values.items())
 
 
 def check_project(values: dict[str, Node], what: str) -> None:

@@ -26,10 +26,10 @@ from penstock.text.units import MAX_SIZE, show_size
 #: What a pipeline runs in that names no image, and how often it tries a datum.
 IMAGE = "ubuntu:20.04"
 TRIES = 3
-_QUANTITY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{0,30})?)(?:[eE]([+-]?[0-9]{1,2})|([a-zA-Z]*))")
+_QUANTITY = re.compile(r"\+?([0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE]([+-]?[0-9]{1,2})|([a-zA-Z]*))")
 _SCALES = {
     "": Fraction(1),
-    "m": Fraction(1, 1000),
+    **{letter: Fraction(1, 1000**power) for power, letter in enumerate("mun", 1)},
     "K": Fraction(1000),
     **{letter: Fraction(1000**power) for power, letter in enumerate("kMGTPE", 1)},
     **{f"{letter}i": Fraction(1024**power) for power, letter in enumerate("KMGTPE", 1)},
@@ -275,22 +275,12 @@ class _Reader:
             asked = _REQUESTS.read(values["resource_requests"], f"{what}: resource_requests", self.notes)
             cpu = asked.get("cpu", cpu)
         if cpu is not None:
-            if not isinstance(cpu.value, (int, float)) or isinstance(cpu.value, bool):
-                cpu.fail(f"{what}: cpu: expected a number, found {fields.found(cpu)}")
-            if not math.isfinite(cpu.value) or cpu.value < 0:
-                cpu.fail(f"{what}: cpu: expected a number of processors")
-            said = {"cpus": scalar(math.ceil(cpu.value), cpu), **said}
+            said = {"cpus": scalar(math.ceil(_quantity(cpu, f"{what}: cpu", "such as 2, 0.5 or 500m")), cpu), **said}
         return made(said, next(iter(said.values()))) if said else None
 
     def _memory(self, node: Node, what: str) -> Node:
-        """Kubernetes' quantities: G is 1000 to the third, Gi 1024 to the third, m a thousandth; parts of a byte are
-        rounded up.
-        """
-        match = _QUANTITY.fullmatch(node.text or str(node.value))
-        scale = Fraction(10) ** int(match[2]) if match and match[2] else _SCALES.get(match[3]) if match else None
-        if match is None or scale is None:
-            node.fail(f"{what}: expected a quantity such as 512Mi or 2G")
-        size = Fraction(match[1]) * scale
+        """Parts of a byte are rounded up."""
+        size = _quantity(node, what, "such as 512Mi or 2G")
         if size > MAX_SIZE:
             node.fail(f"{what}: is more than {show_size(MAX_SIZE)}")
         return scalar(math.ceil(size), node)
@@ -327,6 +317,19 @@ class _Reader:
             if "columns" in form:
                 said["columns"] = form["columns"]
         return made(said, node)
+
+
+def _quantity(node: Node, what: str, such: str) -> Fraction:
+    """A number as Kubernetes takes it, as a number or as text: G is 1000 to the third, Gi 1024 to the third, m a
+    thousandth.
+    """
+    text = node.text or str(node.value) if isinstance(node.value, str | int | float) else ""
+    match = _QUANTITY.fullmatch(text.strip())
+    scale = Fraction(10) ** int(match[2]) if match and match[2] else _SCALES.get(match[3]) if match else None
+    if match is None or scale is None or isinstance(node.value, bool):
+        found = "" if isinstance(node.value, str) else f", found {fields.found(node)}"
+        node.fail(f"{what}: expected a quantity {such}{found}")
+    return Fraction(match[1]) * scale
 
 
 def _described(specs: Sequence[Spec]) -> Node | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock.compat.importing import output_option
 from penstock.compat.pachyderm.commands.base import (
     COPY,
     DELETE,
@@ -88,7 +89,7 @@ def _tell(written: Written, raw: bool) -> None:
 
 @GET.command("file")
 @click.argument("source", metavar="REPO@REF:/PATH")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it; stdout unless it is named.")
+@output_option("Where to write it; stdout unless it is named.")
 @click.option("-r", "--recursive", is_flag=True, help="A directory or a pattern, with -o.")
 @force_option("Replace files that are there.")
 @raw_option

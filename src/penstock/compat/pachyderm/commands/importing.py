@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from penstock.compat.importing import output_option
 from penstock.compat.pachyderm.commands.base import talk
 from penstock.compat.pachyderm.commands.pipelines import env_option, read_files
 
@@ -28,7 +29,7 @@ def _called(file: Path) -> str:
 
 @click.command("pachyderm")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The pipeline file to write [stdout].")
+@output_option("The pipeline file to write [stdout].")
 @click.option("--name", metavar="NAME", help="What the pipeline is called [its only step, the file, the directory].")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @env_option

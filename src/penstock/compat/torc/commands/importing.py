@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from penstock.compat.importing import output_option
+
 
 @click.command("torc")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The pipeline file to write [stdout].")
+@output_option("The pipeline file to write [stdout].")
 @click.option("--name", metavar="NAME", help="What the pipeline is called; else as the workflow, or as the file.")
 @click.option(
     "--commands",
