@@ -48,6 +48,11 @@ def page_options(default: int) -> Callable[[_Command], _Command]:
     return add
 
 
+states_option = click.option(
+    "--state", "states", multiple=True, metavar="STATE", help="Only what is in this state, such as failed."
+)
+
+
 def read_params(given: Sequence[str]) -> dict[str, Any]:
     """`K=V` words as parameters.
 

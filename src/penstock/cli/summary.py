@@ -99,7 +99,8 @@ def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
         for task in failed_tasks(parts, job, FEW_TASKS):
             _show_task(parts, task, shown)
         if job.tasks.failed > FEW_TASKS:
-            talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: penstock task list {short(job.job)}")
+            more = f"penstock task list {short(job.job)} --state failed"
+            talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: {more}")
         talk(f"  why: penstock explain {job.step}")
     if len(failed) > FEW_JOBS:
         talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {failed[0].job.rpartition('@')[2]}")

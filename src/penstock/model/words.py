@@ -36,6 +36,13 @@ _JOB_WORDS: dict[str, str] = {
 }
 
 
+_ENDED = ("success", "failure", "killed", "unrunnable", "terminated")
+#: All words that a task, a job and a run can have.
+TASK_WORDS = ("created", "running", *_ENDED)
+JOB_WORDS = (*("created", "starting", "queued", "running", "egress", "finishing", "held", "paused", "unknown"), *_ENDED)
+RUN_WORDS = ("created", "running", "paused", *_ENDED)
+
+
 def ended_word(outcome: str | None, reason: str | None) -> str:
     """The word for an outcome; a failure upstream makes what never ran `unrunnable`, a timeout kills."""
     if outcome == Outcome.CANCELLED and reason == Reason.UPSTREAM or reason == Reason.UNRUNNABLE:

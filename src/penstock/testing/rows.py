@@ -179,6 +179,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
 ARGUMENTS: dict[str, Any] = {
     "attempt": 1,
     "after": 0,
+    "among": "[]",
     "before": BIG,
     "branch": "main",
     "commit": "1" * 32,

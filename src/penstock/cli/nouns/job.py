@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import json_option, page_options, project
+from penstock.cli.options import json_option, page_options, project, states_option
 
 job = noun("job", "Steps of a run.")
 
@@ -13,15 +13,16 @@ job = noun("job", "Steps of a run.")
 @job.command("list")
 @click.argument("of", metavar="[STEP|RUN]", required=False)
 @page_options(50)
+@states_option
 @json_option
-def list_jobs(of: str | None, limit: int, after: str | None, as_json: bool) -> None:
+def list_jobs(of: str | None, limit: int, after: str | None, states: tuple[str, ...], as_json: bool) -> None:
     """List the jobs of a step or of all, newest first; or those of a run, in order."""
     from penstock.cli.output import show_json, talk
     from penstock.cli.summary import show_jobs
     from penstock.service.answers import lists
 
     with project() as parts:
-        page = lists.jobs(parts, of, limit, after)
+        page = lists.jobs(parts, of, limit, after, states)
     if as_json:
         show_json({"jobs": page.items, "next": page.next})
         return

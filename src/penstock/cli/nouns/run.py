@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import force_option, json_option, page_options, project
+from penstock.cli.options import force_option, json_option, page_options, project, states_option
 
 run = noun("run", "Waves through the project's graph.")
 
@@ -13,15 +13,16 @@ run = noun("run", "Waves through the project's graph.")
 @run.command("list")
 @click.argument("pipeline", metavar="[PIPELINE]", required=False)
 @page_options(20)
+@states_option
 @json_option
-def list_runs(pipeline: str | None, limit: int, after: str | None, as_json: bool) -> None:
+def list_runs(pipeline: str | None, limit: int, after: str | None, states: tuple[str, ...], as_json: bool) -> None:
     """List the runs, or those of a pipeline, newest first."""
     from penstock.cli.output import short, show_json, show_table, talk, when
     from penstock.cli.summary import took
     from penstock.service.answers import lists
 
     with project() as parts:
-        page = lists.runs(parts, pipeline, limit, after)
+        page = lists.runs(parts, pipeline, limit, after, states)
     if as_json:
         show_json({"runs": page.items, "next": page.next})
         return

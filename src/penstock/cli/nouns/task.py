@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.lazy import noun
-from penstock.cli.options import json_option, page_options, project
+from penstock.cli.options import json_option, page_options, project, states_option
 
 task = noun("task", "Bindings of a job.")
 
@@ -13,8 +13,9 @@ task = noun("task", "Bindings of a job.")
 @task.command("list")
 @click.argument("job", metavar="JOB")
 @page_options(100)
+@states_option
 @json_option
-def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
+def list_tasks(job: str, limit: int, after: str | None, states: tuple[str, ...], as_json: bool) -> None:
     """List the tasks a job ran. Those it took over from earlier jobs exist as results alone."""
     from penstock.cli.output import short, show_json, show_table, talk
     from penstock.cli.summary import binding
@@ -23,7 +24,7 @@ def list_tasks(job: str, limit: int, after: str | None, as_json: bool) -> None:
 
     with project() as parts:
         view = lists.job(parts, job)
-        page = lists.tasks(parts, job, limit, after)
+        page = lists.tasks(parts, job, limit, after, states)
     if as_json:
         show_json({"tasks": page.items, "next": page.next})
         return

@@ -19,8 +19,10 @@ from penstock.model.views import (
     RunView,
     TaskView,
 )
+from penstock.model.words import run_word, task_word
 from penstock.service import resolve
 from penstock.service.answers import views
+from penstock.service.answers.states import among, picked, read_states
 from penstock.service.parts import Parts
 from penstock.service.userdata import documents as userdata
 
@@ -107,37 +109,49 @@ def pipeline(parts: Parts, name: str) -> PipelineView:
     return known[name]
 
 
-def runs(parts: Parts, pipeline_name: str | None, limit: int, after: str | None) -> Page[RunView]:
-    """Runs with their jobs, newest first. Raises NotFound."""
-    before = _cursor(after, _NEWEST)
-    if pipeline_name is None:
-        rows = parts.store.load(Run, "runs", before=before, limit=limit + 1)
-    else:
-        name = pipeline(parts, pipeline_name).pipeline
-        rows = parts.store.load(Run, "runs_of", pipeline=name, before=before, limit=limit + 1)
+def runs(
+    parts: Parts, pipeline_name: str | None, limit: int, after: str | None, states: Sequence[str] = ()
+) -> Page[RunView]:
+    """Runs with their jobs, newest first; of some states only, if any are named. Raises NotFound, UsageError."""
+    wanted, before = read_states(states, "run"), _cursor(after, _NEWEST)
+    name = None if pipeline_name is None else pipeline(parts, pipeline_name).pipeline
+
+    def load(before: int, count: int) -> list[Run]:
+        if name is None:
+            return parts.store.load(Run, "runs", before=before, limit=count)
+        return parts.store.load(Run, "runs_of", pipeline=name, before=before, limit=count)
+
+    def word(run: Run) -> str:
+        return run_word(run.state, run.outcome, run.reason, run.hold)
+
+    rows = picked(load, before, limit + 1, word, wanted) if wanted else load(before, limit + 1)
     return _page(rows, limit, lambda run: views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id)))
 
 
-def jobs(parts: Parts, of: str | None, limit: int, after: str | None) -> Page[JobView]:
-    """Jobs newest first, of a step or of all; or the jobs of a run in order. Raises NotFound."""
-    store, holds = parts.store, _Holds(parts)
-    if of is None:
-        rows = store.load(Job, "jobs", before=_cursor(after, _NEWEST), limit=limit + 1)
-    elif of == "last" or resolve.is_id(of):
+def jobs(parts: Parts, of: str | None, limit: int, after: str | None, states: Sequence[str] = ()) -> Page[JobView]:
+    """Jobs newest first, of a step or of all; or the jobs of a run in order; of some states only, if any are named.
+    Raises NotFound, UsageError.
+    """
+    store, holds, wanted = parts.store, _Holds(parts), read_states(states, "job")
+    if of is not None and (of == "last" or resolve.is_id(of)):
         run = resolve.run(parts, of)
         start = _cursor(after, _OLDEST)
         rows = [job for job in store.load(Job, "jobs_of_run", run=run.id) if job.seq > start]
-    else:
-        newest = resolve.job(parts, of)
-        rows = store.load(
-            Job,
-            "jobs_of_step",
-            step=newest.step,
-            pipeline=newest.pipeline,
-            before=_cursor(after, _NEWEST),
-            limit=limit + 1,
-        )
-    return _page(rows, limit, holds.view)
+        return _page([job for job in rows if not wanted or holds.view(job).state in wanted], limit, holds.view)
+    newest = resolve.job(parts, of) if of is not None else None
+    whose = {"step": newest and newest.step, "pipeline": newest and newest.pipeline}
+
+    def load(before: int, count: int) -> list[Job]:
+        if wanted:
+            return store.load(Job, "jobs_among", **whose, among=among(wanted), before=before, limit=count)
+        if newest is None:
+            return store.load(Job, "jobs", before=before, limit=count)
+        return store.load(Job, "jobs_of_step", **whose, before=before, limit=count)
+
+    before = _cursor(after, _NEWEST)
+    if not wanted:
+        return _page(load(before, limit + 1), limit, holds.view)
+    return _page(picked(load, before, limit + 1, lambda job: holds.view(job).state, wanted), limit, holds.view)
 
 
 class _Holds:
@@ -158,10 +172,21 @@ def job(parts: Parts, text: str) -> JobView:
     return _Holds(parts).view(resolve.job(parts, text))
 
 
-def tasks(parts: Parts, job_text: str, limit: int, after: str | None) -> Page[TaskView]:
-    """The tasks a job ran, in order; reused ones are results, not tasks. Raises NotFound."""
-    of = resolve.job(parts, job_text)
-    rows = parts.store.load(Task, "tasks_of_job", job=of.seq, after=_cursor(after, _OLDEST), limit=limit + 1)
+def tasks(parts: Parts, job_text: str, limit: int, after: str | None, states: Sequence[str] = ()) -> Page[TaskView]:
+    """The tasks a job ran, in order, of some states only, if any are named; reused ones are results, not tasks.
+    Raises NotFound, UsageError.
+    """
+    of, wanted, start = resolve.job(parts, job_text), read_states(states, "task"), _cursor(after, _OLDEST)
+
+    def load(after: int, count: int) -> list[Task]:
+        if wanted:
+            return parts.store.load(Task, "tasks_among", job=of.seq, among=among(wanted), after=after, limit=count)
+        return parts.store.load(Task, "tasks_of_job", job=of.seq, after=after, limit=count)
+
+    def word(task: Task) -> str:
+        return task_word(task.state, task.outcome, task.reason)
+
+    rows = picked(load, start, limit + 1, word, wanted) if wanted else load(start, limit + 1)
     return _page(rows, limit, lambda task: views.task_view(parts, task, of))
 
 

@@ -270,6 +270,13 @@ select * from job where seq < :before order by seq desc limit :limit;
 select * from job where step = :step and (:pipeline is null or pipeline = :pipeline) and seq < :before
 order by seq desc limit :limit;
 
+-- name: jobs_among
+-- A page of jobs, newest first, of a step or of all, that have one of some outcomes, or states where they have none.
+select * from job
+where (:step is null or step = :step and (:pipeline is null or pipeline = :pipeline)) and seq < :before
+    and coalesce(outcome, state) in (select value from json_each(:among))
+order by seq desc limit :limit;
+
 -- name: base_job
 -- The last earlier job of a step that knows its bindings.
 select * from job where pipeline = :pipeline and step = :step and seq < :before and expanded
@@ -404,6 +411,11 @@ select * from task where id glob :pattern order by seq desc limit 50;
 -- name: tasks_of_job
 -- A page of a job's tasks.
 select * from task where job = :job and seq > :after order by seq limit :limit;
+
+-- name: tasks_among
+-- A page of a job's tasks that have one of some outcomes, or states where they have none.
+select * from task where job = :job and seq > :after and coalesce(outcome, state) in (select value from json_each(:among))
+order by seq limit :limit;
 
 -- name: unsucceeded_tasks
 -- The bindings a job knows of and has no result for.
@@ -612,8 +624,8 @@ select * from run where pipeline = :pipeline and state <> 'done' and state = 'dr
 select * from job where seq in (select max(seq) from job where pipeline = :pipeline group by step);
 
 -- name: results
--- A page of the jobs of a pipeline in its runs that are counted, in the order they were made, with the run's number, and
--- whether a command of theirs was ever started.
+-- A page of the jobs of a pipeline in its runs that are counted, in the order they were made.
+-- With the number of their run, and whether a command of theirs was ever started.
 select job.seq, job.step, job.outcome, job.reason, job.exit_code, job.started, job.finished, job.process_seconds,
     run.number, exists (
         select 1 from task join attempt on attempt.task = task.seq
