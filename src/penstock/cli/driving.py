@@ -38,6 +38,17 @@ def see_through(
         watch.close()
 
 
+def limit(parts: Parts, cpus: int | None) -> None:
+    """Let work on this machine have so many processors at most, and say so where another engine decides."""
+    from penstock.cli.output import talk
+    from penstock.service.role import holder
+
+    parts.cpus = cpus
+    engine = holder(parts.layout.lock) if cpus is not None else None
+    if engine is not None:
+        talk(f"warning: engine is {engine}, and goes on as it was started; -j changes nothing there")
+
+
 def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
     """Show how a run ended, and what failed in it."""
     from penstock.cli import summary

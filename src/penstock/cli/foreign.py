@@ -46,6 +46,7 @@ COMMANDS = {
 }
 
 _PART = "a part of a pipeline is run by leaving steps out: `penstock pipeline disable STEP`"
+_CPUS = "`-j N` uses at most N processors of this machine"
 _CLUSTER = "a `site` of the pipeline file says where steps run; `--site NAME` takes another one"
 
 #: Options of other tools, by the command they were given to.
@@ -65,6 +66,8 @@ OPTIONS = {
         "--set-param": "`-p NAME=VALUE` sets a parameter",
         "--snakefile": "name the file alone: `penstock run FILE`",
         "--file": "name the file alone: `penstock run FILE`",
+        "--cores": _CPUS,
+        "--jobs": _CPUS,
         "--cluster": _CLUSTER,
         "--profile": _CLUSTER,
         "--executor": _CLUSTER,

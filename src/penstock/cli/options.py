@@ -30,6 +30,9 @@ params_option = click.option(
 pipeline_option = click.option("--pipeline", "of", metavar="PIPELINE", help="Whose; needed where there are several.")
 
 
+cpus_option = click.option("-j", "--cpus", type=COUNT, metavar="N", help="Use at most N processors of this machine.")
+
+
 def force_option(help: str) -> Callable[[_Command], _Command]:
     """`--force`, with what it overrules."""
     return click.option("--force", is_flag=True, help=help)

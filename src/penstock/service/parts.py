@@ -51,6 +51,7 @@ class Parts:
         self.now = now
         self.owner = getpass.getuser()
         self.project = "default"
+        self.cpus: int | None = None  #: how many processors of this machine work here may have at most; None: all
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
         self._code: dict[tuple[str, int], bytes] = {}
         self._steps: dict[tuple[str, int, str], Step] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import cpus_option, json_option, project
 
 if TYPE_CHECKING:
     from penstock.service.opening.restart import Restart
@@ -20,9 +20,12 @@ SHOWN = 50
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--failed-only", is_flag=True, help="Only what did not succeed, and all that waits for it.")
 @click.option("--dry-run", is_flag=True, help="Say what would run again, and why; change nothing.")
+@cpus_option
 @json_option
 @click.pass_context
-def restart(ctx: click.Context, file: Path | None, failed_only: bool, dry_run: bool, as_json: bool) -> None:
+def restart(
+    ctx: click.Context, file: Path | None, failed_only: bool, dry_run: bool, cpus: int | None, as_json: bool
+) -> None:
     """Run what failed or changed, and keep the rest.
 
     A new run of the pipeline in FILE. A plain step is kept if its last job succeeded, and its command, its code, its
@@ -36,6 +39,7 @@ def restart(ctx: click.Context, file: Path | None, failed_only: bool, dry_run: b
     from penstock.service.opening.restart import look, restart
 
     with project() as parts:
+        driving.limit(parts, cpus)
         with parts.objects.session():
             now = freeze(parts, file)
             if dry_run:

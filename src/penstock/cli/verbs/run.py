@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import json_option, params_option, project, read_params
+from penstock.cli.options import cpus_option, json_option, params_option, project, read_params
 
 if TYPE_CHECKING:
     from penstock.service.parts import Parts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--env", type=click.Choice(["inherit"]), help="Run steps that name an image on the bare machine.")
 @click.option("--site", metavar="SITE", help="Run steps that name no site there, and not on this machine.")
+@cpus_option
 @json_option
 @click.pass_context
 def run(
@@ -36,6 +37,7 @@ def run(
     time_limit: str | None,
     env: str | None,
     site: str | None,
+    cpus: int | None,
     as_json: bool,
 ) -> None:
     """Apply the pipeline file and run what changed.
@@ -58,6 +60,7 @@ def run(
     if limit is not None and (detach or watch):
         raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
     with project(create=True) as parts:
+        driving.limit(parts, cpus)
         begun = begin(parts, file, read_params(params), inherit=env is not None, site=site)
         for warning in begun.warnings:
             talk(f"warning: {warning}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import cpus_option, json_option, project
 
 if TYPE_CHECKING:
     from penstock.model.run import Commit, Job, Run
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("targets", metavar="[RUN|JOB|REPO@REF]...", nargs=-1)
 @click.option("--timeout", metavar="TIME", help="Give up after so long (90, 10m, 00:10:00): exit code 124.")
+@cpus_option
 @json_option
 @click.pass_context
-def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_json: bool) -> None:
+def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, cpus: int | None, as_json: bool) -> None:
     """See runs through to their end.
 
     Without names: every run that is not done. REPO@REF is a commit: the job that makes it, or the run it opened. Where
@@ -37,6 +38,7 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, as_j
 
     seconds = parse_seconds(timeout) if timeout is not None else None
     with project() as parts:
+        driving.limit(parts, cpus)
         found = _found(parts, targets)
         if not found and not as_json:
             talk("nothing to wait for: every run is done")

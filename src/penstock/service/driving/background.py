@@ -93,6 +93,7 @@ def start(parts: Parts, watch: bool = False, site: str | None = None) -> str:
 
     log = parts.layout.logs / LOG
     chosen = (*(["--watch"] if watch else []), *(["--site", site] if site is not None else []))
+    chosen += ("--cpus", str(parts.cpus)) if parts.cpus is not None else ()
     words = python(__spec__.name, str(parts.layout.root), *chosen)
     with open(log, "ab") as said:
         begun = subprocess.Popen(
@@ -137,6 +138,7 @@ def main(arguments: list[str]) -> int:
     _say(f"{me} begins")
     try:
         with contextlib.closing(Parts.open(layout.find(Path(root)))) as parts:
+            parts.cpus = int(words[words.index("--cpus") + 1]) if "--cpus" in words else None
             stay(parts, lambda run: _say(f"run {run.id} {run.outcome}"), "--watch" in words, site)
         _say(f"{me} leaves: nothing is left to do")
     except KeyboardInterrupt:

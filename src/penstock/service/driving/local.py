@@ -48,8 +48,8 @@ def search_path(env: Mapping[str, str], interpreter: str) -> str:
     return path if own in known or any(folder in known for folder in active) else f"{own}:{path}"
 
 
-def this_machine(cpus: int | None = None) -> Node:
-    """What this machine has; of its processors as many as this process may use, or so many.
+def this_machine(cpus: int | None = None, most: int | None = None) -> Node:
+    """What this machine has; of its processors as many as this process may use and at most `most`, or so many.
 
     GPUs are those of CUDA_VISIBLE_DEVICES if that is set, else as many as PENSTOCK_GPUS says, else all there are. In a
     job of Slurm it is what that was given.
@@ -61,7 +61,7 @@ def this_machine(cpus: int | None = None) -> Node:
 
         given = granted(os.environ)
         there, memory = given.cpus, given.memory or memory
-    return Node(cpus or there, memory, _gpus(os.environ))
+    return Node(cpus or min(there, most or there), memory, _gpus(os.environ))
 
 
 def _gpus(env: Mapping[str, str]) -> int:

@@ -68,7 +68,7 @@ class Engine:
         self._behind = False  # this process has written rows that the world lacks
         self.exporter = Exporter(parts)
         take_over(parts)
-        self.sites = Sites(parts, crew or LocalCrew(parts.layout, this_machine(), ends), site)
+        self.sites = Sites(parts, crew or LocalCrew(parts.layout, this_machine(most=parts.cpus), ends), site)
         # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
         self.placer = Placer(parts, self.sites.of, parts.now(), parts.store.reserve(Task, 1), self._flush)
         self.world = self._load()

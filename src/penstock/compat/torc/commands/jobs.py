@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.compat.torc.commands.base import JOBS, Root, page_options, project, read_duration, read_objects, task_data
+from penstock.compat.torc.commands.base import (
+    JOBS,
+    MOST,
+    Root,
+    page_options,
+    project,
+    read_duration,
+    read_objects,
+    task_data,
+)
 
 if TYPE_CHECKING:
     from penstock.compat.torc.keys import Workflow
@@ -114,8 +123,9 @@ def _switch(parts: Parts, root: Root, keys: tuple[str, ...], change: Any, said: 
 @click.option(
     "-t", "--time-limit", "limit", callback=read_duration, metavar="TIME", help="Leave after it, such as P0DT1H or 1h."
 )
+@click.option("-c", "--num-cpus", "cpus", type=click.IntRange(1, MOST), help="Use at most so many of this machine.")
 @click.pass_obj
-def run(root: Root, limit: float | None) -> None:
+def run(root: Root, limit: float | None, cpus: int | None = None) -> None:
     """Work on the started run of the workflow, here, until it is complete.
 
     Jobs that support termination are told to leave before the time limit; at the limit the rest is given back for the
@@ -128,6 +138,7 @@ def run(root: Root, limit: float | None) -> None:
     from penstock.service.driving.watch import follow_or_drive
 
     with project() as parts:
+        parts.cpus = cpus
         flow = workflow(parts, root.key)
         active = [item for item in parts.store.load(Run, "active_runs") if item.pipeline == flow.name]
         if not active:
