@@ -316,6 +316,8 @@ class AskedView(Struct, frozen=True):
     time_enough: float | None
     over: tuple[str, ...] = ()  #: of cpus, memory and time, what was used beyond what was asked for
     under: tuple[str, ...] = ()  #: what was asked for and was less than half used
+    cpu_seconds: float = 0.0  #: processor time of all attempts
+    process_seconds: float = 0.0  #: their running time
 
 
 class AllocationView(Struct, frozen=True):

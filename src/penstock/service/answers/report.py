@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from penstock.model.run import Run
+from penstock.model.run import Job, Run
 from penstock.model.spec import Resources
 from penstock.model.views import AskedView
 from penstock.service import resolve
@@ -21,8 +22,18 @@ MANY = 1.1
 _MEGABYTE = 1_000_000
 
 
-def report(parts: Parts, of: str | None) -> list[AskedView]:
-    """The steps of a run (None: the last one), or those of all runs of a pipeline, in the order of their first jobs.
+#: By what steps are sorted, the largest first.
+SORTS: dict[str, Callable[[AskedView], float]] = {
+    "processor": lambda view: view.cpu_seconds,
+    "memory": lambda view: view.memory_used,
+    "time": lambda view: view.time_used,
+    "tasks": lambda view: view.tasks,
+}
+
+
+def report(parts: Parts, of: str | None, sort: str | None = None) -> list[AskedView]:
+    """The steps of a run (None: the last one), or those of all runs of a pipeline, in the order of their first jobs, or
+    by one of `SORTS`.
 
     Raises NotFound, BadReference.
     """
@@ -34,7 +45,14 @@ def report(parts: Parts, of: str | None) -> list[AskedView]:
         step = parts.pipeline(row["pipeline"], row["version"]).step(row["step"])
         times = longest.get((row["pipeline"], row["step"]), {"tries": 0, "longest": 0, "starved": 0, "fed": 0})
         views.append(compared(step.resources, {**row, **times}))
-    return views
+    return views if sort is None else sorted(views, key=SORTS[sort], reverse=True)
+
+
+def kept(parts: Parts, of: str | None) -> int:
+    """How many jobs of a run (None: the last one) are of earlier ones, and so in no sum of it. Raises NotFound."""
+    run, _ = _named(parts, of)
+    jobs = parts.store.load(Job, "jobs_of_run", run=run.id) if run is not None else []
+    return sum(job.kept is not None for job in jobs)
 
 
 def _named(parts: Parts, of: str | None) -> tuple[Run | None, str | None]:
@@ -78,6 +96,8 @@ def compared(asked: Resources, row: dict[str, Any]) -> AskedView:
         time_enough=float(_round_up(seconds * ROOM, 1)) or None,
         over=tuple(over),
         under=tuple(under),
+        cpu_seconds=round(row["cpu_seconds"], 3),
+        process_seconds=round(row["process_seconds"], 3),
     )
 
 
