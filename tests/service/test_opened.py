@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from penstock.service.answers.plan import plan
 from tests.service.conftest import Lab
 
 #: Reads a file whose name stands nowhere, with a tool that stands nowhere.
@@ -119,3 +120,61 @@ for line in sys.stdin:
     lab.write("conf/all.txt", "2")
     assert lab.ok() == {"read": (3, 3, 0)}
     assert set(lab.files("out").values()) == {"2"}
+
+
+def test_links_count_by_what_they_lead_to_where_nothing_is_watched(lab: Lab) -> None:
+    lab.write("real/a.py", "import m; print(m.VALUE)")
+    lab.write("real/pkg/__init__.py", "VALUE = 1")
+    (lab.root / "m").symlink_to("again")
+    (lab.root / "again").symlink_to("real/pkg")
+    (lab.root / "a.py").symlink_to(lab.root / "real/a.py")
+    (lab.root / "ring").symlink_to("ring")
+    lab.pipeline("steps: {live: {reuse: true, run: [sh, -c, 'PYTHONPATH=. python3 a.py ring']}}")
+    assert lab.ok() == {"live": (1, 1, 0)}
+    assert lab.ok() == {"live": (1, 0, 1)}
+    lab.write("real/pkg/__init__.py", "VALUE = 2")
+    assert lab.ok() == {"live": (1, 1, 0)}
+    lab.write("real/a.py", "import m; print(m.VALUE + 1)")
+    assert lab.ok() == {"live": (1, 1, 0)}
+
+
+def test_a_link_out_of_the_project_leads_there_and_is_told_once(lab: Lab) -> None:
+    (lab.root.parent / "shared").mkdir()
+    (lab.root.parent / "shared/x").write_text("x1")
+    (lab.root / "sub").mkdir()
+    (lab.root / "sub/far").symlink_to("../../shared")
+    lab.pipeline("steps: {read: {output: out, run: 'cat sub/far/x > $PENSTOCK_OUT/x'}}")
+    told = plan(lab.parts, None, {}).warnings
+    assert told == (
+        f"sub/far: leads out of the project, to {lab.root.parent}/shared; what is there does not count as code",
+    )
+    assert lab.ok() == {"read": (1, 1, 0)}
+    assert lab.files("out") == {"x": "x1"}
+    assert plan(lab.parts, None, {}).warnings == ()
+
+
+def test_code_narrows_what_its_tasks_find_and_also_adds(lab: Lab) -> None:
+    lab.write("a.py", "import os; print(sorted(os.listdir('.')))")
+    lab.write("b.txt", "1")
+    text = "steps: {read: {output: out, code: CODE, run: 'python3 a.py > $PENSTOCK_OUT/x'}}"
+    lab.pipeline(text.replace("CODE", "a.py"))
+    lab.ok()
+    assert lab.files("out") == {"x": "['a.py']\n"}
+    lab.write("b.txt", "2")
+    assert lab.ok() == {"read": (1, 0, 1)}
+    lab.pipeline(text.replace("CODE", "{also: '*.txt'}"))
+    assert lab.ok() == {"read": (1, 1, 0)}
+    assert lab.files("out") == {"x": "['a.py', 'b.txt', 'pipeline.yaml']\n"}
+    lab.write("b.txt", "3")
+    assert lab.ok() == {"read": (1, 1, 0)}
+
+
+def test_what_counts_of_a_step_that_runs_live_is_told_once_per_version(lab: Lab) -> None:
+    lab.write("a.py", "")
+    lab.pipeline("steps: {live: {reuse: true, run: [python3, a.py]}, quiet: {run: [python3, a.py]}}")
+    (told,) = plan(lab.parts, None, {}).warnings
+    assert "of its files a.py counts" in told and '"live"' in told
+    lab.ok()
+    assert plan(lab.parts, None, {}).warnings == ()
+    lab.pipeline("steps: {read: {output: out, code: 'b*', run: [python3, a.py]}}")
+    assert any("a.py stands in `run`, but `code` leaves it out" in line for line in plan(lab.parts, None, {}).warnings)

@@ -97,3 +97,36 @@ def test_each_file_is_read_once() -> None:
 def test_code_that_is_too_deep_to_parse_counts_as_itself() -> None:
     files = {"deep.py": b"x = " + b"(" * 100_000 + b")" * 100_000, "long.py": b"x = " + b"-" * 200_000 + b"1"}
     assert code_files(["python3", "deep.py", "long.py"], files, files.__getitem__) == ["deep.py", "long.py"]
+
+
+def test_modules_are_found_along_pythonpath() -> None:
+    files = {
+        "src/pkg/__init__.py": "",
+        "src/pkg/cli.py": "import pkg.core",
+        "src/pkg/core.py": "",
+        "x.py": "import pkg.cli",
+    }
+
+    def found(run: list[str], path: str) -> list[str]:
+        return code_files(run, files, lambda name: files[name].encode(), path=path)
+
+    everything = ["src/pkg/__init__.py", "src/pkg/cli.py", "src/pkg/core.py"]
+    assert found(["python3", "-m", "pkg.cli"], "/abs:./src") == everything
+    assert found(["python3", "x.py"], "src") == [*everything, "x.py"]
+    assert found(["python3", "x.py"], "") == ["x.py"]
+
+
+@pytest.mark.parametrize(
+    "text", ["cd scripts && python3 run.py", ' cd "./scripts"; sh -c run.py', "cd scripts\npython3 run.py"]
+)
+def test_a_text_that_goes_into_a_directory_names_files_there(text: str) -> None:
+    assert {"scripts/run.py", "scripts/beside.py"} <= set(
+        code_files(["sh", "-c", text], PROJECT, lambda path: PROJECT[path].encode())
+    )
+
+
+def test_a_file_behind_a_link_is_searched_from_where_it_is() -> None:
+    files = {"a.py": "import beside", "real/a.py": "import beside", "real/beside.py": ""}
+    real = {"a.py": "real/a.py"}
+    found = code_files(["python3", "a.py"], files, lambda path: files[path].encode(), lambda path: real.get(path, path))
+    assert found == ["a.py", "real/a.py", "real/beside.py"]

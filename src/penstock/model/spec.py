@@ -234,6 +234,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     #: parameter -> list, or a range "1..100", "1..10..2"; below `zip`, those that go together, value by value
     each: dict[str, Any] = field(default_factory=dict)
     code: tuple[str, ...] | None = None  #: globs of the files that count; None: named in `run`, and what they import
+    also: tuple[str, ...] = ()  #: globs of files that count beside those that are found
     workdir: str | None = None  #: None: frozen code for publishing steps, else the live project directory
     env: Env = field(default_factory=Env)
     output: str | None = None  #: the repo it publishes to, None for a plain step

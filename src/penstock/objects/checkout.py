@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from blake3 import blake3
@@ -159,11 +159,22 @@ def collect(writer: Writer, directory: Path, *, move: bool = False) -> list[tupl
         os.close(top)
 
 
-def read_entry(writer: Writer, path: str, name: str, mode: int, size: int, here: int, *, move: bool = False) -> Entry:
+def read_entry(
+    writer: Writer,
+    path: str,
+    name: str,
+    mode: int,
+    size: int,
+    here: int,
+    *,
+    move: bool = False,
+    outside: Callable[[str, str], str] | None = None,
+) -> Entry:
     """Add one file or link, which `stat` said to be of this mode and size, and return its entry.
 
-    `name` stands in the open directory `here`; `path` is where that is, seen from the top. Raises BadOutput as
-    `collect`, but leaves it to the caller whether a tree may hold the path.
+    `name` stands in the open directory `here`; `path` is where that is, seen from the top. `outside(path, target)` says
+    how a link that leads out is to be kept. Raises BadOutput as `collect`, but leaves it to the caller whether a tree
+    may hold the path.
     """
     if stat.S_ISREG(mode):
         blobs = writer.add_file(name, size, move=move, dir_fd=here, called=path)
@@ -173,7 +184,9 @@ def read_entry(writer: Writer, path: str, name: str, mode: int, size: int, here:
             target = os.readlink(name, dir_fd=here)
         except OSError:
             raise BadOutput(f"{path!r} changed while it was read") from None
-        if not link_stays_inside(path, target):
+        if outside is not None and not link_stays_inside(path, target):
+            target = outside(path, target)
+        elif not link_stays_inside(path, target):
             raise BadOutput(f"link {path!r} leads out: {target!r}; only relative links that stay inside are kept")
         try:
             target.encode()

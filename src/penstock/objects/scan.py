@@ -54,14 +54,21 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KIND, _IS_DIRECTORY = 0o170000, stat.S_IFDIR
 
 
-def scan(directory: Path, cache: Path, skip: Callable[[str, bool], bool], prefix: str = "") -> Scan:
+def scan(
+    directory: Path,
+    cache: Path,
+    skip: Callable[[str, bool], bool],
+    prefix: str = "",
+    outside: Callable[[str, str], str] | None = None,
+) -> Scan:
     """Walk a directory and compare it with `cache`, the file that `Scan.commit` wrote for the same prefix.
 
     `skip(path, is_directory)` says what does not count. `prefix`, empty or ending in a slash, goes before all paths in
-    the tree. Reads no file's content. Raises BadOutput if the directory or one below cannot be read.
+    the tree. `outside`: see `read_entry`. Reads no file's content. Raises BadOutput if the directory or one below it
+    cannot be read.
     """
     started = time.time_ns()
-    return Scan(directory, cache, prefix, started, _load(cache), _walk(directory, skip))
+    return Scan(directory, cache, prefix, started, _load(cache), _walk(directory, skip), outside)
 
 
 def root_of(cache: Path) -> Root | None:
@@ -82,7 +89,17 @@ class _Kept(NamedTuple):
 class Scan:
     """How a directory differs from what its cache stands for. Paths are relative to it."""
 
-    def __init__(self, directory: Path, cache: Path, prefix: str, started: int, kept: _Kept, new: Records) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        cache: Path,
+        prefix: str,
+        started: int,
+        kept: _Kept,
+        new: Records,
+        outside: Callable[[str, str], str] | None = None,
+    ) -> None:
+        self._outside = outside
         self._directory = directory
         self._cache = cache
         self._prefix = prefix
@@ -141,10 +158,12 @@ class Scan:
                         path = within + name
                         key = _key(self._prefix + path)
                         try:
-                            entry = read_entry(writer, path, name, mode, size, here)
+                            entry = read_entry(writer, path, name, mode, size, here, outside=self._outside)
                         except BadOutput:  # it may be another one since the walk
                             told = _stat(path, name, here)
-                            entry = read_entry(writer, path, name, told.st_mode, told.st_size, here)
+                            entry = read_entry(
+                                writer, path, name, told.st_mode, told.st_size, here, outside=self._outside
+                            )
                         yield key, tree.encode(entry)
                 finally:
                     os.close(here)

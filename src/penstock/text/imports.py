@@ -1,7 +1,7 @@
 """Which files of the project a command depends on, as far as they can be read off without running it.
 
 Found are: the files its words name, the modules that `python -m` runs, what Python files import from the project, and
-the files that shell scripts name. Not found: names computed while running; a step lists such files under `code`.
+the files that shell scripts name. Not found: names computed while running. What a publishing step opens is seen then.
 """
 
 from __future__ import annotations
@@ -9,29 +9,40 @@ from __future__ import annotations
 import posixpath
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
 #: What separates words in a shell command, and `--option=` from its value.
 _BETWEEN = re.compile(r"[\s;&|<>()'\"`=,]+")
+#: A shell text that goes into a directory first.
+_GOES = re.compile(r"""\s*cd\s+["']?([^\s"';&|$]+)["']?\s*(?:&&|;|\n)""")
 
 Read = Callable[[str], bytes]
 
 
-def code_files(run: Sequence[str], files: Collection[str], read: Read) -> list[str]:
+def code_files(
+    run: Sequence[str],
+    files: Container[str],
+    read: Read,
+    real: Callable[[str], str] = str,
+    path: str = "",
+) -> list[str]:
     """The paths among `files` that the command `run` depends on, sorted.
 
-    `files` are all paths of the project, best a set or a mapping; `read(path)` gives the bytes of one. Python that
-    cannot be parsed counts as the file alone. What is there twice, beside the script and in the project root, counts
-    twice: one file too many only runs a task again.
+    `files` are all paths of the project, best a set or a mapping; `read(path)` gives the bytes of one, `real(path)`
+    where it leads. `path` is the `PYTHONPATH` the command gets. Python that cannot be parsed counts as the file alone.
+    What is there twice, beside the script and in the project root, counts twice: one file too many only runs a task
+    again.
     """
-    return sorted(_Search(files, read).command(run))
+    tops = {posixpath.normpath(top) for top in path.split(":") if top and not top.startswith("/")} - {"."}
+    return sorted(_Search(files, read, real, tops).command(run))
 
 
 class _Search:
-    def __init__(self, files: Collection[str], read: Read) -> None:
-        self.files, self.read = files, read
+    def __init__(self, files: Container[str], read: Read, real: Callable[[str], str], tops: set[str]) -> None:
+        self.files, self.read, self.real = files, read, real
+        self.tops = {"", *tops}  #: where modules are looked for, beside the script
         self.found: set[str] = set()
         #: (file, directory of the script that is run): imports are looked up from there.
         self.todo: list[tuple[str, str]] = []
@@ -41,7 +52,10 @@ class _Search:
         program = posixpath.basename(run[0])
         inline = run[run.index("-c") + 1 : run.index("-c") + 2] if "-c" in run else ()
         if program in _SHELLS:
-            self.words([word for text in run for word in _BETWEEN.split(text)])
+            for text in run:
+                self.words(_BETWEEN.split(text))
+                if goes := _GOES.match(text):
+                    self.words(_BETWEEN.split(text), posixpath.normpath(goes[1]))
         else:
             self.words([word for text in run for word in (text, text.partition("=")[2])])
         if inline and _PYTHON.fullmatch(run[0]):
@@ -54,16 +68,18 @@ class _Search:
                 self.words(_BETWEEN.split(self.read(path).decode("utf-8", "replace")))
         return self.found
 
-    def words(self, words: Sequence[str]) -> None:
-        """Note the project files that stand among words as paths from the root, and the modules behind `-m`."""
+    def words(self, words: Sequence[str], within: str = "") -> None:
+        """Note the project files that stand among words as paths from a directory, and the modules behind `-m`."""
         before = ""
         for word in words:
-            path = posixpath.normpath(word) if word else ""
+            path = posixpath.normpath(posixpath.join(within, word)) if word else ""
             if path in self.files:
-                self.add(path, posixpath.dirname(path))
+                for place in {path, self.real(path)}:
+                    self.add(place, posixpath.dirname(place))
             elif before == "-m":
-                self.module(word, "")
-                self.module(word + ".__main__", "")
+                for top in {within, *self.tops}:
+                    self.module(word, top, top)
+                    self.module(word + ".__main__", top, top)
             before = word or before
 
     def add(self, path: str, base: str) -> None:
@@ -83,7 +99,7 @@ class _Search:
                 tops = {top}
                 self.package(top, base)
             else:
-                tops = {base, ""}
+                tops = {base, *self.tops}
             for top in tops:
                 self.module(module, base, top)
                 for name in names:

@@ -108,6 +108,7 @@ def read_step(
     for barred in ("batch", "user") if env.image is not None else ():
         if barred in values:
             values[barred].fail(f"{what}: {barred}: not possible in a container (`env.image`); leave one of them out")
+    code, also = read("code", _code, _FOUND)
     argv = read_run(values["run"], f"{what}: run", has_file)
     if output is not None and env.image is None and "workdir" not in values:
         _check_script(values["run"], f"{what}: run", argv, has_file)
@@ -121,7 +122,8 @@ def read_step(
         on_upstream_failure=cast(Any, read("on_upstream_failure", _on_upstream_failure, "cancel")),
         params=params,
         each=each,
-        code=read("code", _code, None),
+        code=code,
+        also=also,
         workdir=read("workdir", fields.directory, None),
         env=env,
         output=output,
@@ -298,7 +300,21 @@ def _distinct(values: list[Node], what: str) -> None:
             value.fail(f"{what}: the same value was given before, at {first.line}:{first.column}")
 
 
-def _code(node: Node, what: str) -> tuple[str, ...]:
+#: What counts as code if nothing is said.
+_FOUND: tuple[tuple[str, ...] | None, tuple[str, ...]] = None, ()
+
+
+def _code(node: Node, what: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The globs of the code that counts, and of what counts beside what is found."""
+    if not isinstance(node.value, dict):
+        return _globs(node, what), ()
+    values = fields.keys_of(node, what, ("also",))
+    if "also" not in values:
+        node.fail(f"{what}: expected globs, or {{also: globs}} for what counts beside what is found")
+    return None, _globs(values["also"], f"{what}.also")
+
+
+def _globs(node: Node, what: str) -> tuple[str, ...]:
     globs = node.value if isinstance(node.value, list) else [node]
     expected = "a glob or a list of globs"
     return tuple(fields.pattern(item, what, fields.text(item, what, expected)).text for item in globs)

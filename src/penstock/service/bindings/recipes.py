@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
 from penstock.model import fingerprint
+from penstock.model.data import EMPTY
 from penstock.model.run import Job
 from penstock.model.spec import INHERITED, InputSpec, Step
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
+
+if TYPE_CHECKING:
+    from penstock.service.bindings.linked import Linked
 
 T = TypeVar("T")
 
@@ -95,35 +99,72 @@ def counts_code(step: Step) -> bool:
     return step.publishes or step.reuse or step.code is not None
 
 
-#: (code root, command, globs) -> the files that count; a tree never changes, so neither does the answer.
-_known_code: dict[tuple[bytes, tuple[str, ...], tuple[str, ...] | None], list[tuple[str, bytes]]] = {}
+#: (code root, what of a step says which files count) -> these files; a tree never changes, so neither does the answer.
+_known_code: dict[tuple[Any, ...], list[tuple[str, bytes]]] = {}
 
 
 def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
     """The files of a code tree that count for a step: (path, encoded entry)."""
-    known = (code, step.run, step.code)
+    known = (code, step.run, step.code, step.also, step.workdir, step.env.vars.get("PYTHONPATH", ""))
     if known not in _known_code:
         _known_code[known] = _find_code(pages, step, code)
     return _known_code[known]
 
 
+def narrowed(pages: Pages, step: Step, files: Sequence[tuple[str, bytes]]) -> bytes:
+    """The root of a tree of just the code that counts, for a step that names all of it; stored. EMPTY for others."""
+    if step.code is None or not step.publishes or step.workdir is not None:
+        return EMPTY
+    return pages_map.build(pages, ((path.encode(), content) for path, content in files))
+
+
 def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+    from penstock.service.bindings.linked import Linked
+
+    linked = Linked({path.decode(): content for path, content in pages_map.scan(pages, code)})
+    names = _matching(linked, step.also if step.code is None else step.code)
+    if step.code is None:
+        names |= _found(pages, step, linked)
+    return [(path, linked.entries[path]) for path in linked.counted(names)]
+
+
+def _matching(linked: Linked, patterns: Sequence[str]) -> set[str]:
+    """The files that globs name."""
+    if not patterns:
+        return set()
+    from penstock.model.glob import compile_glob
+
+    globs = [compile_glob(pattern if pattern.startswith("/") else f"/{pattern}") for pattern in patterns]
+    return {path for path in linked if any(glob.matches(path) for glob in globs)}
+
+
+def _found(pages: Pages, step: Step, linked: Linked) -> set[str]:
+    """The files that can be read off the command, as words in the project, and in the directory it runs in."""
     from penstock.text.imports import code_files
 
-    entries = {path.decode(): content for path, content in pages_map.scan(pages, code)}
-    if step.code is not None:
-        from penstock.model.glob import compile_glob
+    found: set[str] = set()
+    for below in {"", f"{step.workdir}/" if step.workdir else ""}:
 
-        globs = [compile_glob(pattern if pattern.startswith("/") else f"/{pattern}") for pattern in step.code]
-        named = [path for path in entries if any(glob.matches(path) for glob in globs)]
-    else:
-        named = code_files(step.run, set(entries), lambda path: _read(pages, entries[path]))
-        # Words of a command mean files of the directory it runs in, too.
-        below = f"{step.workdir}/" if step.workdir else ""
-        inner = {path.removeprefix(below) for path in entries if below and path.startswith(below)}
-        found = code_files(step.run, inner, lambda path: _read(pages, entries[below + path]))
-        named = sorted({*named, *(below + path for path in found)})
-    return [(path, entries[path]) for path in sorted(named)]
+        def real(path: str, below: str = below) -> str:
+            return linked.real(below + path).removeprefix(below)
+
+        def read(path: str, below: str = below) -> bytes:
+            return _read(pages, linked.entries[linked.real(below + path)])
+
+        files = _Below(linked, below) if below else linked
+        named = code_files(step.run, files, read, real, step.env.vars.get("PYTHONPATH", ""))
+        found |= {below + path for path in named}
+    return found
+
+
+class _Below:
+    """The names of a tree seen from a directory in it."""
+
+    def __init__(self, linked: Linked, below: str) -> None:
+        self._linked, self._below = linked, below
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._below + name in self._linked
 
 
 def _read(pages: Pages, content: bytes) -> bytes:

@@ -49,6 +49,7 @@ class Found(Struct):
     whole: bool  #: whether `changes` are all bindings, because no ledger says what most of them gave
     holding: Holding  #: which readings hold in the code as it is now
     readings: set[bytes]  #: of what it takes over
+    files: list[tuple[str, bytes]]  #: the code that counts
 
 
 class Touched(Struct, frozen=True):
@@ -87,7 +88,7 @@ def find(
         index = KeyMap(pages, EMPTY)
         expansion = _expansion(pages, step, now, index)
         every = ((binding.key, binding) for binding in expansion.every())
-        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set())
+        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set(), files)
     index = KeyMap(pages, base.keys)
     before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
     start = Ledger(base.ledger, base.owners, base.tree)
@@ -95,7 +96,7 @@ def find(
     again = [] if kept == base.total else _unsucceeded(parts, base)
     expansion = _expansion(pages, step, now, index)
     changes = expansion.changed(before, again)
-    return Found(recipe, inputs, base, start, kept, index, expansion, changes, False, holding, {base.reading})
+    return Found(recipe, inputs, base, start, kept, index, expansion, changes, False, holding, {base.reading}, files)
 
 
 def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap) -> Expansion:

@@ -18,6 +18,7 @@ from penstock.objects.blobs import Pages
 from penstock.service.bindings import work
 from penstock.service.bindings.ledger import Clash, Done, Ledger
 from penstock.service.bindings.opened import together
+from penstock.service.bindings.recipes import narrowed
 from penstock.service.opening.able import refusal
 from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
@@ -98,7 +99,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
                 tasks.clear()
         ledger = take_over(ledger.without(pages, gone))
         keys = found.index.save()
-        reading = together(pages, found.readings)
+        reading, layout = together(pages, found.readings), narrowed(pages, step, found.files)
     left = found.kept - len(gone) + count
     return Expanded(
         job=job.seq,
@@ -117,6 +118,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
         keys=keys,
         failed=failed,
         reading=reading,
+        layout=layout,
     )
 
 

@@ -5,7 +5,8 @@ Nothing is stored twice: scans know by size and times what is unchanged, trees s
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ from penstock.service.bindings.recipes import code_of, counts_code
 from penstock.service.layout import PIPELINE_FILES, Layout
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
+from penstock.service.opening.telling import told_once
 from penstock.service.parts import Parts
 
 
@@ -105,6 +107,8 @@ def frozen_with(parts: Parts, pipeline: Pipeline, file: str, inherit: bool = Fal
     spec = pipeline_to_json(pipeline)
     code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
+    if same is None:
+        warnings += tuple(told_once(parts, pipeline, code))
     return Frozen(pipeline, spec, code, file, same, warnings)
 
 
@@ -184,7 +188,8 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     apart = [repo.path for repo in pipeline.repos if repo.path] + _exported(pipeline)
     skip = _without_large(root, skipper(root, apart), warnings)
     try:
-        whole = scan(root, parts.layout.scans / ".code", skip).commit(parts.objects.blobs)
+        found = scan(root, parts.layout.scans / ".code", skip, outside=_outside(root))
+        whole = found.commit(parts.objects.blobs)
     except BadOutput as error:
         raise BadOutput(f"{error}; the project's code cannot hold it: move it, or name it in .penstockignore") from None
     if any(step.publishes for step in pipeline.steps):
@@ -197,6 +202,19 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     with parts.objects.writer() as writer:
         entries = sorted((path.encode(), content) for path, content in counted.items())
         return pages_map.build(Pages(parts.objects.blobs, writer), entries), tuple(warnings)
+
+
+def _outside(root: Path) -> Callable[[str, str], str]:
+    """How a link is kept that is absolute or leads out of the project: from wherever it is laid out, it leads to where
+    it leads now; inside the project that is a place in the tree.
+    """
+
+    def kept(path: str, target: str) -> str:
+        here = os.path.dirname(root / path)
+        full = os.path.normpath(os.path.join(here, target))
+        return os.path.relpath(full, here) if full.startswith(f"{root}/") else full
+
+    return kept
 
 
 def _exported(pipeline: Pipeline) -> list[str]:
