@@ -102,7 +102,7 @@ def test_a_site_that_cannot_be_talked_to_any_more_is_told_and_waited_for(
     began = time.monotonic()
     sites = begin(parts, 0.3)
     assert time.monotonic() - began >= 0.3
-    assert "nodes of site far are left: site 'far' needs Dask" in sites.trouble
+    assert "nodes of site far are left: site 'far' needs Dask" in sites.troubles["far"]
     sites.close()
 
 

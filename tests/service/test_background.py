@@ -12,7 +12,7 @@ import pytest
 
 from penstock.model.errors import Refused
 from penstock.service.answers.status import status
-from penstock.service.driving import background
+from penstock.service.driving import background, troubles
 from penstock.service.role import Holder, holder
 
 UP = "cp -r $PENSTOCK_IN/*/. $PENSTOCK_OUT"
@@ -48,7 +48,7 @@ def free(lab: Any) -> bool:
 
 
 def log(lab: Any) -> str:
-    return str((lab.parts.layout.logs / background.LOG).read_text())
+    return str((lab.parts.layout.logs / troubles.LOG).read_text())
 
 
 def test_it_works_on_and_leaves_when_nothing_is_left(lab: Any) -> None:

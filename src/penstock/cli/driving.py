@@ -49,16 +49,22 @@ def limit(parts: Parts, cpus: int | None) -> None:
         talk(f"warning: engine is {engine}, and goes on as it was started; -j changes nothing there")
 
 
-def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
-    """Show how a run ended, and what failed in it."""
-    from penstock.cli import summary
-    from penstock.cli.output import show_json
+def ended(parts: Parts, run: str) -> RunView:
+    """How a run ended."""
     from penstock.model.run import Job
     from penstock.service import resolve
     from penstock.service.answers import views
 
     done = resolve.run(parts, run)
-    view = views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
+    return views.run_view(done, parts.store.load(Job, "jobs_of_run", run=done.id))
+
+
+def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
+    """Show how a run ended, and what failed in it."""
+    from penstock.cli import summary
+    from penstock.cli.output import show_json
+
+    view = ended(parts, run)
     # How it ended comes last, where a terminal still shows it.
     summary.show_notes(view.jobs)
     if view.state != "success":
@@ -78,7 +84,7 @@ def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
     from penstock.service.answers import views
     from penstock.service.driving.background import stay
 
-    def ended(run: Run) -> None:
+    def told(run: Run) -> None:
         view = views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
         summary.show_notes(view.jobs)
         summary.show_failures(parts, view.jobs)
@@ -86,5 +92,5 @@ def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
 
     talk("watching linked directories and timed branches; Ctrl-C ends it")
     with contextlib.suppress(KeyboardInterrupt):
-        stay(parts, ended, watch=True, site=site)
+        stay(parts, told, watch=True, site=site, tell=lambda text: talk(f"warning: {text}"))
     raise Interrupted("stopped watching; `penstock run` goes on")

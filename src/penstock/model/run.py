@@ -296,6 +296,14 @@ class Success(Struct, frozen=True):
     created: int
 
 
+class Trouble(Struct, frozen=True):
+    """What stands in the way for now, as long as it does."""
+
+    subject: str  #: `site NAME` or `repo NAME`
+    message: str
+    since: int  #: when it was first said so
+
+
 class Event(Struct, frozen=True):
     """A fact, written in the transaction that made it true."""
 

@@ -349,3 +349,4 @@ class SiteView(Struct, frozen=True):
     max_nodes: int
     running: int  #: nodes
     queued: int  #: nodes asked for that have not come
+    trouble: str = ""  #: why it gives nothing for now

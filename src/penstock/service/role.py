@@ -24,6 +24,7 @@ class Holder(Struct, frozen=True):
     pid: int
     host: str
     mode: str = ""  #: how it stays, if it does
+    site: str = ""  #: where it lets steps of this machine run, if not here
 
     def __str__(self) -> str:
         where = "" if self.host == os.uname().nodename else f" on {self.host}"
@@ -31,8 +32,10 @@ class Holder(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def engine_role(lock: Path, mode: str = "") -> Iterator[bool]:
-    """Hold the role while inside, if it is free; yields whether it was. `mode` tells others how the holder stays."""
+def engine_role(lock: Path, mode: str = "", site: str | None = None) -> Iterator[bool]:
+    """Hold the role while inside, if it is free; yields whether it was. Others are told `mode`, how the holder stays,
+    and `site`, where it lets steps of this machine run.
+    """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -41,7 +44,7 @@ def engine_role(lock: Path, mode: str = "") -> Iterator[bool]:
             yield False
             return
         os.ftruncate(descriptor, 0)
-        holds = {"pid": os.getpid(), "host": os.uname().nodename, "mode": mode}
+        holds = {"pid": os.getpid(), "host": os.uname().nodename, "mode": mode, "site": site or ""}
         os.pwrite(descriptor, json.dumps(holds).encode(), 0)
         try:
             yield True

@@ -29,6 +29,7 @@ TABLES: dict[type, str] = {
     rows.Document: "document",
     rows.Allocation: "allocation",
     rows.Success: "success",
+    rows.Trouble: "trouble",
     rows.Event: "event",
 }
 

@@ -23,6 +23,7 @@ from penstock.model.run import (
     Success,
     Task,
     Trigger,
+    Trouble,
     Version,
 )
 from penstock.store.base import Store
@@ -155,6 +156,7 @@ ROWS: list[Any] = [
     Document(2, "p", "edges", ODD, True, '{"x": 1}', 7, 3, 6, 2, BIG),
     Allocation(1, '{"name": "far"}', "n", 1, 4, BIG, 2, 8, 3600, 1),
     Allocation(2, ODD, "n", 0, 4, 0, 0, 1, 60, 1, "running", "17_3", 5, None, ODD),
+    Trouble("site far", ODD, BIG),
 ]
 
 #: How all rows of a noun above can be read again, oldest first.
@@ -172,6 +174,7 @@ READ: dict[type, tuple[str, dict[str, Any]]] = {
     Success: ("old_results", {"before": BIG, "after": b"", "limit": 9}),
     Event: ("events_of_run", {"run": RUN.id}),
     Allocation: ("live_allocations", {}),
+    Trouble: ("troubles", {}),
     Document: ("documents", {"pipeline": "p", "step": None, "after": 0, "limit": 9}),
 }
 
@@ -218,6 +221,7 @@ ARGUMENTS: dict[str, Any] = {
     "since": None,
     "skip": 1,
     "step": "edges",
+    "subject": "site far",
     "steps": '[null, "edges"]',
     "task": 2,
     "theirs": "1" * 32,

@@ -63,6 +63,7 @@ def show_site(name: str, as_json: bool) -> None:
             ("partition", item.partition),
             ("walltime", show_seconds(item.walltime)),
             ("nodes", limits),
+            ("trouble", item.trouble),
         )
         show_fields(fields)
     rows = [

@@ -10,6 +10,9 @@ import click
 from penstock.cli.options import cpus_option, json_option, params_option, project, read_params
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.model.run import Commit
     from penstock.service.parts import Parts
 
 
@@ -42,8 +45,9 @@ def run(
 ) -> None:
     """Apply the pipeline file and run what changed.
 
-    FILE is pipeline.yaml (.json, .json5) of the project unless named. What changed in linked directories is committed
-    first. An unfinished run of the same pipeline is gone on with. Exit code 1 if the run did not succeed.
+    FILE is pipeline.yaml (.json, .json5) of the project unless named; where there is none, pipelines in force are gone
+    on with. What changed in linked directories is committed first. An unfinished run of the same pipeline is gone on
+    with. Exit code 1 if the run did not succeed.
 
     Before a --time-limit is over, steps with `supports_termination` get SIGTERM and their `grace`; what else still runs
     is ended at last, and tried again by the next `run`.
@@ -52,20 +56,26 @@ def run(
     `penstock stop --engine` ends that. --watch stays until Ctrl-C; with --detach, in the background.
     """
     from penstock.cli import driving, summary
-    from penstock.cli.output import number, short, talk
+    from penstock.cli.output import short, talk
     from penstock.service.opening.begin import begin
-    from penstock.text.units import parse_seconds, show_size
+    from penstock.service.opening.freeze import has_file
+    from penstock.text.units import parse_seconds
 
     limit = parse_seconds(time_limit) if time_limit is not None else None
     if limit is not None and (detach or watch):
         raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
     with project(create=True) as parts:
         driving.limit(parts, cpus)
-        begun = begin(parts, file, read_params(params), inherit=env is not None, site=site)
-        for warning in begun.warnings:
+        if file is None and not has_file(parts.layout) and parts.pipelines():
+            if params or env or site:
+                raise click.UsageError("--param, --env and --site are for a pipeline file, and there is none; name one")
+            if not _go_on(parts, limit, detach, watch, as_json):
+                ctx.exit(1)
+            return
+        begun = begin(parts, file, read_params(params), inherit=env is not None, site=site, watch=watch)
+        for warning in (*begun.warnings, *(begun.left if detach else ())):
             talk(f"warning: {warning}")
-        for commit in begun.commits:
-            talk(f"{commit.repo}@{short(commit.id)}  {number(commit.files, 'file')}, {show_size(commit.size)}")
+        _tell_commits(begun.commits)
         for run_id in begun.given_up:
             talk(f"run {short(run_id)} is given up: the pipeline or its data changed")
         if begun.continued:
@@ -83,14 +93,55 @@ def run(
             summary.show_next(parts, view)
 
 
-def _detach(parts: Parts, run: str, watch: bool, site: str | None, as_json: bool) -> None:
+def _go_on(parts: Parts, limit: float | None, detach: bool, watch: bool, as_json: bool) -> bool:
+    """Go on with pipelines in force, where there is no file; whether all runs were good."""
+    from penstock.cli import driving
+    from penstock.cli.output import number, show_json, talk
+    from penstock.service.opening.begin import go_on
+
+    left: list[str] | None = [] if watch else None
+    commits, runs = go_on(parts, left)
+    for warning in (left or ()) if detach else ():
+        talk(f"warning: {warning}")
+    talk(f"no pipeline file here: going on with {number(len(parts.pipelines()), 'pipeline')} in force")
+    _tell_commits(commits)
+    if detach:
+        _detach(parts, runs[-1] if runs else None, watch, None, as_json)
+        return True
+    if watch:
+        driving.keep_watch(parts)
+    if not runs:
+        talk("nothing is left to do; `penstock status` tells of ticks, --watch stays for them")
+        if as_json:
+            show_json({"runs": [], "next": None})
+        return True
+    driving.see_through(parts, runs, limit, ends=limit is not None)
+    ended = [driving.ended(parts, run) for run in runs]
+    if as_json:
+        show_json({"runs": ended, "next": None})
+    else:
+        for view in ended:
+            driving.tell_end(parts, view.run, False)
+    return all(view.state == "success" for view in ended)
+
+
+def _tell_commits(commits: Sequence[Commit]) -> None:
+    from penstock.cli.output import number, short, talk
+    from penstock.text.units import show_size
+
+    for commit in commits:
+        talk(f"{commit.repo}@{short(commit.id)}  {number(commit.files, 'file')}, {show_size(commit.size)}")
+
+
+def _detach(parts: Parts, run: str | None, watch: bool, site: str | None, as_json: bool) -> None:
     """Leave a run to an engine in the background; its id on stdout."""
     from penstock.cli.output import show_json, talk
     from penstock.service.driving import background
+    from penstock.service.driving.troubles import LOG
 
     engine = background.start(parts, watch, site)
     if as_json:
         show_json({"run": run, "engine": engine})
-    else:
+    elif run is not None:
         print(run)
-    talk(f"engine is {engine}; its log is {parts.layout.logs / background.LOG}")
+    talk(f"engine is {engine}; its log is {parts.layout.logs / LOG}")

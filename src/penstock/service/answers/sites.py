@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.model.errors import NotFound
 from penstock.model.moves import AllocationState
-from penstock.model.run import Allocation
+from penstock.model.run import Allocation, Trouble
 from penstock.model.spec import Site
 from penstock.model.views import AllocationView, SiteView, show_time
 from penstock.service.parts import Parts
@@ -37,6 +37,7 @@ def sites(parts: Parts) -> list[SiteView]:
                     site.nodes,
                     lent[text, True],
                     lent[text, False],
+                    trouble(parts, site.name),
                 )
             )
     return views
@@ -72,6 +73,12 @@ def _view(row: Allocation) -> AllocationView:
         started=show_time(row.started),
         ended=show_time(row.ended),
     )
+
+
+def trouble(parts: Parts, name: str) -> str:
+    """Why a site gives nothing for now, as the engine that uses it says; "" if it does."""
+    found = (row.message for row in parts.store.load(Trouble, "troubles") if row.subject == f"site {name}")
+    return next(found, "")
 
 
 def standing(parts: Parts, site: Site) -> str:

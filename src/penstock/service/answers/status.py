@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.engine.ticks import next_tick
 from penstock.model.moves import JobState
-from penstock.model.run import Job, Repo, Run
+from penstock.model.run import Job, Repo, Run, Trouble
 from penstock.model.views import StatusView, show_time
 from penstock.service.answers import views
 from penstock.service.answers.sites import standing
@@ -44,6 +44,7 @@ def status(parts: Parts) -> StatusView:
         named = {(job.pipeline, job.version, parts.step(job).site) for job in begun}
         found = (parts.pipeline(pipeline, version).site(name) for pipeline, version, name in sorted(named))
         notes += [standing(parts, site) for site in found if site is not None]
+    notes += [f"{row.message} (since {show_time(row.since)})" for row in store.load(Trouble, "troubles")]
     return StatusView(
         project=str(parts.layout.root),
         engine=str(engine) if engine else None,

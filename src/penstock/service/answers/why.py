@@ -12,11 +12,12 @@ from penstock.model.errors import BadReference, NotFound, PenstockError, UsageEr
 from penstock.model.ids import Reference
 from penstock.model.moves import JobState, TaskState
 from penstock.model.run import Attempt, Commit, Edge, Job, Run, Task
+from penstock.model.spec import LOCAL
 from penstock.model.views import TraceView
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
-from penstock.service.answers.sites import standing
+from penstock.service.answers.sites import standing, trouble
 from penstock.service.bindings import opened
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
@@ -81,10 +82,14 @@ def _differences(parts: Parts, base: Job, job: Job) -> list[str]:
 
 
 def _site(parts: Parts, job: Job) -> str | None:
-    found = parts.pipeline(job.pipeline, job.version).site(parts.step(job).site)
-    if found is None or job.state == JobState.DONE or (job.state == JobState.WAITING and job.waits):
+    """What is to be said of where a job runs, if that is a site."""
+    if job.state == JobState.DONE or (job.state == JobState.WAITING and job.waits):
         return None
-    return standing(parts, found)
+    name, driver = parts.step(job).site, holder(parts.layout.lock)
+    if name == LOCAL and driver is not None:
+        name = driver.site or name
+    found = parts.pipeline(job.pipeline, job.version).site(name)
+    return None if found is None else "; ".join(filter(None, (standing(parts, found), trouble(parts, found.name))))
 
 
 def _changed_inputs(parts: Parts, base: Job, job: Job) -> list[str]:

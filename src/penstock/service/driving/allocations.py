@@ -24,7 +24,15 @@ from penstock.runner.mailbox import hand_over, take_away
 from penstock.runner.queue import Ask, Kind, Queue, Seen
 from penstock.service.driving.beside import Calls
 from penstock.service.driving.crew import Node
-from penstock.service.driving.members import Member, Parting, is_unsent, note_sent, note_unsent
+from penstock.service.driving.members import (
+    Member,
+    Parting,
+    ended_by_itself,
+    is_unsent,
+    native_id,
+    note_sent,
+    note_unsent,
+)
 from penstock.service.parts import Parts
 
 #: Seconds between two looks at what a batch system says; doubled while it does not answer, up to the second.
@@ -37,8 +45,6 @@ LOOKS = 3
 LATE = 15.0
 #: How many requests in a row end before a worker of theirs is heard until it is clear that none ever will be.
 STILLBORN = 3
-#: How one ends that began and then found something missing; all else is the doing of its node, or of somebody.
-_BY_ITSELF = ("COMPLETED", "FAILED", "OUT_OF_MEMORY", "TIMEOUT")
 #: Seconds until something is asked for again that was refused for now.
 AGAIN = 60.0
 
@@ -57,7 +63,8 @@ class Allocations:
     ) -> None:
         self.members: dict[str, Member] = {}
         self.refused = ""  #: why it will never give anything
-        self.doubt = ""  #: why nobody knows how things are
+        self._unanswered = ""  # why nobody knows how things are
+        self._later = ""  # why nothing more is asked for, for a while
         self.kinds: list[Kind] | None = None  #: the nodes there are, once they were asked for and told
         self.asks_kinds = False
         self.given_up: list[Member] = []  #: those that will never be heard again, for who listens to them
@@ -94,6 +101,11 @@ class Allocations:
     def may_ask(self) -> bool:
         """Whether it makes sense to ask for more now."""
         return not self.refused and not self._asks and self._clock() >= self._ask_at
+
+    @property
+    def doubt(self) -> str:
+        """Why it gives nothing for now, or nobody knows how things are; "" if all is well."""
+        return (self._later if self._clock() < self._ask_at + AGAIN else "") or self._unanswered
 
     @property
     def heard(self) -> bool:
@@ -239,11 +251,11 @@ class Allocations:
         elif error is not None:
             self._doubt(error)  # it may have been accepted: the next look tells
         else:
-            self.doubt = ""
+            self._unanswered = self._later = ""
             for member in mine:
-                self._accepted(member, _id(native, ask, member.row))
+                self._accepted(member, native_id(native, ask, member.row))
             for parting in unwanted:
-                self._accepted(parting, _id(native, ask, parting.row))
+                self._accepted(parting, native_id(native, ask, parting.row))
 
     def _accepted(self, thing: Member | Parting, native: str | None) -> None:
         """The batch system has it, under this id."""
@@ -264,7 +276,7 @@ class Allocations:
     def _ask_later(self, why: str) -> None:
         """Nothing more is asked for, for a while."""
         self._ask_at = self._clock() + AGAIN
-        self.doubt = why
+        self._later = why
 
     def _counted(self, kinds: list[Kind] | None, error: PenstockError | None) -> None:
         if error is not None or not kinds:
@@ -289,7 +301,7 @@ class Allocations:
             self._doubt(error)
             return
         moment = self._clock()
-        self.doubt, self._pause, self._look_at = "", LOOK, moment + LOOK
+        self._unanswered, self._pause, self._look_at = "", LOOK, moment + LOOK
         unknown, missed = set(self._parting), set(self.members)
         for seen in listed:
             name = f"{seen.name}-{seen.element}"
@@ -313,7 +325,7 @@ class Allocations:
         """These ended and nobody was heard: where that is so again and again, the nodes lack something; or, if others
         are heard, one node does, and may not be offered later.
         """
-        began = {member.row.name: member.seen.why for member in over if member.seen and _ended_by_itself(member.seen)}
+        began = {member.row.name: member.seen.why for member in over if member.seen and ended_by_itself(member.seen)}
         self._stillborn += len(began)
         if began and self._stillborn >= STILLBORN:
             why = f"its workers end before they say a word ({list(began.values())[-1]}); see .penstock/logs/workers.log"
@@ -361,7 +373,7 @@ class Allocations:
 
     def _doubt(self, error: PenstockError | None) -> None:
         """Nobody knows: that changes nothing, but how soon to ask again."""
-        self.doubt = str(error)
+        self._unanswered = str(error)
         self._pause = min(self._pause * 2, SELDOM)
         self._look_at = self._clock() + self._pause
 
@@ -383,15 +395,6 @@ class Allocations:
                 self._queue.remove(natives)
                 self._removed(natives, None)
         except Doubt as error:
-            self.doubt = str(error)
+            self._unanswered = str(error)
         finally:
             self._queue.close()
-
-
-def _ended_by_itself(seen: Seen) -> bool:
-    return seen.why.partition(" ")[0] in _BY_ITSELF
-
-
-def _id(native: str | None, ask: Ask, row: Allocation) -> str:
-    """What the batch system calls one element of what it took as `native`."""
-    return f"{native}_{row.element}" if ask.count > 1 else str(native)

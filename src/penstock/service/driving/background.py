@@ -19,6 +19,7 @@ from penstock.engine.world import World
 from penstock.model.errors import PenstockError, Refused
 from penstock.model.run import Run
 from penstock.runner.isolated import python
+from penstock.service.driving.troubles import LOG, Troubles
 from penstock.service.driving.watch import LOOK, drive, interrupts
 from penstock.service.opening.links import Links
 from penstock.service.parts import Parts
@@ -28,11 +29,17 @@ from penstock.service.role import check_outside, engine_role, holder
 EVERY = 1.0
 #: Seconds that one that was started gets to take the role, and one that is ended to leave.
 PATIENCE = 30.0
-LOG = "engine.log"
 
 
-def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: str | None = None) -> None:
-    """Drive, or wait while somebody else does, until no run is left that can go on; `ended` is told of each that ends.
+def stay(
+    parts: Parts,
+    ended: Callable[[Run], None],
+    watch: bool = False,
+    site: str | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Drive, or wait while somebody else does, until no run is left that can go on; `ended` is told of each that ends,
+    `tell` of what stands in the way, beside the log of engines.
 
     With `watch` not until then: what changes in linked directories is committed, and branches move when it is their
     time. With `site` steps of this machine run there. Raises KeyboardInterrupt when asked to leave; what was in flight
@@ -41,7 +48,7 @@ def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: 
     check_outside(parts.layout.id)
     own = Parts.open(parts.layout) if watch else None  # what it commits is news to the engine
     try:
-        looker = _Looker(parts, Links(own) if own is not None else None, ended)
+        looker = _Looker(parts, own, ended, tell)
         with interrupts() as interrupted:
 
             def look() -> None:
@@ -53,23 +60,32 @@ def stay(parts: Parts, ended: Callable[[Run], None], watch: bool = False, site: 
                 return not watch and all(run.hold for run in world.runs.values())
 
             while watch or any(run.hold is None for run in parts.store.load(Run, "active_runs")):
-                with engine_role(parts.layout.lock, "watching" if watch else "in the background") as mine:
+                with engine_role(parts.layout.lock, "watching" if watch else "in the background", site) as mine:
                     if mine:
-                        drive(parts, idle, lambda *_: look(), site=site)
+                        drive(parts, idle, lambda *_: look(), site=site, tell=tell)
                 if not mine:
                     look()
                     time.sleep(LOOK)
             looker.look()
     finally:
         if own is not None:
+            looker.close()
             own.close()
 
 
 class _Looker:
     """Looks around while an engine turns."""
 
-    def __init__(self, parts: Parts, links: Links | None, ended: Callable[[Run], None]) -> None:
-        self.parts, self.links, self.ended = parts, links, ended
+    def __init__(
+        self,
+        parts: Parts,
+        own: Parts | None,
+        ended: Callable[[Run], None],
+        tell: Callable[[str], None] | None,
+    ) -> None:
+        self.parts, self.ended = parts, ended
+        self.links = None if own is None else Links(own)
+        self.troubles = None if own is None else Troubles(own, "repo", tell)
         self.next = 0.0
         self.active = self._active()
 
@@ -78,13 +94,19 @@ class _Looker:
 
     def look(self) -> None:
         """Commit what changed in linked directories, and tell which runs have ended."""
-        if self.links is not None and time.monotonic() >= self.next:
+        if self.links is not None and self.troubles is not None and time.monotonic() >= self.next:
             self.links.look()
+            self.troubles.now(self.links.troubles)
             self.next = time.monotonic() + EVERY
         now = self._active()
         for run_id in self.active.keys() - now.keys():
             self.ended(self.parts.store.load(Run, "run", id=run_id)[0])
         self.active = now
+
+    def close(self) -> None:
+        """Nobody looks at linked directories any more."""
+        if self.troubles is not None:
+            self.troubles.close()
 
 
 def start(parts: Parts, watch: bool = False, site: str | None = None) -> str:

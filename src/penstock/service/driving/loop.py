@@ -34,6 +34,7 @@ from penstock.service.driving.placing import Placer
 from penstock.service.driving.recovering import still_so
 from penstock.service.driving.sites import Sites
 from penstock.service.driving.stopping import Stopping
+from penstock.service.driving.troubles import Troubles
 from penstock.service.opening.launch import follow
 from penstock.service.opening.ticking import follow_clock, next_time
 from penstock.service.parts import Parts
@@ -55,7 +56,12 @@ class Engine:
     """
 
     def __init__(
-        self, parts: Parts, crew: Crew | None = None, ends: float | None = None, site: str | None = None
+        self,
+        parts: Parts,
+        crew: Crew | None = None,
+        ends: float | None = None,
+        site: str | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.parts = parts
         self._pending = Pending()
@@ -69,6 +75,7 @@ class Engine:
         self.exporter = Exporter(parts)
         take_over(parts)
         self.sites = Sites(parts, crew or LocalCrew(parts.layout, this_machine(most=parts.cpus), ends), site)
+        self._troubles = Troubles(parts, "site", tell)
         # Tokens begin at the time: no attempt of an earlier engine has the same, and nobody has to look for its last.
         self.placer = Placer(parts, self.sites.of, parts.now(), parts.store.reserve(Task, 1), self._flush)
         self.world = self._load()
@@ -179,6 +186,7 @@ class Engine:
 
     def _hear(self, timeout: float) -> None:
         heard = self.sites.hear(timeout)
+        self._troubles.now(self.sites.troubles)
         if heard.packs:
             self.parts.objects.blobs.learn(heard.packs)
         facts: list[Fact] = []
@@ -376,6 +384,7 @@ class Engine:
     def close(self) -> None:
         """End the workers, what one that would not leave had started, and who copies outputs."""
         self.exporter.close()
+        self._troubles.close()
         for worker in self.sites.close():
             end_left(self.parts, worker)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from penstock.model.run import Allocation
-from penstock.runner.queue import Seen
+from penstock.runner.queue import Ask, Seen
+
+#: How one ends that began and then found something missing; all else is the doing of its node, or of somebody.
+_BY_ITSELF = ("COMPLETED", "FAILED", "OUT_OF_MEMORY", "TIMEOUT")
 
 
 class Member(Struct, eq=False):
@@ -34,6 +37,16 @@ class Parting(Struct):
     row: Allocation
     since: float
     looks: int = 0  #: how often the batch system did not know it
+
+
+def ended_by_itself(seen: Seen) -> bool:
+    """Whether one that has ended began, and neither its node nor anybody ended it."""
+    return seen.why.partition(" ")[0] in _BY_ITSELF
+
+
+def native_id(native: str | None, ask: Ask, row: Allocation) -> str:
+    """What the batch system calls one element of what it took as `native`."""
+    return f"{native}_{row.element}" if ask.count > 1 else str(native)
 
 
 def note_unsent(box: Path) -> None:

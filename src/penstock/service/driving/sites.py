@@ -103,11 +103,16 @@ class Sites:
     # what `Crew` says, for all of them -----------------------------------------------------------------------------
 
     @property
-    def trouble(self) -> str:
-        """Why some site gives nothing for now; "" if all is well."""
-        told = ((crew.site.name, crew.allocations.doubt) for crew in self._remote.values())
-        waited = [f"site {name} is waited for: {doubt}" for name, doubt in told if doubt]
-        return "; ".join(waited + [f"nodes of site {site.name} are left: {why}" for site, why in self._lost.items()])
+    def troubles(self) -> dict[str, str]:
+        """Sites that give nothing, and why, in a sentence; empty if all is well."""
+        found = {site.name: f"nodes of site {site.name} are left: {why}" for site, why in self._lost.items()}
+        for site, crew in self._remote.items():
+            those = crew.allocations
+            if those.refused:
+                found[site.name] = f"site {site.name} gives nothing: {those.refused}; change the site"
+            elif those.doubt:
+                found[site.name] = f"site {site.name} is waited for: {those.doubt}"
+        return found
 
     @property
     def holding(self) -> int:

@@ -55,7 +55,7 @@ def follow_or_drive(
     deadline = None if timeout is None else time.monotonic() + timeout
     meter = _Meter(parts, runs, tell)
     while not _done(parts, runs, jobs):
-        with engine_role(parts.layout.lock) as mine:
+        with engine_role(parts.layout.lock, site=site) as mine:
             if mine:
                 _drive(parts, runs, meter, deadline, jobs, deadline if ends else None, site)
                 break
@@ -97,16 +97,17 @@ def drive(
     seen: Callable[[World, str], None],
     ends: float | None = None,
     site: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Be the engine until `until` says so or `seen` raises, which is told after each turn how things stand and why a
     site gives nothing for now; whoever calls has the role. `ends` (monotonic seconds) is when this machine is no longer
-    ours; `site` is where its steps run instead.
+    ours; `site` is where its steps run instead, `tell` is told once per change of what stands in the way.
     """
     from penstock.service.driving.loop import Engine
 
-    engine = Engine(parts, ends=ends, site=site)
+    engine = Engine(parts, ends=ends, site=site, tell=tell)
     try:
-        engine.drive(until, lambda world: seen(world, engine.sites.trouble))
+        engine.drive(until, lambda world: seen(world, "; ".join(engine.sites.troubles.values())))
     finally:
         # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
         try:

@@ -24,8 +24,8 @@ from penstock.service.opening.able import check_able, check_site
 from penstock.service.opening.disabling import all_disabled
 from penstock.service.opening.drafts import give_up_draft
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
-from penstock.service.opening.launch import InForce, Opening, add, advance, ensure_repos
-from penstock.service.opening.links import fresh
+from penstock.service.opening.launch import InForce, Opening, add, advance, commit, ensure_repos
+from penstock.service.opening.links import fresh, linked
 from penstock.service.opening.ticking import follow_clock, set_clocks
 from penstock.service.opening.watching import set_triggers
 from penstock.service.parts import Parts
@@ -44,26 +44,33 @@ class Begun(Struct, frozen=True):
     warnings: tuple[str, ...]
     ahead: tuple[str, ...]  #: runs that earlier commits opened and that are not done: they go first
     given_up: tuple[str, ...] = ()  #: unfinished runs whose place this one takes
+    left: tuple[str, ...] = ()  #: why linked directories were not committed
 
 
 @rarely_looked_for()
 def begin(
-    parts: Parts, named: Path | None, params: Mapping[str, Any], inherit: bool = False, site: str | None = None
+    parts: Parts,
+    named: Path | None,
+    params: Mapping[str, Any],
+    inherit: bool = False,
+    site: str | None = None,
+    watch: bool = False,
 ) -> Begun:
-    """With `inherit` no step runs in a container; `site` is where steps of this machine are going to run. Raises
-    BadSpec, NotFound, UsageError, and Refused in a task of this project; then nothing is written.
+    """With `inherit` no step runs in a container; `site` is where steps of this machine are going to run. With `watch`
+    linked directories that cannot be taken in now are left to who watches them. Raises BadSpec, NotFound, UsageError,
+    and Refused in a task of this project; then nothing is written.
     """
     check_outside(parts.layout.id)
     with parts.objects.session():
         frozen = freeze(parts, named, inherit)
         check_site(frozen.pipeline, site)
-        return _begin(parts, frozen, params)
+        return _begin(parts, frozen, params, [] if watch else None)
 
 
-def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
+def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any], left: list[str] | None) -> Begun:
     check_params(frozen.pipeline, params)
     check_able(frozen.pipeline)
-    drafts = link_drafts(parts, frozen.pipeline.repos)
+    drafts = link_drafts(parts, frozen.pipeline.repos, left)
     store = parts.store
     with store.transaction(durable=True):
         drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
@@ -79,7 +86,7 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
             same = run.version == version.number
             alike = same and run.origin == "run" and run.params == dict(params) and run.stop is None
             if alike and not drafts and run is newest:
-                return Begun(run, True, (), False, frozen.warnings, ahead)
+                return Begun(run, True, (), False, frozen.warnings, ahead, left=tuple(left or ()))
             # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
             if not same or (alike and not driven):
                 store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
@@ -93,7 +100,24 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any]) -> Begun:
         opened = advance(parts, heads, new_id, opening=opening, seeds=seeds, in_force=in_force)
         if opened is None:
             raise Refused(all_disabled(version.pipeline))
-    return Begun(opened, False, tuple(commits), frozen.version is None, frozen.warnings, ahead, tuple(given_up))
+    told = frozen.warnings, ahead, tuple(given_up), tuple(left or ())
+    return Begun(opened, False, tuple(commits), frozen.version is None, *told)
+
+
+def go_on(parts: Parts, left: list[str] | None = None) -> tuple[list[Commit], list[str]]:
+    """Open what pipelines in force ask for when there is no file to apply: their ticks that are due, and what changed
+    in their linked directories. What was committed, and the runs that can go on then. Raises Refused in a task of this
+    project.
+    """
+    check_outside(parts.layout.id)
+    store = parts.store
+    with parts.objects.session():
+        drafts = link_drafts(parts, linked(parts), left)
+        with store.transaction(durable=True):
+            follow_clock(parts)
+            drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
+            commits = commit(parts, drafts, parts.new_id())[0] if drafts else []
+    return commits, [run.id for run in store.load(Run, "active_runs") if not run.hold]
 
 
 def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:

@@ -41,6 +41,17 @@ class Frozen(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
+def has_file(layout: Layout) -> bool:
+    """Whether there is a pipeline file that need not be named."""
+    try:
+        pipeline_file(layout, None)
+    except NotFound:
+        return False
+    except Refused:
+        return True
+    return True
+
+
 def pipeline_file(layout: Layout, named: Path | None) -> Path:
     """The file to read: the one named, else the first of `pipeline.yaml` and its kin in the project's root.
 
@@ -252,20 +263,32 @@ def linked_tree(parts: Parts, name: str, path: str, where: str = "") -> bytes:
         raise BadOutput(f"repo {name!r}, linked to {path}/: {error}") from None
 
 
-def link_drafts(parts: Parts, repos: Collection[RepoSpec]) -> list[Draft]:
-    """What changed in the linked directories since their heads, as commits to be made."""
+def link_drafts(parts: Parts, repos: Collection[RepoSpec], left: list[str] | None = None) -> list[Draft]:
+    """What changed in the linked directories since their heads, as commits to be made. What cannot be taken in is
+    passed by if there is a list of what is `left`, and why.
+    """
     drafts = []
     for spec in repos:
-        if spec.path is None:
-            continue
-        root = linked_tree(parts, spec.name, spec.path, spec.where)
-        there = parts.store.load(Repo, "repo", name=spec.name)
-        branch = there[0].default_branch if there else DEFAULT_BRANCH
-        head = resolve.head(parts, spec.name, branch)
-        if head is not None and head.root == root:
-            continue
-        files, size = totals(
-            parts.objects.pages, head.root if head else b"", root, head.files if head else 0, head.size if head else 0
-        )
-        drafts.append(Draft(spec.name, branch, head.id if head else None, root, files, size, "link"))
-    return drafts
+        try:
+            drafts.append(link_draft(parts, spec))
+        except (PenstockError, OSError) as error:
+            if left is None:
+                raise
+            left.append(f"repo {spec.name!r} is not committed for now: {error}")
+    return [draft for draft in drafts if draft is not None]
+
+
+def link_draft(parts: Parts, spec: RepoSpec) -> Draft | None:
+    """The same of one directory; None if nothing changed there, or the repo is not linked."""
+    if spec.path is None:
+        return None
+    root = linked_tree(parts, spec.name, spec.path, spec.where)
+    there = parts.store.load(Repo, "repo", name=spec.name)
+    branch = there[0].default_branch if there else DEFAULT_BRANCH
+    head = resolve.head(parts, spec.name, branch)
+    if head is not None and head.root == root:
+        return None
+    files, size = totals(
+        parts.objects.pages, head.root if head else b"", root, head.files if head else 0, head.size if head else 0
+    )
+    return Draft(spec.name, branch, head.id if head else None, root, files, size, "link")

@@ -17,3 +17,11 @@ create table result (
 insert into result select fingerprint, x'', task, created from success;
 drop table success;
 alter table result rename to success;
+
+-- What stands in the way for now: of a site, or of a linked directory that is watched.
+
+create table trouble (
+    subject text primary key,
+    message text not null,
+    since   integer not null
+) without rowid;

@@ -684,3 +684,16 @@ select * from allocation where state <> 'ended' order by seq;
 -- name: allocations
 -- The newest first.
 select * from allocation order by seq desc limit :limit;
+
+-- name: troubles
+-- All that stands in the way for now.
+select * from trouble order by subject;
+
+-- name: set_trouble
+-- Say what stands in the way, or that it is something else by now.
+insert into trouble (subject, message, since) values (:subject, :message, :now)
+on conflict (subject) do update set message = excluded.message, since = excluded.since;
+
+-- name: clear_trouble
+-- Nothing does any more.
+delete from trouble where subject = :subject;
