@@ -101,26 +101,6 @@ def test_numbers_of_64_bits_may_be_text() -> None:
     assert step({"datum_tries": "1e1"}).retry.tries == step({"datum_tries": 10.0}).retry.tries == 10
 
 
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ("1", 1),
-        ("0.5", 1),
-        (0.5, 1),
-        ("100m", 1),
-        ("1500m", 2),
-        ("1e1", 10),
-        (2.0, 2),
-        ("3k", 3000),
-        ("+2", 2),
-        (".5", 1),
-    ],
-)
-def test_processors_are_quantities(said: str | float, found: int) -> None:
-    assert step({"resource_requests": {"cpu": said}}).resources == Resources(found)
-    assert step({"resource_limits": {"cpu": said}}).resources == Resources(found)
-
-
 def test_what_refuses_by_its_presence_may_be_absent() -> None:
     for nothing in (None, False, 0):
         assert step(dict.fromkeys(("spout", "service", "tf_job", "determined"), nothing)) == step({})
@@ -402,32 +382,3 @@ def test_nothing_else_than_a_bad_spec(value: Any) -> None:
         read_specs([(json.dumps(value).encode(), "x.json")]).pipelines(["images"], lambda name: False)
     except BadSpec as error:
         assert error.where.startswith("x.json:")
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ("512Mi", 512 << 20),
-        ("2G", 2_000_000_000),
-        ("1.5Gi", 3 << 29),
-        ("128974848", 128974848),
-        ("2000k", 2_000_000),
-        ("1024Ki", 1 << 20),
-        ("1Ei", 1 << 60),
-        ("1E", 10**18),
-        ("1e9", 10**9),
-        (1e9, 10**9),
-        ("12E+6", 12_000_000),
-        ("1500000000500m", 1_500_000_001),
-    ],
-)
-def test_limits_are_resources(said: str | float, found: int) -> None:
-    text = {
-        "pipeline": {"name": "one"},
-        "transform": {"cmd": ["true"]},
-        "input": {"pfs": {"repo": "images", "glob": "/"}},
-        "resource_limits": {"memory": said, "gpu": {"type": "nvidia.com/gpu", "number": "2"}},
-    }
-    read = read_specs([(json.dumps(text).encode(), "x.json")], bare=True)
-    (pipeline,) = read.pipelines(["images"], lambda name: True)
-    assert pipeline.steps[0].resources == Resources(1, found, 2)

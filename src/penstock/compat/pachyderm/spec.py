@@ -56,6 +56,8 @@ _SPEC = Message(
         "cache_size": "results are kept, and found by what they were made of",
         "enable_stats": "statistics are always kept",
         "maximum_expected_uptime": "there are no workers that stay up without work",
+        "scale_down_threshold": "workers are there while there is work, in any case",
+        "hashtree_spec": "outputs are brought together by who runs the job",
         **dict.fromkeys(
             (
                 *("sidecar_resource_requests", "sidecar_resource_limits", "scheduling_spec", "scheduling"),
@@ -71,6 +73,9 @@ _SPEC = Message(
         "s3_out": "there is no S3 gateway in front of a repo; write files to /pfs/out",
         "tf_job": "it needs an operator in Kubernetes",
         "determined": "it needs an account on a Determined server",
+        "inputs": "it is called `input` since Pachyderm 1.4, and says with `pfs` and `cross` what these list",
+        "incremental": "a datum finds all files of its input, not those alone that the job before had not seen",
+        "no_skip": "it is called `reprocess_spec: every_job` today",
     },
     marks=frozenset({"spout", "service", "tf_job", "determined"}),
 )
@@ -160,6 +165,8 @@ def read_specs(files: Sequence[tuple[bytes, str]], *, bare: bool = False) -> Rea
     notes: list[str] = []
     found: dict[str, Spec] = {}
     for content, file in files:
+        if file.endswith(".jsonnet"):
+            raise BadSpec("a template of Jsonnet is not evaluated here; give what `jsonnet FILE` prints", f"{file}:1:1")
         for node in read_marked_stream(content, file):
             for item in node.value if isinstance(node.value, list) else [node]:
                 spec = _Reader(notes, bare).pipeline(item)
@@ -276,6 +283,7 @@ class _Reader:
             cpu = asked.get("cpu", cpu)
         if cpu is not None:
             said = {"cpus": scalar(math.ceil(_quantity(cpu, f"{what}: cpu", "such as 2, 0.5 or 500m")), cpu), **said}
+        said = {key: node for key, node in said.items() if says(node)}
         return made(said, next(iter(said.values()))) if said else None
 
     def _memory(self, node: Node, what: str) -> Node:
