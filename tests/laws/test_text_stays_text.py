@@ -144,12 +144,12 @@ def test_a_shell_step_gets_the_project_s_text_and_no_other(tmp_path: Path) -> No
     steps = {
         "s": {
             "params": {"value": "$(touch touched);"},
-            "run": "echo $PENSTOCK_PARAM_VALUE {value} %s > $PENSTOCK_OUT/said",
+            "run": "echo $PENSTOCK_PARAM_VALUE '{other}' %s > $PENSTOCK_OUT/said",
         }
     }
     with make(root, steps) as project:
         project.run()
-        assert project.read("s:/said") == b"$(touch touched); {value} %s\n"
+        assert project.read("s:/said") == b"$(touch touched); {other} %s\n"
     untouched(tmp_path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import BadSpec
+from penstock.model.errors import BadSpec, UsageError
 from penstock.service.answers import lists
 
 ROOT = os.geteuid() == 0
@@ -303,3 +303,21 @@ def test_words_have_places_for_parameters_and_zipped_ones_go_together(lab: Any) 
     assert lab.files("o") == {"1": "one\n001/0.50\n{x}${n}\n", "2": "two words\n002/0.50\n{x}${n}\n"}
     assert lab.ok() == {"s": (2, 0, 2)}
     assert sorted(task.params["name"] for task in lab.tasks(lab.runs[0].jobs[0])) == ["one", "two words"]
+
+
+def test_parameters_stand_in_words(lab: Any) -> None:
+    """As their own words, whatever they hold; with every value it is another task."""
+    lab.pipeline("""
+        params: {size: 0.2}
+        steps:
+          s:
+            params: {name: a b}
+            run: [sh, -c, 'echo "$@" > $PENSTOCK_OUT/x', sh, "--size={size:.3f}", "{name}"]
+            output: s
+        """)
+    assert lab.run().state == "success"
+    assert lab.project.read("s:/x") == b"--size=0.200 a b\n"
+    assert lab.project.run(params={"name": "$(touch x);", "size": 1}).state == "success"
+    assert lab.project.read("s:/x") == b"--size=1.000 $(touch x);\n"
+    with pytest.raises(UsageError, match="{size:.3f}: 'much' cannot be written so"):
+        lab.project.run(params={"size": "much"})

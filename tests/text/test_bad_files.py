@@ -304,6 +304,16 @@ BAD = [
     (STEP % f"{{run: x, each: {{q: [{1 << 64}]}}}}", "3:25", "more than 64 bits"),
     (f"data: {{d: {{value: {{a: {1 << 70}}}}}}}\n" + STEP % "{run: x}", "1:23", "more than 64 bits"),
     ("data: {d: {value: " + "x" * (1 << 20) + "}}\n" + STEP % "{run: x}", "1:19", "1,048,578 bytes as JSON"),
+    # places in commands
+    (STEP % '{run: [x, "{no}"]}', "3:15", "{no} names no parameter; there are none; name it in `params` or `each`"),
+    (STEP % '{run: [x, a, "o/{no:03d}.csv"], params: {b: 1}, each: {a: [1]}}', "3:18", "there are a, b"),
+    (STEP % '{run: "x --out o/{no} > y"}', "3:11", "{no} names no parameter"),
+    (STEP % '{run: "echo {p}", params: {p: 1}}', "3:11", "in a text for the shell, where a value could say anything"),
+    ("params: {p: 1}\n" + STEP % "{run: \"echo '{p}'\"}", "4:11", 'write "$PENSTOCK_PARAM_P", or a list of words'),
+    (STEP % '{run: [bash, -ec, "echo {p}"], params: {p: 1}}', "3:11", "{p} in a text for the shell"),
+    (STEP % '{run: [x, "{p:d}"], params: {p: a}}', "3:11", "{p:d}: 'a' cannot be written so"),
+    (STEP % '{run: [x, "{p}"], batch: true, params: {p: a}}', "3:30", "`run` names one"),
+    (STEP % '{run: [x], err_run: [y, "{p}"], params: {p: a}}', "3:29", "{p} is filled in `run` alone; read "),
     # paths with places
     (STEP % '{run: x, each: {i: [1, ../y]}, outputs: ["o/{i}"]}', "3:46", '"o/../y": expected a path below'),
     (STEP % '{run: x, each: {i: [1, y]}, outputs: [{file: "o-{i:03d}"}]}', "3:50", "'y' cannot be written so"),

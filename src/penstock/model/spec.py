@@ -259,6 +259,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     supports_termination: bool = False  #: whether SIGTERM makes it checkpoint and leave
     grace: float = 120.0  #: seconds that needs, after SIGTERM, if it does
     site: str = LOCAL
+    fills: tuple[str, ...] = ()  #: parameters, beside those of `each`, that have places in the words of `run`
     where: str = ""
 
     @property

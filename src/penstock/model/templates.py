@@ -80,3 +80,9 @@ def fill(word: str, values: Mapping[str, Any]) -> str:
             raise UsageError(f"{match[0][:80]}: {error}") from None
 
     return _PLACE.sub(value, word)
+
+
+def check(words: Iterable[str], name: str, value: Any) -> None:
+    """Raise UsageError if a value cannot be written as one of its places says."""
+    for word in words:
+        fill(word, {name: value})

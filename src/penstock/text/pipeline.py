@@ -78,7 +78,7 @@ def pipeline_of(
     keys = values["steps"].keys or {}
     fail = read_fail(values["fail"], "fail") if "fail" in values else "finish"
     sets = read_sets(values["resource_sets"], "resource_sets") if "resource_sets" in values else {}
-    steps = {key: read_step(keys[key], node, shared, has_file, fail, sets) for key, node in nodes.items()}
+    steps = {key: read_step(keys[key], node, shared, has_file, fail, sets, params) for key, node in nodes.items()}
     if root is not None:
         steps = {name: below(step, root) for name, step in steps.items()}
     sites = read_sites(values["sites"], "sites") if "sites" in values else {}

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from penstock.model import templates
-from penstock.model.errors import UsageError
-from penstock.model.spec import LOCAL, ZIP, After, Batch, Env, Resources, Retry, Step, axis, axis_names
+from penstock.model.spec import LOCAL, ZIP, After, Batch, Env, Resources, Retry, Step, axis
 from penstock.text import fields
 from penstock.text.exports import read_export
+from penstock.text.filling import check_no_places, check_places
 from penstock.text.inplace import NOTHING_MADE, read_outputs, split_input
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
@@ -54,9 +54,10 @@ def read_step(
     has_file: Callable[[str], bool],
     fail: str = "finish",
     sets: Mapping[str, Resources] = MappingProxyType({}),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Step:
     """The step named by `key`; raise BadSpec. `shared` are the pipeline's own parameters, by name, at their places,
-    `fail` is what it says for all its steps, `sets` are its sets of resources.
+    `fail` is what it says for all its steps, `sets` are its sets of resources, `defaults` the values of its parameters.
 
     Which other steps and repos there are is not asked here.
     """
@@ -90,7 +91,9 @@ def read_step(
     resources = read("resources", lambda node, what: read_resources(node, what, sets), Resources())
 
     def command(node: Node, label: str) -> tuple[str, ...]:
-        return read_run(node, label, has_file)
+        argv = read_run(node, label, has_file)
+        check_no_places(node, label, argv)
+        return argv
 
     retry = read("retry", lambda node, what: read_retry(node, what, command), Retry())
     if batch is not None and resources.gpus:
@@ -112,7 +115,8 @@ def read_step(
     argv = read_run(values["run"], f"{what}: run", has_file)
     if output is not None and env.image is None and "workdir" not in values:
         _check_script(values["run"], f"{what}: run", argv, has_file)
-    if check_places(values["run"], f"{what}: run", argv, each) and batch is not None:
+    varied, fills = check_places(values["run"], f"{what}: run", argv, each, {**defaults, **params})
+    if (varied or fills) and batch is not None:
         values["batch"].fail(f"{what}: batch: its process serves tasks of all parameters, and `run` names one")
     return Step(
         name=name,
@@ -121,6 +125,7 @@ def read_step(
         after=read("after", _after, ()),
         on_upstream_failure=cast(Any, read("on_upstream_failure", _on_upstream_failure, "cancel")),
         params=params,
+        fills=fills,
         each=each,
         code=code,
         also=also,
@@ -182,27 +187,6 @@ def _check_script(node: Node, what: str, argv: Sequence[str], has_file: Callable
     script = argv[1] if len(argv) > 1 and isinstance(node.value, list) else ""
     if _INTERPRETER.fullmatch(argv[0]) and _SCRIPT.fullmatch(script) and not has_file(script):
         node.fail(f'{what}: there is no file "{script}" in the project')
-
-
-def check_places(node: Node, what: str, argv: tuple[str, ...], each: Mapping[str, Any]) -> bool:
-    """Whether words have places for parameters. Raises BadSpec for one that some value cannot fill, or that stands in a
-    text which a shell would read.
-    """
-    names = templates.named(argv, axis_names(each))
-    if names and not isinstance(node.value, list):
-        instead = f'write "$PENSTOCK_PARAM_{names[0].upper()}", or a list of words'
-        node.fail(f"{what}: {{{names[0]}}} in a text for the shell, where a value could say anything; {instead}")
-    zipped = each[ZIP] if isinstance(each.get(ZIP), dict) else {}
-    for name in names:
-        values = axis(zipped[name] if name in zipped else each[name])
-        # All numbers of a range are alike.
-        for value in (values[0], values[-1]) if isinstance(values, range) else values:
-            try:
-                for word in argv:
-                    templates.fill(word, {name: value})
-            except UsageError as error:
-                node.fail(f"{what}: {error}")
-    return bool(names)
 
 
 def after_places(node: Node) -> dict[str, Node]:

@@ -82,6 +82,8 @@ def _environment(step: Step) -> str:
     said += [f"reading {step.stdin!r}"] if step.stdin is not None else []
     # A result that was accepted with an exit code is none any more where it is not.
     said += [f"accepting {', '.join(map(str, step.accept_exit))}"] if step.accept_exit else []
+    # Once these stood in the command as they are.
+    said += [f"filling {', '.join(step.fills)}"] if step.fills else []
     return " ".join(said)
 
 

@@ -47,7 +47,7 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
         told=told(parts, job),
-        fills=templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else (),
+        fills=(*(templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else ()), *step.fills),
         leaves=tuple(os.path.join(parts.layout.root, path) for path in made),
         data=bool(step.inputs_data or step.outputs_data),
         counted=frozenset(job.parts.get("code", ())) if frozen else frozenset(),

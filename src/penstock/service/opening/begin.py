@@ -18,6 +18,7 @@ from penstock.model.errors import BadSpec, NotFound, Refused, UsageError
 from penstock.model.moves import JobState, Reason
 from penstock.model.run import Commit, Job, Repo, Run, Version
 from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
+from penstock.model.templates import check
 from penstock.model.values import why_not
 from penstock.service import resolve
 from penstock.service.opening.able import check_able, check_site
@@ -136,6 +137,9 @@ def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:
             raise UsageError(f"pipeline {pipeline.name!r} has no parameter {name!r}{suggestion(name, known)}")
         if why := why_not(value):
             raise UsageError(f"parameter {name!r}: {why}")
+        for step in pipeline.steps:
+            if name in step.fills:
+                check(step.run, name, value)
 
 
 def apply(parts: Parts, frozen: Frozen, reprocess: str | None = None) -> Version:
