@@ -58,6 +58,10 @@ class NoCode:
     def strays(self, folder: str) -> list[str]:
         return []
 
+    def look(self) -> None: ...
+
+    def close(self) -> None: ...
+
 
 def answer(launch: Launch) -> Ended:
     if launch.argv[0] in ("starved", "large", "small"):  # and its exit code

@@ -132,7 +132,6 @@ class Result(Struct, frozen=True):
     stats: Stats = field(default_factory=Stats)
     data: dict[str, Any] = field(default_factory=dict)  #: user data it wrote, by name
     reading: bytes = b""  #: root of a tree of the code that it opened beside what is counted; EMPTY for none
-    unseen: bool = False  #: whether nobody could see what it opened: then that is all of the code
 
 
 class Started(Struct, frozen=True):

@@ -66,11 +66,12 @@ class Executor:
         own: Mapping[str, str],
         capacity: Capacity | None = None,
         wanted: Callable[[], bool] = bool,
+        project: str = "",
     ) -> None:
         self._slots = slots
         self._free = list(reversed(slots))
         self._capacity = capacity or Capacity(len(slots) - 1)
-        self._launcher = Launcher(runner, servers, lambda: self._parts()[1], self._capacity.gpus)
+        self._launcher = Launcher(runner, servers, lambda: self._parts()[1], self._capacity.gpus, project)
         self._logs = {slot.log.source: slot.log for slot in slots}
         self._runner = runner
         self._servers = servers
@@ -296,7 +297,7 @@ class Executor:
         code = (flight.failure.end if flight.failure else end).exit_code if not flight.answer else None
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         if data or reading != EMPTY:
-            told = replace(told, data=data, reading=reading, unseen=reading == flight.batch.recipe.code)
+            told = replace(told, data=data, reading=reading)
         self._tell(flight.batch, told)
 
     def _recover(self, flight: Flight, failure: Failure, argv: tuple[str, ...]) -> None:

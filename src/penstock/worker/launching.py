@@ -20,16 +20,19 @@ from penstock.worker.servers import Servers
 
 if TYPE_CHECKING:
     from penstock.worker.code import Code
+    from penstock.worker.paths import SearchPaths
 
 
 class Launcher:
     """Starts commands on a runner. `code` gives the layouts of frozen code, opened with the first that is needed."""
 
-    def __init__(self, runner: Runner, servers: Servers, code: Callable[[], Code], gpus: int) -> None:
+    def __init__(self, runner: Runner, servers: Servers, code: Callable[[], Code], gpus: int, project: str) -> None:
         self._runner = runner
         self._gpus = gpus
         self._servers = servers
         self._code = code
+        self._project = project
+        self._paths: SearchPaths | None = None
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._containers: tuple[str, dict[str, str]] | None = None  # engine and marks of those that were started
 
@@ -67,7 +70,7 @@ class Launcher:
             told = variables(recipe, flight.assignment)
             # An input may be called as a variable is that programs need.
             env |= {name: value for name, value in told.items() if name not in env}
-        argv, env = _as_user(recipe, argv, env)
+        argv, env = _as_user(recipe, argv, self._led(recipe, argv, env, flight.folder))
         view = slot.view() if recipe.pfs and recipe.container is None else None
         source = self._null if stdin is None else _memory(stdin)
         try:
@@ -118,7 +121,12 @@ class Launcher:
         server = self._servers.idle(recipe)
         if server is None:
             argv, env = _as_user(recipe, recipe.argv, flight.batch.environment)
-            server = self._servers.start(recipe, argv, env, lambda home, name: self._folder(recipe, home, name))
+            server = self._servers.start(
+                recipe,
+                argv,
+                lambda folder: self._led(recipe, argv, env, folder),
+                lambda home, name: self._folder(recipe, home, name),
+            )
         server.log.begin()
         try:
             server.give(self._runner, flight.assignment, flight.slot)
@@ -127,6 +135,16 @@ class Launcher:
             raise
         flight.server, flight.log, flight.folder = server, server.log, server.folder
         return server.handle
+
+    def _led(self, recipe: Recipe, argv: tuple[str, ...], env: dict[str, str], folder: str) -> dict[str, str]:
+        """An environment in which search paths lead to frozen code, for a command that runs there."""
+        if recipe.workdir is not None or recipe.code == EMPTY or recipe.container is not None:
+            return env
+        if self._paths is None:
+            from penstock.worker.paths import SearchPaths
+
+            self._paths = SearchPaths(self._project)
+        return {**env, **self._paths.led(env, argv[0], folder)}
 
     def _folder(self, recipe: Recipe, otherwise: str, name: str | int) -> str:
         """Where commands of a recipe run; `name` is of who runs there."""

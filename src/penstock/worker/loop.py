@@ -111,6 +111,7 @@ class Worker:
             dict(own),  # looking at it costs nothing, unlike at `os.environ`
             capacity,
             notices.wanted,
+            os.path.dirname(self._home),
         )
         self._slots = slots
         self._capacity = capacity

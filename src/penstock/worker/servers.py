@@ -40,9 +40,15 @@ class Servers:
         return next((s for s in self if s.job == job and s.attempt is None and not (s.silent or s.complaint)), None)
 
     def start(
-        self, recipe: Recipe, argv: tuple[str, ...], env: Mapping[str, str], folder: Callable[[str, str], str]
+        self,
+        recipe: Recipe,
+        argv: tuple[str, ...],
+        env: Callable[[str], Mapping[str, str]],
+        folder: Callable[[str, str], str],
     ) -> Server:
-        """A new one; `folder(an empty one, name)` gives the directory it runs in. Raises PenstockError, OSError."""
+        """A new one; `folder(an empty one, name)` gives the directory it runs in, `env(that)` its variables. Raises
+        PenstockError, OSError.
+        """
         if len(self._live) >= self._most:
             self._end_one()
         self._started += 1
@@ -58,7 +64,7 @@ class Servers:
             namespace = Namespace(root)
         server = Server((recipe.pipeline, recipe.job), self._new_log(self._started), folder(home, name), namespace)
         try:
-            server.start(self._runner, argv, {**env, "PENSTOCK_ATTEMPT": name}, recipe)
+            server.start(self._runner, argv, {**env(server.folder), "PENSTOCK_ATTEMPT": name}, recipe)
         except BaseException:
             server.close()
             raise

@@ -14,6 +14,9 @@ from penstock.service.bindings.ledger import Done, Ledger, totals
 from penstock.service.bindings.work import succeeded
 from penstock.service.parts import Parts
 
+#: Said of a job where nobody knows what its tasks opened.
+UNSEEN = "what its tasks opened of the project could not be seen, so that all of its files count as their code"
+
 
 def close(parts: Parts, job: Job) -> Fact:
     """Answer with Closed: everything it names is durable, the commit row may be written. Unreadable where stored
@@ -56,6 +59,8 @@ def _close(parts: Parts, job: Job) -> Closed:
         pages = Pages(parts.objects.blobs, writer)
         ledger, note = complete(parts, pages, job)
         reading = opened.of_job(parts, pages, job)
+        if reading == parts.code(job.pipeline, job.version) and reading not in (EMPTY, job.reading):
+            note = "; ".join(filter(None, (note, UNSEEN)))
         parent = resolve.head(parts, job.repo) if job.repo is not None else None
         files, size = totals(
             pages,
