@@ -41,7 +41,12 @@ def codes(cell: str) -> list[str]:
 
 def read(text: str) -> Pipeline:
     return pipeline.read_pipeline(
-        text, "pipeline.yaml", known_repos=(), has_file=lambda name: True, default_name="project"
+        text,
+        "pipeline.yaml",
+        known_repos=(),
+        has_file=lambda name: True,
+        default_name="project",
+        lines=lambda name: b"true\n",
     )
 
 

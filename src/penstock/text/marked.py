@@ -23,7 +23,7 @@ def read_marked(text: str | bytes, file: str, *, json: bool = False) -> Node:
 
     Raises BadSpec, and nothing else, for whatever the text may hold.
     """
-    source = _decoded(text, file)
+    source = decoded(text, file)
     if json or file.endswith((".json", ".json5")):
         from penstock.text.jsontext import read_json
 
@@ -39,7 +39,7 @@ def read_marked_stream(text: str | bytes, file: str) -> list[Node]:
 
     Raises BadSpec.
     """
-    source = _decoded(text, file)
+    source = decoded(text, file)
     # Each document keeps its lines and columns: what stands before it is blank.
     starts = [0, *(match.start() for match in _DOCUMENT.finditer(source)), len(source)]
     pieces = [(start, source[start:end]) for start, end in zip(starts, starts[1:], strict=False)]
@@ -68,7 +68,8 @@ def _values(document: str, file: str) -> list[Node]:
         raise
 
 
-def _decoded(source: str | bytes, file: str) -> str:
+def decoded(source: str | bytes, file: str) -> str:
+    """The text of a file. Raises BadSpec for one that is too large, or no text."""
     if len(source) > MAX_BYTES:
         raise BadSpec(f"the file has {len(source):,} bytes, at most {MAX_BYTES:,} are read", f"{file}:1:1")
     try:

@@ -16,6 +16,7 @@ from penstock.text import fields
 from penstock.text.exports import check_exports
 from penstock.text.graph import check_graph
 from penstock.text.inplace import below
+from penstock.text.lines import Open, with_lines
 from penstock.text.marked import read_marked
 from penstock.text.nodes import Node
 from penstock.text.resources import read_sets
@@ -42,14 +43,18 @@ def read_pipeline(
     has_file: Callable[[str], bool],
     default_name: str,
     root: str | None = None,
+    lines: Open | None = None,
 ) -> Pipeline:
     """Read a pipeline file; JSON5 if `file` ends in `.json` or `.json5`, else YAML 1.2.
 
     `known_repos` exist already, `has_file` says whether the project has a file of that relative path, `default_name`
     names a pipeline that does not name itself, `root` is the project's directory; without one, absolute paths stay so.
+    `lines` reads files of the project whose lines are values.
     Raises BadSpec, and nothing else, for whatever the text may hold.
     """
     tree = read_marked(text, file)
+    if lines is not None:
+        tree = with_lines(tree, lines)
     return pipeline_of(tree, known_repos=known_repos, has_file=has_file, default_name=default_name, root=root)
 
 

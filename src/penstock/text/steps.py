@@ -258,7 +258,7 @@ def each_places(node: Node) -> dict[str, Node]:
 
 def _count(node: Node, what: str) -> int:
     """How many values one axis has; at least one."""
-    expected = 'expected a list of values, or a range such as "1..100" or "0..100..5"'
+    expected = 'expected a list of values, or a range such as "1..100" or "0..100..5", or {lines: FILE}'
     if isinstance(node.value, str):
         if not _RANGE.fullmatch(node.value):
             node.fail(f'{what}: {expected}, found "{node.value[:80]}"')

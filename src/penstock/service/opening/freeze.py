@@ -28,6 +28,7 @@ from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
 from penstock.service.opening.telling import told_once
 from penstock.service.parts import Parts
+from penstock.text.lines import WORD
 
 
 class Frozen(Struct, frozen=True):
@@ -124,12 +125,15 @@ def frozen_with(parts: Parts, pipeline: Pipeline, file: str, inherit: bool = Fal
 
 
 def _holds(parts: Parts, code: bytes, file: str, path: Path) -> bool:
-    """Whether a tree of code has the file as it is now. (One that is ignored is in no tree.)"""
+    """Whether a tree of code has the file as it is now. (One that is ignored is in no tree; one that names files for
+    their lines may say something else by now.)
+    """
     entry = tree.lookup(parts.objects.pages, code, file)
     try:
-        return entry is not None and entry.blobs == (blob_id(path.read_bytes()),)
+        text = path.read_bytes()
     except OSError:
         return False
+    return entry is not None and WORD not in text and entry.blobs == (blob_id(text),)
 
 
 def with_images(pipeline: Pipeline, inherit: bool) -> Pipeline:
@@ -167,7 +171,15 @@ def _read(parts: Parts, path: Path, file: str, known: tuple[Version, Pipeline] |
         has_file=lambda name: (root / name).is_file(),
         default_name=known[1].name if known is not None else new_name,
         root=str(root),
+        lines=lambda name: _content(root / name),
     )
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise BadSpec(f"cannot be read: {error.strerror}", path.name) from error
 
 
 def _in_force(parts: Parts, file: str) -> tuple[Version, Pipeline] | None:
