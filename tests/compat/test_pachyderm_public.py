@@ -169,7 +169,7 @@ def test_taken(form: str) -> None:
 
 
 def secret(said: str) -> str:
-    return "pipeline: {name: p}\ntransform: {cmd: [a], %s}\n" % said
+    return f"pipeline: {{name: p}}\ntransform: {{cmd: [a], {said}}}\n"
 
 
 #: A form -> the text, where it is refused, and how.

@@ -12,11 +12,19 @@ from penstock.service.parts import Parts
 def awaited(parts: Parts, text: str) -> Run | Job | Commit:
     """What is waited for when somebody says `text`: a run by id, a job, or `REPO@REF`.
 
-    A commit that a step makes: its job. One that people made: the run it opened, or itself if it opened none. A branch
-    that a step publishes to: the newest job that will move it. Raises NotFound, BadReference, Refused.
+    A commit that a step makes: its job. One that people made: the run it opened, or itself if it opened none; so an id
+    that only people's commits have is one of these. A branch that a step publishes to: the newest job that will move
+    it. Raises NotFound, BadReference, Refused.
     """
-    if text == "last" or resolve.is_id(text):
+    if text == resolve.LAST:
         return resolve.run(parts, text)
+    if resolve.is_id(text):
+        wave = resolve.wave_id(parts, text)
+        runs = parts.store.load(Run, "run", id=wave)
+        if runs:
+            return runs[0]
+        made = parts.store.load(Commit, "commits_of_run", run=wave)
+        return [_followed(parts, commit) for commit in made][-1]
     try:
         return resolve.job(parts, text)
     except (NotFound, BadReference):
@@ -39,7 +47,10 @@ def _maker(parts: Parts, reference: Reference) -> Job | None:
 
 
 def _of_commit(parts: Parts, reference: Reference) -> Run | Job | Commit:
-    commit = resolve.commit(parts, reference)
+    return _followed(parts, resolve.commit(parts, reference))
+
+
+def _followed(parts: Parts, commit: Commit) -> Run | Job | Commit:
     if commit.finished is None:
         raise Refused(
             f"commit {commit.repo}@{commit.id} is open; `penstock commit finish {commit.id[:12]}` finishes it"

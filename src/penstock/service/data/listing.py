@@ -47,6 +47,16 @@ def ls(
             yield Listed(path, True, sum(item.size for _, item in below))
 
 
+def fitting(parts: Parts, source: Reference) -> Iterator[Listed]:
+    """What fits a pattern, with its sizes; a plain path fits the one file or directory that it names."""
+    found = locate(parts, source)
+    if found.glob is not None or found.entry is not None:
+        yield from ls(parts, source, sizes=True)
+    else:
+        shown = show(parts, source)
+        yield Listed(shown.path, True, shown.size)
+
+
 def _level(parts: Parts, found: Found, after: str) -> Iterator[tuple[str, Entry | None]]:
     pages, path = parts.objects.pages, found.path
     if found.glob is not None:

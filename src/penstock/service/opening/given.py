@@ -7,6 +7,7 @@ step catches up with the heads.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -31,14 +32,21 @@ class Given(Struct, frozen=True):
 
 
 def install(
-    parts: Parts, given: Sequence[Given], *, update: bool = False, reprocess: bool = False, inherit: bool = False
+    parts: Parts,
+    given: Sequence[Given],
+    *,
+    update: bool = False,
+    reprocess: bool = False,
+    inherit: bool = False,
+    dry: bool = False,
 ) -> tuple[list[Version], Run | None]:
     """Put pipelines in force and open one run over them at the heads as they are, of those that are not stopped.
 
     With `update` they may exist: their unfinished jobs of older versions end. With `reprocess` everything runs again,
-    with `inherit` no step runs in a container. Raises AlreadyExists, BadSpec; then nothing is written.
+    with `inherit` no step runs in a container. Raises AlreadyExists, BadSpec; then nothing is written, and with `dry`
+    nothing is in any case.
     """
-    with parts.objects.session():
+    with suppress(_Rehearsed), parts.objects.session():
         frozen = [frozen_with(parts, item.pipeline, item.file, inherit) for item in given]
         for item in frozen:
             check_able(item.pipeline)
@@ -48,7 +56,15 @@ def install(
             if taken and not update:
                 raise AlreadyExists(f"pipeline {taken[0]!r} exists already; update it instead")
             versions = _apply(parts, frozen, reprocess)
-            return versions, _open(parts, versions)
+            run = _open(parts, versions)
+            if dry:
+                raise _Rehearsed
+            return versions, run
+    return [], None
+
+
+class _Rehearsed(Exception):
+    """Takes back what was written, all of which could be."""
 
 
 def put_in_force(parts: Parts, given: Given, *, update: bool = False) -> Version:

@@ -183,3 +183,44 @@ def branch_reference(parts: Parts, text: str) -> Reference:
     reference = parse_reference(text)
     there = resolve.repo(parts, reference.repo)
     return replace(reference, ref=reference.ref or there.default_branch)
+
+
+def is_empty(parts: Parts, reference: Reference) -> bool:
+    """Whether a reference names a branch that has no commit yet, not even an open one."""
+    from penstock.model.run import Branch, Repo
+    from penstock.service.data.committing import open_commit
+
+    repos = parts.store.load(Repo, "repo", name=reference.repo)
+    if not repos:
+        return False
+    there = repos[0]
+    name = reference.ref or there.default_branch
+    known = {branch.name: branch.head for branch in parts.store.load(Branch, "branches", repo=there.name)}
+    if name != there.default_branch and name not in known:
+        return False
+    return known.get(name) is None and open_commit(parts, there.name, name) is None
+
+
+def ancestor(text: str) -> tuple[str, int]:
+    """`NAME^2` as a name and how many versions back. Raises BadReference."""
+    from penstock.model.errors import BadReference
+    from penstock.model.ids import split_ancestry
+
+    name, back, place = split_ancestry(text)
+    if place is not None:
+        raise BadReference(f"{text!r}: versions are counted back, as in {name}^1")
+    return name, back
+
+
+def history_option(default: str, help: str) -> Callable[[_Command], _Command]:
+    """`--history`: how many versions before the newest one count; None for all."""
+
+    def read(_: click.Context, __: click.Parameter, text: str) -> int | None:
+        words = {"none": 0, "all": None, "-1": None}
+        if text in words:
+            return words[text]
+        if not text.isdecimal():
+            raise click.BadParameter(f"{text!r}: expected none, all or a number of versions")
+        return int(text[:9])
+
+    return click.option("--history", metavar="N|none|all", default=default, callback=read, help=f"{help} [{default}].")

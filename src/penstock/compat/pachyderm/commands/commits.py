@@ -17,6 +17,7 @@ from penstock.compat.pachyderm.commands.base import (
     branch_reference,
     force_option,
     full_option,
+    is_empty,
     number_option,
     project,
     raw_option,
@@ -160,7 +161,8 @@ def _listed(parts: Parts, target: str) -> Iterator[Commit]:
 
     names = [repo.name for repo in parts.store.load(Repo, "repos")]
     if "@" in target:
-        yield from resolve.history(parts, _meant(parts, target))
+        if not is_empty(parts, branch_reference(parts, target)):
+            yield from resolve.history(parts, _meant(parts, target))
     elif target in names or not resolve.is_id(target):
         yield from _of_repo(parts, resolve.repo(parts, target).name)
     else:
@@ -189,18 +191,34 @@ def _of_repo(parts: Parts, name: str) -> Iterator[Commit]:
 
 
 @INSPECT.command("commit")
-@click.argument("target", metavar="REPO@REF")
+@click.argument("target", metavar="ID|REPO@REF")
 @full_option
 @raw_option
 def inspect_commit(target: str, full: bool, raw: bool) -> None:
-    """Print one commit."""
+    """Print one commit, or all that share an id."""
+    with project() as parts:
+        found, now = _named(parts, target), parts.now()
+    if raw:
+        show_json(_json(commit) for commit in found)
+        return
+    for commit in found:
+        _describe(commit, now, full)
+
+
+def _named(parts: Parts, target: str) -> list[Commit]:
+    """The commit of a reference, or all that share an id. Raises NotFound, BadReference."""
+    from penstock.model.run import Commit, Repo
+    from penstock.service import resolve
+
+    if "@" in target or not resolve.is_id(target) or parts.store.load(Repo, "repo", name=target):
+        return [_meant(parts, target)]
+    wave = resolve.wave_id(parts, target)
+    return [commit for commit in parts.store.load(Commit, "commits_of_run", run=wave) if commit.id == wave]
+
+
+def _describe(commit: Commit, now: int, full: bool) -> None:
     from penstock.compat.pachyderm.show import ago, bytes_size
 
-    with project() as parts:
-        commit, now = _meant(parts, target), parts.now()
-    if raw:
-        show_json([_json(commit)])
-        return
     lines = [
         ("Commit", f"{commit.repo}@{commit.id}"),
         ("Original Branch", commit.branch),
@@ -232,7 +250,7 @@ def wait_commit(ctx: click.Context, target: str, raw: bool) -> None:
     with project() as parts:
         found = awaited(parts, target)
         if isinstance(found, Commit):
-            made = [found]
+            made = _named(parts, target)
         else:
             run = found.run if isinstance(found, Job) else found.id
             see_through(parts, [run])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from penstock.compat.pachyderm.commands.base import (
     PUT,
     branch_reference,
     force_option,
+    is_empty,
     project,
     raw_option,
     say,
@@ -155,26 +156,36 @@ def list_file(source: str, raw: bool) -> None:
 @click.argument("source", metavar="REPO@REF:/PATTERN")
 @raw_option
 def glob_file(source: str, raw: bool) -> None:
-    """List the files and directories that fit a pattern."""
-    _list(source, raw)
+    """List the files and directories that fit a pattern; a plain path fits what stands there."""
+    _list(source, raw, itself=True)
 
 
-def _list(source: str, raw: bool) -> None:
+def _list(source: str, raw: bool, itself: bool = False) -> None:
     from penstock.compat.pachyderm.show import bytes_size, table
     from penstock.service.data import listing
 
     with project() as parts:
-        found = listing.ls(parts, _read_from(parts, source), sizes=True)
+        reference = _read_from(parts, source)
+        if is_empty(parts, reference) and (itself or not reference.path):
+            found: Iterator[Listed] = iter(())
+        elif itself:
+            found = listing.fitting(parts, reference)
+        else:
+            found = listing.ls(parts, reference, sizes=True)
         if raw:
             show_json(_json(item) for item in found)
             return
-        rows = [(f"/{item.cursor}", "dir" if item.directory else "file", bytes_size(item.size)) for item in found]
+        rows = [(_path(item), "dir" if item.directory else "file", bytes_size(item.size)) for item in found]
     print(table(("NAME", "TYPE", "SIZE"), rows), end="")
+
+
+def _path(item: Listed) -> str:
+    return f"/{item.cursor}" if item.path else "/"
 
 
 def _json(item: Listed) -> dict[str, Any]:
     kind = "DIR" if item.directory else "FILE"
-    return {"file": {"path": f"/{item.cursor}"}, "file_type": kind, "size_bytes": str(item.size)}
+    return {"file": {"path": _path(item)}, "file_type": kind, "size_bytes": str(item.size)}
 
 
 @INSPECT.command("file")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -12,7 +12,9 @@ from penstock.compat.pachyderm.commands.base import (
     LIST,
     STOP,
     WAIT,
+    ancestor,
     full_option,
+    history_option,
     number_option,
     project,
     raw_option,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from penstock.model.run import Job, Run
     from penstock.service.parts import Parts
 
+    _Row = TypeVar("_Row", Job, Run)
+
 #: How many rows are read at once.
 PAGE = 500
 
@@ -35,7 +39,7 @@ PAGE = 500
 @click.option("-p", "--pipeline", metavar="PIPELINE", help="Jobs of this pipeline.")
 @click.option("-x", "--expand", is_flag=True, help="A line per job, not per global job.")
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only jobs in this state, such as success.")
-@click.option("--history", type=click.Choice(["all"]), expose_value=False, help="Those of all versions, as always.")
+@history_option("all", "Only jobs of so many older versions")
 @number_option
 @full_option
 @raw_option
@@ -44,6 +48,7 @@ def list_job(
     pipeline: str | None,
     expand: bool,
     states: tuple[str, ...],
+    history: int | None,
     number: int | None,
     full: bool,
     raw: bool,
@@ -57,8 +62,9 @@ def list_job(
 
     if job is not None and (pipeline or states):
         raise click.UsageError("JOB names all that share its id; it goes with neither -p nor --state")
-    if states and not (pipeline or expand):
-        raise click.UsageError("--state goes with -p or -x")
+    for option, given in (("--state", bool(states)), ("--history", history is not None)):
+        if given and not (pipeline or expand):
+            raise click.UsageError(f"{option} goes with -p or -x")
     wanted = {state.upper().removeprefix("JOB_") for state in states}
     for state in sorted(wanted.difference(JOB_STATES)):
         known = ", ".join(word.lower() for word in JOB_STATES)
@@ -67,7 +73,7 @@ def list_job(
         if job is None and pipeline is None and not expand:
             _list_global(parts, number, full, raw)
             return
-        rows = (row for row in _rows(parts, job, pipeline) if not wanted or state_of(row) in wanted)
+        rows = (row for row in _rows(parts, job, pipeline, history) if not wanted or state_of(row) in wanted)
         found = list(islice(rows, number))
         if raw:
             show_json(job_json(described(parts, row)) for row in found)
@@ -75,35 +81,60 @@ def list_job(
             print(table(JOB_HEADS, [job_cells(row, parts.now(), full) for row in found]), end="")
 
 
-def _rows(parts: Parts, job: str | None, pipeline: str | None) -> Iterable[Job]:
+def _rows(parts: Parts, job: str | None, pipeline: str | None, history: int | None) -> Iterable[Job]:
     from penstock.model.run import Job
     from penstock.service import resolve
 
     if job is not None:
-        return parts.store.load(Job, "jobs_of_run", run=resolve.run(parts, job).id)
-    return jobs_of(parts, pipeline)
+        return parts.store.load(Job, "jobs_of_run", run=resolve.wave_id(parts, job))
+    rows = jobs_of(parts, pipeline)
+    if history is None:
+        return rows
+    newest = {name: number for name, (number, _) in parts.pipelines().items()}
+    return (row for row in rows if row.version >= newest.get(row.pipeline, row.version) - history)
 
 
 def jobs_of(parts: Parts, pipeline: str | None) -> Iterator[Job]:
-    """The jobs of a pipeline, or of all, newest first. Raises NotFound for a pipeline that never was."""
-    from penstock.model.errors import NotFound
+    """The jobs of a pipeline, of one of its earlier versions (`NAME^1`), or of all, newest first. Raises NotFound for a
+    pipeline that never was.
+    """
     from penstock.model.run import Job
+
+    if pipeline is None:
+        return pages(lambda before: parts.store.load(Job, "jobs", before=before, limit=PAGE))
+    name, back = ancestor(pipeline)
+    rows = pages(
+        lambda before: parts.store.load(Job, "jobs_of_step", step=name, pipeline=None, before=before, limit=PAGE)
+    )
+    if back:
+        from penstock.compat.pachyderm.commands.pipelines import versioned
+
+        of = versioned(parts, pipeline)
+        return (row for row in rows if (row.pipeline, row.version) == (of.pipeline.name, of.version))
+    return _known(parts, name, rows)
+
+
+def _known(parts: Parts, name: str, rows: Iterator[Job]) -> Iterator[Job]:
+    """The same jobs; if there are none, of a pipeline that is there."""
+    from penstock.model.errors import NotFound
     from penstock.service.resolve import suggestion
 
+    first = next(rows, None)
+    if first is not None:
+        yield first
+        yield from rows
+        return
+    known = {step.name for _, spec in parts.pipelines().values() for step in spec.steps}
+    if name not in known:
+        raise NotFound(f"there is no pipeline {name!r}{suggestion(name, known)}")
+
+
+def pages(load: Callable[[int], list[_Row]]) -> Iterator[_Row]:
+    """Rows, newest first, as `load` brings those before a sequence number."""
     before = 1 << 62
-    while True:
-        if pipeline is None:
-            page = parts.store.load(Job, "jobs", before=before, limit=PAGE)
-        else:
-            page = parts.store.load(Job, "jobs_of_step", step=pipeline, pipeline=None, before=before, limit=PAGE)
-        if not page:
-            break
+    while page := load(before):
         yield from page
         before = page[-1].seq
-    if pipeline is not None and before == 1 << 62:
-        known = {step.name for _, spec in parts.pipelines().values() for step in spec.steps}
-        if pipeline not in known:
-            raise NotFound(f"there is no pipeline {pipeline!r}{suggestion(pipeline, known)}")
 
 
 def _list_global(parts: Parts, number: int | None, full: bool, raw: bool) -> None:
@@ -133,13 +164,7 @@ def _runs(parts: Parts, number: int | None) -> Iterator[Run]:
 
     from penstock.model.run import Run
 
-    def every() -> Iterator[Run]:
-        before = 1 << 62
-        while page := parts.store.load(Run, "runs", before=before, limit=PAGE):
-            yield from page
-            before = page[-1].seq
-
-    return islice(every(), number)
+    return islice(pages(lambda before: parts.store.load(Run, "runs", before=before, limit=PAGE)), number)
 
 
 def described(parts: Parts, job: Job) -> Described:
@@ -181,13 +206,14 @@ def wait_job(ctx: click.Context, job: str, raw: bool) -> None:
     """
     from penstock.compat.pachyderm.infos import JOB_HEADS, job_cells, job_json, state_of
     from penstock.compat.pachyderm.show import table
-    from penstock.model.run import Job
+    from penstock.model.run import Job, Run
     from penstock.service import resolve
 
     with project() as parts:
         one = resolve.job(parts, job) if "@" in job else None
-        run = one.run if one else resolve.run(parts, job).id
-        see_through(parts, [run], [one.seq] if one else [])
+        run = one.run if one else resolve.wave_id(parts, job)
+        # An id that only people's commits have has no jobs.
+        see_through(parts, [row.id for row in parts.store.load(Run, "run", id=run)], [one.seq] if one else [])
         ended = [row for row in parts.store.load(Job, "jobs_of_run", run=run) if one is None or row.seq == one.seq]
         if raw:
             show_json(job_json(described(parts, row)) for row in ended)

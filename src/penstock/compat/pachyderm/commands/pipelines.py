@@ -18,8 +18,10 @@ from penstock.compat.pachyderm.commands.base import (
     START,
     STOP,
     UPDATE,
+    ancestor,
     force_option,
     full_option,
+    history_option,
     project,
     raw_option,
     say,
@@ -37,6 +39,9 @@ _file_option = click.option("-f", "--file", "files", multiple=True, required=Tru
 env_option = click.option(
     "--env", type=click.Choice(["inherit"]), help="Commands run on this machine as it is, not in their images."
 )
+
+
+dry_option = click.option("--dry-run", "dry", is_flag=True, help="Make nothing; print the specs that would hold.")
 
 
 def read_files(files: tuple[str, ...], bare: bool = False) -> Read:
@@ -61,7 +66,8 @@ def read_files(files: tuple[str, ...], bare: bool = False) -> Read:
     return read
 
 
-def _install(files: tuple[str, ...], env: str | None, raw: bool, update: bool, reprocess: bool) -> None:
+def _install(files: tuple[str, ...], env: str | None, raw: bool, dry: bool, update: bool, reprocess: bool) -> None:
+    from penstock.compat.pachyderm.back import spec_json
     from penstock.model.run import Repo
     from penstock.service.opening.given import Given, install
 
@@ -72,7 +78,10 @@ def _install(files: tuple[str, ...], env: str | None, raw: bool, update: bool, r
         given = [
             Given(pipeline, f"pachctl: {spec.key.file}") for pipeline, spec in zip(pipelines, read.specs, strict=True)
         ]
-        versions, run = install(parts, given, update=update, reprocess=reprocess, inherit=env is not None)
+        versions, run = install(parts, given, update=update, reprocess=reprocess, inherit=env is not None, dry=dry)
+        if dry:
+            show_json(spec_json(pipeline, step) for pipeline in pipelines for step in pipeline.steps)
+            return
         if raw:
             show_json(_json(parts, _named(parts, version.pipeline)) for version in versions)
         if run is not None:
@@ -86,20 +95,22 @@ def _tell_run(run: Run) -> None:
 @CREATE.command("pipeline")
 @_file_option
 @env_option
+@dry_option
 @raw_option
-def create_pipeline(files: tuple[str, ...], env: str | None, raw: bool) -> None:
+def create_pipeline(files: tuple[str, ...], env: str | None, dry: bool, raw: bool) -> None:
     """Put the pipelines of spec files in force, with one job of each at the heads as they are."""
-    _install(files, env, raw, update=False, reprocess=False)
+    _install(files, env, raw, dry, update=False, reprocess=False)
 
 
 @UPDATE.command("pipeline")
 @_file_option
 @env_option
 @click.option("--reprocess", is_flag=True, help="Work on every datum again.")
+@dry_option
 @raw_option
-def update_pipeline(files: tuple[str, ...], env: str | None, reprocess: bool, raw: bool) -> None:
+def update_pipeline(files: tuple[str, ...], env: str | None, reprocess: bool, dry: bool, raw: bool) -> None:
     """Put new versions of pipelines in force. Jobs of older versions that are not done end."""
-    _install(files, env, raw, update=True, reprocess=reprocess)
+    _install(files, env, raw, dry, update=True, reprocess=reprocess)
 
 
 class Named(Struct, frozen=True):
@@ -116,16 +127,18 @@ class Named(Struct, frozen=True):
         return len(self.pipeline.steps) == 1
 
 
-def _every(parts: Parts, history: bool = False) -> list[Named]:
-    """All steps in force by name; with `history` in all their versions, the newest first."""
+def _every(parts: Parts, history: int | None = 0) -> list[Named]:
+    """All steps in force by name; with `history` also in that many earlier versions (None: all), the newest first."""
+    from itertools import islice
+
     from penstock.model.run import Version
 
     found = []
     for row in parts.store.fetch("pipelines"):
         numbers = [row["version"]]
-        if history:
+        if history != 0:
             numbers = [version.number for version in parts.store.load(Version, "versions", pipeline=row["name"])]
-        for number in numbers:
+        for number in islice(numbers, None if history is None else history + 1):
             spec = parts.pipeline(row["name"], number)
             found += [Named(spec, number, step, row["created"], row["stopped"] is not None) for step in spec.steps]
     return sorted(found, key=lambda item: (item.step.name, -item.version))
@@ -141,6 +154,21 @@ def _named(parts: Parts, name: str) -> Named:
     return known[name]
 
 
+def versioned(parts: Parts, text: str) -> Named:
+    """A pipeline, or with `NAME^1` as it was some versions ago. Raises NotFound, BadReference."""
+    from penstock.model.errors import NotFound
+
+    name, back = ancestor(text)
+    newest = _named(parts, name)
+    if not back:
+        return newest
+    of = newest.pipeline.name
+    older = [item for item in _every(parts, None) if item.step.name == name and item.pipeline.name == of]
+    if back >= len(older):
+        raise NotFound(f"pipeline {name!r} has {len(older) - 1} earlier versions, not {back}")
+    return older[back]
+
+
 def _alone(parts: Parts, name: str) -> str:
     """The pipeline of ours that has this step and no other. Raises NotFound, Refused."""
     from penstock.model.errors import Refused
@@ -154,12 +182,12 @@ def _alone(parts: Parts, name: str) -> str:
 
 
 def _last_job(parts: Parts, item: Named) -> Job | None:
-    from penstock.model.run import Job
+    """The newest job of a pipeline; of an earlier version its last one."""
+    from penstock.compat.pachyderm.commands.jobs import jobs_of
 
-    found = parts.store.load(
-        Job, "jobs_of_step", step=item.step.name, pipeline=item.pipeline.name, before=1 << 62, limit=1
-    )
-    return found[0] if found else None
+    newest = parts.pipelines()[item.pipeline.name][0]
+    jobs = (job for job in jobs_of(parts, item.step.name) if job.pipeline == item.pipeline.name)
+    return next((job for job in jobs if item.version == newest or job.version <= item.version), None)
 
 
 def _states(item: Named, last: Job | None) -> tuple[str, str | None]:
@@ -206,21 +234,23 @@ def _spec(item: Named) -> dict[str, Any]:
 
 
 @LIST.command("pipeline")
-@click.argument("name", metavar="[PIPELINE]", required=False)
+@click.argument("name", metavar="[PIPELINE[^N]]", required=False)
 @click.option("-s", "--spec", "as_spec", is_flag=True, help="Print the specs that make them.")
-@click.option("--history", type=click.Choice(["none", "all"]), default="none", help="Their earlier versions, too.")
+@history_option("none", "So many earlier versions, too")
 @full_option
 @raw_option
-def list_pipeline(name: str | None, as_spec: bool, history: str, full: bool, raw: bool) -> None:
+def list_pipeline(name: str | None, as_spec: bool, history: int | None, full: bool, raw: bool) -> None:
     """List the pipelines in force by name."""
     from penstock.compat.pachyderm.infos import input_text
     from penstock.compat.pachyderm.show import NOTHING, ago, table
 
     with project() as parts:
-        found = _every(parts, history == "all")
+        found = _every(parts, history)
         if name is not None:
-            named = _named(parts, name).step.name
-            found = [item for item in found if item.step.name == named]
+            first = versioned(parts, name)
+            after = [item for item in _every(parts, None) if item.step.name == first.step.name]
+            after = [item for item in after if item.version <= first.version]
+            found = after if history is None else after[: history + 1]
         if as_spec:
             show_json(_spec(item) for item in found)
             return
@@ -238,7 +268,7 @@ def list_pipeline(name: str | None, as_spec: bool, history: str, full: bool, raw
 
 
 @INSPECT.command("pipeline")
-@click.argument("name", metavar="PIPELINE")
+@click.argument("name", metavar="PIPELINE[^N]")
 @full_option
 @raw_option
 def inspect_pipeline(name: str, full: bool, raw: bool) -> None:
@@ -248,14 +278,14 @@ def inspect_pipeline(name: str, full: bool, raw: bool) -> None:
     from penstock.compat.pachyderm.show import ago
 
     with project() as parts:
-        item = _named(parts, name)
+        item = versioned(parts, name)
         said = _json(parts, item)
         created = ago(item.created, parts.now(), full)
     if raw:
         show_json([said])
         return
     state, last = said["state"].removeprefix("PIPELINE_").lower(), said.get("last_job_state", "")
-    print(f"Name: {name}")
+    print(f"Name: {item.step.name}")
     if item.pipeline.description:
         print(f"Description: {item.pipeline.description}")
     print(f"Created: {created}\nState: {state}\nVersion: {item.version}")
