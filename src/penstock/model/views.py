@@ -201,6 +201,16 @@ class PlanView(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class CountedFile(Struct, frozen=True):
+    """A file of the project that counts for a step. `why`: found in its command, named in its `code`, or read by a task
+    of `job`.
+    """
+
+    path: str
+    why: Literal["found", "named", "read"]
+    job: str | None = None
+
+
 class GraphNode(Struct, frozen=True):
     """A repo that no step publishes to, or a step, of a graph."""
 

@@ -12,12 +12,18 @@ from penstock.cli.options import json_option, params_option, project, read_param
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @params_option
+@click.option("--code", "step", metavar="STEP", help="List the files that count for a step, and why, instead.")
 @json_option
-def plan(file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
+def plan(file: Path | None, params: tuple[str, ...], step: str | None, as_json: bool) -> None:
     """Say what a run would do, and why; change nothing."""
     from penstock.cli.output import show_json, show_table, talk
     from penstock.service.answers.plan import plan as look_ahead
 
+    if step is not None:
+        if params:
+            raise click.UsageError("-p changes nothing about code; leave it out with --code")
+        _show_code(file, step, as_json)
+        return
     with project(create=True) as parts:
         view = look_ahead(parts, file, read_params(params))
     for warning in view.warnings:
@@ -42,3 +48,17 @@ def plan(file: Path | None, params: tuple[str, ...], as_json: bool) -> None:
         for step in view.steps
     ]
     show_table(("STEP", "RUN", "REUSE", "TOTAL", "WHY"), rows, right=("RUN", "REUSE", "TOTAL"))
+
+
+def _show_code(file: Path | None, step: str, as_json: bool) -> None:
+    """What counts for a step."""
+    from penstock.cli.output import show_json, show_table
+    from penstock.service.answers.counted import counted
+
+    with project(create=True) as parts:
+        found = counted(parts, file, step)
+    if as_json:
+        show_json(found)
+        return
+    why = {"found": "found in `run`", "named": "named in `code`"}
+    show_table(("FILE", "WHY"), [(item.path, why.get(item.why, f"read by {item.job}")) for item in found])

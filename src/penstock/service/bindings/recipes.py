@@ -113,6 +113,12 @@ def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
     return _known_code[known]
 
 
+def named_code(pages: Pages, step: Step, code: bytes) -> list[str]:
+    """Those files of a code tree that a step names in its `code`."""
+    linked = _linked(pages, code)
+    return linked.counted(_matching(linked, step.also if step.code is None else step.code))
+
+
 def narrowed(pages: Pages, step: Step, files: Sequence[tuple[str, bytes]]) -> bytes:
     """The root of a tree of just the code that counts, for a step that names all of it; stored. EMPTY for others."""
     if step.code is None or not step.publishes or step.workdir is not None:
@@ -121,13 +127,17 @@ def narrowed(pages: Pages, step: Step, files: Sequence[tuple[str, bytes]]) -> by
 
 
 def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
-    from penstock.service.bindings.linked import Linked
-
-    linked = Linked({path.decode(): content for path, content in pages_map.scan(pages, code)})
+    linked = _linked(pages, code)
     names = _matching(linked, step.also if step.code is None else step.code)
     if step.code is None:
         names |= _found(pages, step, linked)
     return [(path, linked.entries[path]) for path in linked.counted(names)]
+
+
+def _linked(pages: Pages, code: bytes) -> Linked:
+    from penstock.service.bindings.linked import Linked
+
+    return Linked({path.decode(): content for path, content in pages_map.scan(pages, code)})
 
 
 def _matching(linked: Linked, patterns: Sequence[str]) -> set[str]:

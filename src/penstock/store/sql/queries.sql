@@ -466,6 +466,12 @@ select * from event where run = :run order by seq;
 -- What the tasks of a job read of the code, each once.
 select distinct reading from task where job = :job and reading <> x'';
 
+-- name: readings_of_step
+-- What the tasks of a step read of the code, and the run in which one did so last; the latest first.
+select task.reading, job.run, max(job.seq) as last from task join job on job.seq = task.job
+where job.pipeline = :pipeline and job.step = :step and task.reading <> x'' and not task.reused
+group by task.reading order by last desc;
+
 -- name: roots_of_tasks
 -- A page of what tasks left whose jobs have not closed: no ledger names it yet.
 select task.seq as place, 'output of task ' || task.id as what, task.output as root, task.reading
