@@ -51,6 +51,11 @@ def unused(items: Iterable[Node], shared: Mapping[str, Node]) -> list[str]:
     return [name for name in shared if name not in named]
 
 
+def unfilled(text: str, shared: Mapping[str, Node]) -> list[str]:
+    """The places in a text that are those of shared parameters, and were not filled."""
+    return [match[0] for match in _PLACE.finditer(text) if match[1] in shared]
+
+
 def _combinations(top: Node, shared: Mapping[str, Node], what: str, notes: list[str]) -> Iterator[Values]:
     found = {name: top.value[name] for name in _OWN if name in top.value and top.value[name].value is not None}
     axes: dict[str, list[Any]] = {}

@@ -31,7 +31,7 @@ from penstock.compat.torc.fields import (
     text,
 )
 from penstock.compat.torc.names import Known, called, callings
-from penstock.compat.torc.parameters import expanded, unused
+from penstock.compat.torc.parameters import expanded, unfilled, unused
 from penstock.compat.torc.places import Places
 from penstock.compat.torc.units import parse_memory
 from penstock.model.errors import BadSpec, UsageError
@@ -252,6 +252,9 @@ class _Reader:
         """One job, by its name here; `place` is its scheduler, and how many nodes it has."""
         self.has(said, "command")
         command, reads, makes = self.with_files(said)
+        for left in dict.fromkeys(unfilled(command, self.shared)):
+            where = said["command"].where
+            self.notes.append(f"{where}: {left} stays as it is: the job does not name it in its `use_parameters`")
         if "invocation_script" in said:
             command = f"{text(said, 'invocation_script', '')} {command}"
         found = {"run": self.argv(command, said["command"], self.shell)}
