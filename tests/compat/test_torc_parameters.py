@@ -125,7 +125,7 @@ jobs: [{name: "a_{lr}", command: "x {lr} {i}", use_parameters: [lr]}]
     notes = "\n".join(todays(text).notes)
     assert 'w.yaml:2:28: `parameters`.lr: the range "1e-4:1e-2:10" holds one value, 1e-4' in notes
     assert "w.yaml:2:17: parameter 'i' is left out: nothing names it in its `use_parameters`" in notes
-    assert "w.yaml:3:36: {i} stays as it is: the job does not name it in its `use_parameters`" in notes
+    assert "w.yaml:3:34: {i} stays as it is: the job does not name it in its `use_parameters`" in notes
 
 
 @pytest.mark.parametrize(
