@@ -39,6 +39,28 @@ def test_each_attempt_has_its_span(log: Log, tmp_path: Path) -> None:
     again.close()
 
 
+def test_an_attempt_that_was_told_has_the_rest_of_its_file_to_itself(log: Log, tmp_path: Path) -> None:
+    assert say(log, b"one\n") == b"one\n"
+    log.begin()
+    name, offset = log.name, log.offset
+    os.write(log.sink, b"told\n")
+    span = log.end(renew=False, followed=True)
+    assert (span.file, span.offset, span.length) == (name, offset, 5) == ("a.log", 4, 5)
+    log.begin()
+    assert log.end(renew=False, followed=True).length == 0
+    assert say(log, b"next\n") == b"next\n"
+    assert (tmp_path / "a.log").read_bytes()[offset:] == b"told\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.log", log.name]
+    log.close()
+
+
+def test_one_that_prints_nothing_makes_no_file(log: Log, tmp_path: Path) -> None:
+    log.begin()
+    assert log.end(renew=False).length == 0
+    log.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_was_not_taken_in_yet_is_taken_at_the_end(log: Log, tmp_path: Path) -> None:
     log.begin()
     os.write(log.sink, b"late")
@@ -85,6 +107,7 @@ def test_who_outlives_an_attempt_is_cut_off(log: Log) -> None:
 
 
 def test_a_full_disk_is_told_and_ends_with_the_attempt(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(log, b"first")
     full, file = os.open("/dev/full", os.O_WRONLY), log._file
     log._file = full
     assert say(log, b"lost") == b""

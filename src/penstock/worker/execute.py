@@ -310,7 +310,7 @@ class Executor:
 
     def _end_log(self, flight: Flight, cut_off: bool) -> LogSpan:
         log, source = flight.log, flight.log.source
-        span = log.end(renew=cut_off)
+        span = log.end(renew=cut_off, followed=flight.told)
         if log.source != source:
             self._logs[log.source] = self._logs.pop(source)
         return span

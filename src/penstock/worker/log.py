@@ -1,4 +1,6 @@
-"""The log of a slot: one append-only file; what an attempt prints is one span of it.
+"""The log of a slot: an append-only file; what an attempt prints is one span of it.
+
+Whoever is told that an attempt runs may read on to the end of its file, so the next attempt begins another one.
 
 Attempts do not write the file themselves. They write into a pipe that the slot keeps for all of them and the worker
 copies what comes. So `echo > /dev/stderr`, which truncates a log that is a file, cannot harm what others printed; a
@@ -23,11 +25,16 @@ class Log:
 
     def __init__(self, folder: str, name: str, cap: int = CAP, tail: int = TAIL) -> None:
         self._place, self.name = folder, name
+        self._stem, self._files = name.removesuffix(".log"), 1
         self._head, self._tail_size = cap - tail, tail
-        self._file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._size = os.fstat(self._file).st_size
+        self._file = -1  # made with the first byte
+        self._size = os.stat(self._path).st_size if os.path.exists(self._path) else 0
         self.source, self.sink = _pipe()
         self.begin()
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self._place, self.name)
 
     def begin(self) -> None:
         """What comes from now on belongs to a new attempt."""
@@ -57,8 +64,10 @@ class Log:
             del self._tail[: -self._tail_size]
         return True
 
-    def end(self, renew: bool) -> LogSpan:
-        """The span of the attempt that is over. With `renew`, whoever still holds its pipe is cut off."""
+    def end(self, renew: bool, followed: bool = False) -> LogSpan:
+        """The span of the attempt that is over. With `renew`, whoever still holds its pipe is cut off; `followed` says
+        that it was told to be running.
+        """
         for _ in range(64):  # a full pipe is less than that; one that never empties has a writer that outlived it
             if not self.take():
                 break
@@ -71,11 +80,23 @@ class Log:
             os.close(self.source)
             os.close(self.sink)
             self.source, self.sink = _pipe()
-        return LogSpan(self.name, self.offset, self._size - self.offset)
+        span = LogSpan(self.name, self.offset, self._size - self.offset)
+        if followed:
+            self._let_go()
+            self.name, self._size = f"{self._stem}.{self._files}.log", 0
+            self._files += 1
+        return span
+
+    def _let_go(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _write(self, chunk: bytes) -> None:
         view = memoryview(chunk)
         try:
+            if self._file < 0 and view:
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             while view and not self.trouble:
                 count = os.write(self._file, view)
                 self._size += count
@@ -84,11 +105,10 @@ class Log:
             self.trouble = describe(error, self._place)
 
     def close(self) -> None:
-        """Give back the file, if anything is in it, and the pipe."""
-        if self._size == 0:
-            os.unlink(os.path.join(self._place, self.name))
-        for descriptor in (self._file, self.source, self.sink):
-            os.close(descriptor)
+        """Give back the file and the pipe."""
+        self._let_go()
+        os.close(self.source)
+        os.close(self.sink)
 
 
 def _pipe() -> tuple[int, int]:

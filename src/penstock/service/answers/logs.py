@@ -62,9 +62,12 @@ def _of_task(parts: Parts, task: Task, read_to: dict[tuple[int, int], int]) -> I
 
 
 def _so_far(parts: Parts, attempt: Attempt) -> int:
-    """How much an attempt that still runs has printed: it is the last one in its slot's file."""
+    """How much an attempt that still runs has printed: it is the last one in its file, which its first byte makes."""
     assert attempt.log_file is not None
-    return (parts.layout.logs / attempt.log_file).stat().st_size - attempt.log_offset
+    try:
+        return (parts.layout.logs / attempt.log_file).stat().st_size - attempt.log_offset
+    except FileNotFoundError:
+        return 0
 
 
 def _tasks(parts: Parts, target: str) -> tuple[Iterator[Task] | Sequence[Task], bool]:
