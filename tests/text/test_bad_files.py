@@ -204,7 +204,7 @@ BAD = [
     # params and each
     ("params: [1]\nsteps: {s: {run: x}}", "1:9", "params: expected a mapping"),
     ("params: {a-b: 1}\nsteps: {s: {run: x}}", "1:10", '"a-b" cannot be the name of a variable'),
-    ("params: {a: {b: .nan}}\nsteps: {s: {run: x}}", "1:17", ".nan is no number that JSON can hold"),
+    ("params: {a: {b: .nan}}\nsteps: {s: {run: x}}", "1:17", "nan is no number that JSON can hold"),
     ('params: {a: ["\\0"]}\nsteps: {s: {run: x}}', "1:14", "NUL"),
     (STEP % "{run: x, params: {1a: 1}}", "3:23", '"1a" cannot be the name of a variable'),
     (STEP % "{run: x, each: [1]}", "3:20", "each: expected a mapping"),

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from penstock.model.errors import BadSpec, Corrupt, UsageError
+from penstock.model.errors import BadSpec, Corrupt
 from penstock.model.spec import After, Env, InputSpec, Pipeline, RepoSpec, Resources, Retry, Step
 from penstock.text.canonical import pipeline_from_json, pipeline_to_json
-from penstock.text.pipeline import parse_param, read_pipeline
+from penstock.text.pipeline import read_pipeline
 
 GOOD = """\
 pipeline: edges
@@ -248,48 +248,6 @@ def test_the_canonical_text_is_sorted_and_knows_no_places_or_defaults() -> None:
 def test_a_spoilt_canonical_text_is_corrupt(text: str) -> None:
     with pytest.raises(Corrupt, match="a stored pipeline cannot be read"):
         pipeline_from_json(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("k=1", 1),
-        ("k=1.5", 1.5),
-        ("k=true", True),
-        ("k=null", None),
-        ("k=", ""),
-        ("k=a=b", "a=b"),
-        ("k=no", "no"),
-        ("k='x'", "'x'"),
-        ('k="x"', "x"),
-        ('k=[1, {"a": null}]', [1, {"a": None}]),
-        ("k=NaN", "NaN"),
-        ("k=1e999", "1e999"),
-        ("k=010", "010"),
-        ("k=$(touch x);", "$(touch x);"),
-        ("k=" + "9" * 5000, "9" * 5000),
-    ],
-)
-def test_params_from_a_command_line(text: str, value: Any) -> None:
-    assert parse_param(text) == ("k", value)
-
-
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("k", "expected NAME=VALUE"),
-        ("=1", "expected NAME=VALUE"),
-        ("a-b=1", "expected NAME=VALUE"),
-        ("1a=1", "expected NAME=VALUE"),
-        ("k=" + "[" * 100_000, "levels inside each other"),
-        ('k="\\ud800"', "not valid text"),
-        ("k=\udc80", "not valid text"),
-        ('k="\\u0000"', "NUL"),
-    ],
-)
-def test_no_params(text: str, phrase: str) -> None:
-    with pytest.raises(UsageError, match=phrase):
-        parse_param(text)
 
 
 def mutations(text: str, seed: int, count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 #: The integers that 64 bits hold, with or without a sign.
@@ -11,7 +12,7 @@ DEPTH = 100
 
 
 def why_not(value: Any, depth: int = DEPTH) -> str | None:
-    """Why a value that JSON gave cannot be kept; None if it can.
+    """Why a value cannot be kept; None if it can.
 
     >>> why_not([1, {"a": None}]), why_not(1 << 64)
     (None, '18446744073709551616 has more than 64 bits; write it in quotes')
@@ -24,6 +25,8 @@ def why_not(value: Any, depth: int = DEPTH) -> str | None:
         # One with thousands of digits cannot even be shown.
         shown = str(value) if value.bit_length() < 200 else f"a whole number of {value.bit_length()} bits"
         return f"{shown} has more than 64 bits; write it in quotes"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is no number that JSON can hold; write it in quotes"
     if isinstance(value, str):
         return None if value.isascii() or _is_text(value) else f"{ascii(value[:40])} is no text: half a surrogate pair"
     if isinstance(value, list | tuple | dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -173,8 +172,6 @@ def data(node: Node, what: str) -> Any:
         return {key: data(value, what) for key, value in node.value.items()}
     if isinstance(node.value, list):
         return [data(value, what) for value in node.value]
-    if isinstance(node.value, float) and not math.isfinite(node.value):
-        node.fail(f"{what}: {node.text} is no number that JSON can hold; write it in quotes")
     if isinstance(node.value, str):
         return text(node, what)
     if why := why_not(node.value):

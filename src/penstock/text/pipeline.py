@@ -6,11 +6,10 @@ one BadSpec at the place to change.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
-from penstock.model.errors import BadSpec, UsageError
+from penstock.model.errors import BadSpec
 from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec, ResourceSet
 from penstock.text import fields
 from penstock.text.exports import check_exports
@@ -148,31 +147,3 @@ def _path(values: Mapping[str, Node], what: str) -> str | None:
     if path == ".":
         values["path"].fail(f"{what}: path: the project itself cannot be linked; name a directory in it")
     return path
-
-
-def parse_param(text: str) -> tuple[str, Any]:
-    """`K=V` as typed on a command line: V is JSON if it parses, else it is text. Raises UsageError.
-
-    >>> parse_param("threshold=100"), parse_param("name=a b"), parse_param('list=["x", 1.5]')
-    (('threshold', 100), ('name', 'a b'), ('list', ['x', 1.5]))
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not fields.is_variable(name):
-        raise UsageError(f"parameter {text[:80]!r}: expected NAME=VALUE, NAME of letters, digits and _")
-    try:
-        value.encode()
-        parsed = json.loads(value, parse_constant=_no_number)
-        json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"parameter {name}: its value is not valid text") from None
-    except RecursionError:
-        raise UsageError(f"parameter {name}: too many levels inside each other") from None
-    except ValueError:
-        return name, value
-    if isinstance(parsed, str) and "\0" in parsed:
-        raise UsageError(f"parameter {name}: a NUL character is not allowed")
-    return name, parsed
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
