@@ -346,8 +346,14 @@ def test_files(pachctl: Command, tmp_path: Path) -> None:
     assert pachctl("inspect", "file", "data@master:/t/x.txt", "--raw").json["size_bytes"] == "2"
     assert "Type: dir" in pachctl("inspect", "file", "data@master:/t").out
     assert pachctl("copy", "file", "data@master:/t/x.txt", "data@master:/z").code == 0
-    assert [row.split() for row in pachctl("diff", "file", "data@master").rows] == [["+", "2B", "/z"]]
+    assert [row.split() for row in pachctl("diff", "file", "data@master").rows] == [
+        ["-", "5B", "/"],
+        ["+", "7B", "/"],
+        ["+", "2B", "/z"],
+    ]
     assert [row.split() for row in pachctl("diff", "file", "data@master", "data@master^2").rows] == [
+        ["-", "4B", "/"],
+        ["+", "7B", "/"],
         ["-", "1B", "/number"],
         ["+", "2B", "/number"],
         ["+", "2B", "/z"],

@@ -10,7 +10,21 @@ from typing import Any
 
 import pytest
 
+from penstock.model.errors import PenstockError
+from penstock.runner import namespace
+
 Command = Callable[..., Any]
+
+
+def forbidden() -> str | None:
+    try:
+        namespace.try_out()
+    except PenstockError as error:
+        return str(error)
+    return None
+
+
+needs_views = pytest.mark.skipif(forbidden() is not None, reason=str(forbidden()))
 
 
 def write_spec(directory: Path, command: str, name: str = "copy") -> None:
@@ -135,3 +149,104 @@ def test_earlier_versions(filled: Command, tmp_path: Path) -> None:
     assert filled("list", "job", "--history", "1").code == 2
     assert filled("list", "job", "-p", "copy", "--history", "many").code == 2
     assert filled("list", "job", "-p", "copi^1").code == 3
+
+
+def test_directories_differ_with_what_is_in_them(filled: Command, tmp_path: Path) -> None:
+    def diff(*words: str) -> list[str]:
+        found = filled("diff", "file", *words)
+        assert found.code == 0, found.err
+        return [" ".join(row.split()) for row in found.rows]
+
+    added = ["+ 2B /d/", "+ 2B /d/e/", "+ 2B /d/e/f"]
+    assert diff("in@master") == ["- 2B /", "+ 4B /", *added]
+    assert diff("in@master:/d", "in@master^1:/d") == added, "no further up than was asked for"
+    assert diff("in@master:/d/e/f", "in@master^1:/d/e/f") == ["+ 2B /d/e/f"]
+    assert diff("in@master", "in@master") == []
+    (tmp_path / "a").write_text("longer\n")
+    assert filled("put", "file", "in@master:/d/e.txt", "-f", "a").code == 0
+    assert filled("delete", "file", "-r", "in@master:/d/e").code == 0
+    before, now = "in@master^2", "in@master"
+    rows = ["- 2B /d/", "+ 7B /d/", "+ 7B /d/e.txt", "- 2B /d/e/", "- 2B /d/e/f"]
+    assert diff(now, before) == ["- 4B /", "+ 9B /", *rows]
+    assert diff(f"{now}:/d", f"{before}:/d") == rows
+    assert diff(f"{now}:/d", f"{before}:/d/e") == ["- 2B /d/e/", "+ 7B /d/", "+ 7B /d/e.txt", "- 2B /d/e/f"]
+    assert filled("diff", "file", now, before, "--raw").out.count('"path"') == 7
+
+
+def test_datums_of_a_spec_that_is_not_in_force(filled: Command, tmp_path: Path) -> None:
+    write_spec(tmp_path, "true")
+    listed = filled("list", "datum", "-f", "copy.json")
+    assert listed.out.split()[:4] == ["ID", "FILES", "STATUS", "TIME"]
+    head = filled("list", "branch", "in").rows[0].split()[1]
+    assert [row.split() for row in listed.rows] == [["-", f"in@{head}:{path}", "-", "-"] for path in ("/a", "/d")]
+    said = json.loads((tmp_path / "copy.json").read_text())
+    join = [{"pfs": {"repo": "in", "glob": "/*", "name": name}} for name in ("x", "y")]
+    (tmp_path / "copy.json").write_text(json.dumps({**said, "input": {"join": join}}))
+    assert len(filled("list", "datum", "-f", "copy.json").rows) == 4, "all of one side meets all of the other"
+    outer = {"join": [{"pfs": {**join[0]["pfs"], "outer_join": True}}, {"pfs": {**join[1]["pfs"], "glob": "/no*"}}]}
+    (tmp_path / "copy.json").write_text(json.dumps({**said, "input": outer}))
+    assert [row.split()[1] for row in filled("list", "datum", "-f", "copy.json").rows] == [
+        f"in@{head}:{path}" for path in ("/a", "/d")
+    ]
+    (tmp_path / "copy.json").write_text(json.dumps({**said, "input": {"group": join}}))
+    (one,) = filled("list", "datum", "-f", "copy.json").rows
+    assert one.count(f"in@{head}:/") == 4
+    (tmp_path / "copy.json").write_text(json.dumps({**said, "input": {"cron": {"name": "t", "spec": "@daily"}}}))
+    assert "has a cron input" in filled("list", "datum", "-f", "copy.json").err
+    assert filled("list", "datum").code == filled("list", "datum", "copy@x", "-f", "copy.json").code == 2
+    assert filled("list", "pipeline").rows == filled("list", "job").rows == []
+
+
+def opened(done: Any) -> str:
+    assert done.code == 0, done.err
+    return re.findall("[0-9a-f]{32}", done.err)[0]
+
+
+@needs_views
+def test_logs_of_skipped_datums_lead_to_where_they_ran(filled: Command, tmp_path: Path) -> None:
+    write_spec(tmp_path, "ls -R /pfs/in; date +%N")
+    first = opened(filled("create", "pipeline", "-f", "copy.json", "--env", "inherit"))
+    assert filled("wait", "job", first).code == 0
+    (tmp_path / "b").write_text("b\n")
+    second = opened(filled("put", "file", "in@master:/b", "-f", "b"))
+    assert filled("wait", "job", second).code == 0
+    printed = filled("logs", "-j", f"copy@{first}").out
+    datums = {row.split()[1].rpartition(":")[2]: row.split() for row in filled("list", "datum", f"copy@{second}").rows}
+    assert {path: row[2] for path, row in datums.items()} == {"/a": "skipped", "/b": "success", "/d": "skipped"}
+    for beside in (["-j", f"copy@{second}"], ["-p", "copy"]):
+        found = filled("logs", *beside, "--datum", datums["/a"][0][:12])
+        assert found.code == 0 and found.out and found.out in printed, found.err
+        assert f"in copy@{first}, whose logs these are" in found.err
+    assert filled("logs", "-j", f"copy@{second}", "--datum", datums["/b"][0]).err == ""
+    third = opened(filled("run", "pipeline", "copy"))
+    assert filled("wait", "job", third).code == 0
+    nothing = filled("logs", "-j", f"copy@{third}")
+    assert nothing.out == "" and f"copy@{third} skipped 3 of 3 datums" in nothing.err
+    assert filled("logs", "-j", f"copy@{third}", "--datum", "abcdef").code == 3
+
+
+@needs_views
+def test_a_job_is_deleted_with_what_it_made(filled: Command, tmp_path: Path) -> None:
+    write_spec(tmp_path, "cp -r /pfs/in/* /pfs/out")
+    first = opened(filled("create", "pipeline", "-f", "copy.json", "--env", "inherit"))
+    assert filled("wait", "job", first).code == 0
+    (tmp_path / "b").write_text("b\n")
+    second = opened(filled("put", "file", "in@master:/b", "-f", "b"))
+    assert filled("wait", "job", second).code == 0
+    gone = filled("delete", "job", f"copy@{second}")
+    assert gone.code == 0 and f"deleted commit copy@{second}" in gone.err and f"deleted job {second}" in gone.err
+    assert [row.split()[0] for row in filled("list", "job", "-p", "copy").rows] == [first]
+    assert [row.split()[0] for row in filled("list", "file", "copy@master").rows] == ["/a", "/d/"]
+    third = opened(filled("run", "pipeline", "copy"))
+    stopped = filled("delete", "job", third)
+    assert stopped.code == 0, "one that is not done is stopped first"
+    assert filled("list", "job", third).code == 3 or filled("list", "job", third).rows == []
+    assert filled("delete", "job", second).code == 3
+
+
+def test_only_datums_that_are_worked_on_are_restarted(filled: Command, tmp_path: Path) -> None:
+    write_spec(tmp_path, "true")
+    job = opened(filled("create", "pipeline", "-f", "copy.json", "--env", "inherit"))
+    for path, why in (("/a", "none of"), ("/zz", "none of its datums does"), ("a,d", "none of its datums does")):
+        refused = filled("restart", "datum", f"copy@{job}", path)
+        assert refused.code != 0 and why in refused.err, refused.err

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from penstock.compat.pachyderm.commands.datums import _only
+from penstock.compat.pachyderm.commands.datums import only
 from penstock.model.errors import BadReference
 
 Command = Callable[..., Any]
@@ -57,8 +57,8 @@ def test_a_datum_that_is_not_told_apart(lab: Command) -> None:
     assert lab("inspect", "datum", f"copy@{job}", ids[0]).code == 0
     assert lab("inspect", "datum", f"copy@{job}", "").code == 3
     with pytest.raises(BadReference, match="fits several datums of j"):
-        _only("ab", ["abc", "abd"], "j")
-    assert _only("ab", ["abc"], "j") == "abc"
+        only("ab", ["abc", "abd"], "j")
+    assert only("ab", ["abc"], "j") == "abc"
 
 
 def test_commits_that_share_an_id_are_one_line(lab: Command, tmp_path: Path) -> None:

@@ -111,6 +111,13 @@ def expansion_of(parts: Parts, pages: Pages, job: Job) -> Expansion:
     return _expansion(pages, parts.step(job), roots, KeyMap(pages, job.keys))
 
 
+def foreseen(parts: Parts, pages: Pages, step: Step) -> Iterator[Binding]:
+    """The bindings that a step would have over the heads as they are. `pages` can be written to."""
+    heads = [resolve.head(parts, leaf.repo, leaf.branch) for leaf in step.input.leaves()] if step.input else []
+    roots = [head.root if head else EMPTY for head in heads]
+    return _expansion(pages, step, roots, KeyMap(pages, EMPTY)).every()
+
+
 def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
     """The bindings that do not stay as they are, one at a time."""
     while chunk := list(islice(found.changes, CHUNK)):

@@ -74,15 +74,55 @@ def compare(parts: Parts, one: Reference, other: Reference | None = None, after:
     share is not read. Two different paths are compared file by file, by the names below them. Raises NotFound.
     """
     pages = parts.objects.pages
-    if other is None:
-        commit = resolve.readable(parts, resolve.commit(parts, one))
-        roots = (parent_root(parts, commit), commit.root)
-    elif None not in (one.path, other.path) and one.path != other.path:
+    if other is not None and in_two_places(one, other):
         return _by_name(pages, locate(parts, one), locate(parts, other), after)
+    roots = _roots(parts, one, other)
+    return _in_place(pages, _either(pages, _scope(one, other), roots), roots, after)
+
+
+def around(parts: Parts, one: Reference, other: Reference | None = None) -> Iterator[Difference]:
+    """What `compare` tells, and beside it the directories that hold it, as far up as was looked at, with the bytes of
+    all that is in them; in order, a directory before its files. Its path ends in a slash, and is "" for the whole.
+    """
+    pages = parts.objects.pages
+    if other is not None and in_two_places(one, other):
+        looked_at = [locate(parts, one), locate(parts, other)]
+        sides, top = [(found.root, found.base) for found in looked_at], ""
     else:
-        roots = (resolve.tree_root(parts, one), resolve.tree_root(parts, other))
-    path = one.path or (other.path if other else None)
-    return _in_place(pages, _either(pages, Reference(one.repo, one.ref, path), roots), roots, after)
+        roots = _roots(parts, one, other)
+        looked_at = [_either(pages, _scope(one, other), roots)]
+        sides, top = [(root, "") for root in roots], looked_at[0].path
+    files = [changed.difference for changed in compare(parts, one, other)]
+    above = {item.path[: cut + 1] for item in files for cut, char in enumerate(item.path) if char == "/"}
+    if files and all(found.glob is None and found.entry is None for found in looked_at):
+        for path in (path for path in {"", *above} if path.startswith(f"{top}/" if top else "")):
+            old, new = (_size_below(pages, root, f"{base}/{path}".strip("/")) for root, base in sides)
+            change = "added" if old is None else "removed" if new is None else "modified"
+            files.append(Difference(path, change, old, new))
+    return iter(sorted(files, key=lambda item: item.path))
+
+
+def _size_below(pages: Pages, root: bytes, path: str) -> int | None:
+    """The bytes of all files in a directory; None if there is none."""
+    if not tree.is_directory(pages, root, path):
+        return None
+    return sum(entry.size for _, entry in tree.files(pages, root, path))
+
+
+def in_two_places(one: Reference, other: Reference) -> bool:
+    """Whether two different paths are compared, by the names below them."""
+    return None not in (one.path, other.path) and one.path != other.path
+
+
+def _roots(parts: Parts, one: Reference, other: Reference | None) -> tuple[bytes, bytes]:
+    if other is not None:
+        return resolve.tree_root(parts, one), resolve.tree_root(parts, other)
+    commit = resolve.readable(parts, resolve.commit(parts, one))
+    return parent_root(parts, commit), commit.root
+
+
+def _scope(one: Reference, other: Reference | None) -> Reference:
+    return Reference(one.repo, one.ref, one.path or (other.path if other else None))
 
 
 def _either(pages: Pages, source: Reference, roots: tuple[bytes, bytes]) -> Found:

@@ -1,20 +1,18 @@
-"""`list datum`, `inspect datum` and `logs`."""
+"""`list datum`, `inspect datum`, `restart datum`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 
-from penstock.compat.pachyderm.commands.base import INSPECT, LIST, pachctl, project, raw_option, show_json
-from penstock.compat.pachyderm.commands.jobs import PAGE, jobs_of
+from penstock.compat.pachyderm.commands.base import INSPECT, LIST, RESTART, project, raw_option, say, show_json
+from penstock.compat.pachyderm.commands.jobs import PAGE
 
 if TYPE_CHECKING:
     from penstock.model.run import Attempt, Job, Task
-    from penstock.service.answers.logs import LogChunk
     from penstock.service.parts import Parts
 
 
@@ -24,6 +22,7 @@ class Datum(Struct, frozen=True):
     id: str
     files: tuple[tuple[str, str, str], ...]  #: repo, commit, path
     state: str
+    mark: bytes  #: the fingerprint of its work
     task: Task | None = None
     attempt: Attempt | None = None
 
@@ -56,16 +55,17 @@ def datums(parts: Parts, job: Job) -> Iterator[Datum]:
             seen.add(key)
             attempts = parts.store.load(Attempt, "attempts", task=task.seq)
             state = datum_state(task.state, task.outcome, task.reused)
-            yield Datum(task.id, files(key, task.fingerprint), state, task, attempts[-1] if attempts else None)
+            yield Datum(
+                task.id, files(key, task.fingerprint), state, task.fingerprint, task, attempts[-1] if attempts else None
+            )
         after = page[-1].seq
     for key, done in Ledger(job.ledger, job.owners, job.tree).every(pages):
         if key not in seen:
-            yield Datum(
-                task_id(tuple(key.split("\n")), f"{job.pipeline}.{job.id}"), files(key, done.fingerprint), "SKIPPED"
-            )
+            name = task_id(tuple(key.split("\n")), f"{job.pipeline}.{job.id}")
+            yield Datum(name, files(key, done.fingerprint), "SKIPPED", done.fingerprint)
 
 
-def _only(start: str, known: Iterable[str], where: str) -> str:
+def only(start: str, known: Iterable[str], where: str) -> str:
     """The one of these datums that begins so. Raises NotFound, BadReference."""
     from penstock.model.errors import BadReference, NotFound
 
@@ -75,6 +75,13 @@ def _only(start: str, known: Iterable[str], where: str) -> str:
     if len(fits) > 1:
         raise BadReference(f"{start} fits several datums of {where}; give more digits")
     return fits[0]
+
+
+def _data(files: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"file": {"commit": {"branch": {"repo": {"name": repo, "type": "user"}}, "id": commit}, "path": path}}
+        for repo, commit, path in files
+    ]
 
 
 def _json(job: Job, datum: Datum) -> dict[str, Any]:
@@ -92,24 +99,28 @@ def _json(job: Job, datum: Datum) -> dict[str, Any]:
         if attempt
         else {}
     )
-    data = [
-        {"file": {"commit": {"branch": {"repo": {"name": repo, "type": "user"}}, "id": commit}, "path": path}}
-        for repo, commit, path in datum.files
-    ]
     named = {"job": {"pipeline": {"name": job.step}, "id": job.run}, "id": datum.id}
-    return {"datum": named, "state": datum.state, "stats": stats, "data": data}
+    return {"datum": named, "state": datum.state, "stats": stats, "data": _data(datum.files)}
 
 
 @LIST.command("datum")
-@click.argument("job", metavar="PIPELINE@JOB")
+@click.argument("job", metavar="PIPELINE@JOB", required=False)
+@click.option(
+    "-f", "--file", "file", metavar="FILE", help="Those that the pipeline of this spec would have, as data is."
+)
 @raw_option
-def list_datum(job: str, raw: bool) -> None:
-    """List the datums of a job: those it worked on, then those it skipped."""
+def list_datum(job: str | None, file: str | None, raw: bool) -> None:
+    """List the datums of a job: those it worked on, then those it skipped; or those of a spec that is not in force."""
     from penstock.compat.pachyderm.show import NOTHING, human_duration, table
     from penstock.service import resolve
 
+    if (job is None) == (file is None):
+        raise click.UsageError("name a job, PIPELINE@JOB, or the file of a spec with -f")
     with project() as parts:
-        of = resolve.job(parts, job)
+        if file is not None:
+            _list_foreseen(parts, file, raw)
+            return
+        of = resolve.job(parts, str(job))
         found = datums(parts, of)
         if raw:
             show_json(_json(of, datum) for datum in found)
@@ -117,13 +128,54 @@ def list_datum(job: str, raw: bool) -> None:
         rows = [
             (
                 datum.id,
-                ", ".join(f"{repo}@{commit}:{path}" for repo, commit, path in datum.files) or NOTHING,
+                _files_text(datum.files),
                 datum.state.lower(),
                 human_duration(int(datum.seconds * 1e6)) if datum.attempt else NOTHING,
             )
             for datum in found
         ]
-        print(table(("ID", "FILES", "STATUS", "TIME"), rows), end="")
+        print(table(_HEADS, rows), end="")
+
+
+_HEADS = ("ID", "FILES", "STATUS", "TIME")
+
+
+def _files_text(files: Iterable[tuple[str, str, str]]) -> str:
+    from penstock.compat.pachyderm.show import NOTHING
+
+    return ", ".join(f"{repo}@{commit}:{path}" for repo, commit, path in files) or NOTHING
+
+
+def _list_foreseen(parts: Parts, file: str, raw: bool) -> None:
+    """The datums of a spec over the heads as they are. They have no ids yet. Raises BadSpec, Refused."""
+    from penstock.compat.pachyderm.commands.pipelines import read_files
+    from penstock.compat.pachyderm.show import NOTHING, table
+    from penstock.model.errors import Refused
+    from penstock.model.run import Repo
+    from penstock.objects.blobs import Pages
+    from penstock.service import resolve
+    from penstock.service.bindings.work import foreseen
+
+    known = [repo.name for repo in parts.store.load(Repo, "repos")]
+    lines = []
+    for pipeline in read_files((file,), bare=True).pipelines(known, lambda name: True):
+        (step,) = pipeline.steps
+        leaves = list(step.input.leaves()) if step.input else []
+        if any(leaf.cron for leaf in leaves):
+            raise Refused(
+                f"pipeline {step.name!r} has a cron input, whose repo is made with it: its ticks are not known"
+            )
+        named = dict[str, list[tuple[str, str]]]()
+        for leaf in leaves:
+            head = resolve.head(parts, leaf.repo, leaf.branch)
+            named.setdefault(leaf.name, []).append((leaf.repo, head.id if head else ""))
+        with parts.objects.session(), parts.objects.writer() as writer:
+            for binding in foreseen(parts, Pages(parts.objects.blobs, writer), step):
+                lines.append([(*named[item.name][item.nth], f"/{item.path}") for item in binding.inputs])
+    if raw:
+        show_json({"state": "UNKNOWN", "data": _data(files)} for files in lines)
+    else:
+        print(table(_HEADS, [(NOTHING, _files_text(files), NOTHING, NOTHING) for files in lines]), end="")
 
 
 @INSPECT.command("datum")
@@ -138,7 +190,7 @@ def inspect_datum(job: str, datum: str, raw: bool) -> None:
     with project() as parts:
         of = resolve.job(parts, job)
         known = {item.id: item for item in datums(parts, of) if item.id.startswith(datum)} if datum else {}
-        found = known[_only(datum, known, of.id)]
+        found = known[only(datum, known, of.id)]
     if raw:
         show_json([_json(of, found)])
         return
@@ -161,68 +213,25 @@ def inspect_datum(job: str, datum: str, raw: bool) -> None:
     print(table(("REPO", "COMMIT", "PATH"), found.files), end="")
 
 
-@pachctl.command("logs")
-@click.option("-p", "--pipeline", metavar="PIPELINE", help="What the jobs of this pipeline printed lately.")
-@click.option("-j", "--job", metavar="PIPELINE@JOB", help="What this job printed.")
-@click.option("--datum", metavar="DATUM", help="What this datum printed; beside -j or -p, in these jobs.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job is done.")
-@click.option("--since", default="24h", show_default=True, metavar="TIME", help="With -p: jobs not older than this.")
-@click.option("-t", "--tail", type=click.IntRange(1, 1_000_000), metavar="N", help="Only the last N lines.")
+@RESTART.command("datum")
+@click.argument("job", metavar="PIPELINE@JOB")
+@click.argument("paths", metavar="PATH,...")
 @raw_option
-def logs(
-    pipeline: str | None, job: str | None, datum: str | None, follow: bool, since: str, tail: int | None, raw: bool
-) -> None:
-    """Print what commands printed."""
-    from penstock.service.answers.logs import logs as read
-    from penstock.text.units import parse_seconds
-
-    if (pipeline is not None and job is not None) or (pipeline is None and job is None and datum is None):
-        raise click.UsageError("name one of -p PIPELINE, -j PIPELINE@JOB, or a --datum DATUM, alone or of one of these")
-    if follow and tail is not None:
-        raise click.UsageError("-f tells what is still to come, --tail what came last; give one of them")
-    with project() as parts:
-        oldest = parts.now() - int(parse_seconds(since) * 1e6)
-        targets = _targets(parts, pipeline, job, datum, oldest)
-        chunks = (chunk for target in targets for chunk in read(parts, target, follow))
-        for chunk in chunks if tail is None else _last(chunks, tail):
-            if raw:
-                message = chunk.data.decode(errors="replace")
-                show_json([{"datum_id": chunk.task, "user": True, "message": message}])
-            else:
-                sys.stdout.buffer.write(chunk.data)
-                sys.stdout.buffer.flush()
-
-
-def _targets(parts: Parts, pipeline: str | None, job: str | None, datum: str | None, oldest: int) -> list[str]:
-    """Whose logs are meant: jobs, the oldest first, or one datum, looked for in these jobs if they are named.
-
-    Raises NotFound, BadReference.
-    """
-    from penstock.model.run import Task
+def restart_datum(job: str, paths: str, raw: bool) -> None:
+    """Begin the datums that are worked on anew, of those that read all of these paths."""
+    from penstock.model.errors import Refused
+    from penstock.model.moves import TaskState
     from penstock.service import resolve
+    from penstock.service.driving import control
 
-    if datum is None and job is not None:
-        return [job]
-    if pipeline is not None:
-        jobs = [row for row in jobs_of(parts, pipeline) if row.created >= oldest][::-1]
-    else:
-        jobs = [resolve.job(parts, job)] if job is not None else []
-    if datum is None:
-        return [row.id for row in jobs]
-    if pipeline is None and job is None:
-        return [datum]
-    among = {row.seq for row in jobs}
-    rows = parts.store.load(Task, "task", pattern=f"{datum}*") if resolve.is_id(datum) else []
-    return [_only(datum, (row.id for row in rows if row.job in among), job or pipeline or "")]
-
-
-def _last(chunks: Iterator[LogChunk], lines: int) -> list[LogChunk]:
-    """The end of what was printed."""
-    from collections import deque
-
-    from msgspec.structs import replace
-
-    kept: deque[LogChunk] = deque(maxlen=lines)
-    for chunk in chunks:
-        kept.extend(replace(chunk, data=line) for line in chunk.data.splitlines(keepends=True))
-    return list(kept)
+    wanted = {f"/{path.strip('/')}" for path in paths.split(",")}
+    with project() as parts:
+        of = resolve.job(parts, job)
+        reading = [datum.task for datum in datums(parts, of) if wanted <= {path for _, _, path in datum.files}]
+        begun = [task for task in reading if task and task.state not in (TaskState.READY, TaskState.DONE)]
+        if not begun:
+            how = f"{len(reading)} do, and none of them is worked on" if reading else "none of its datums does"
+            raise Refused(f"{of.id}: no datum to restart reads {', '.join(sorted(wanted))}: {how}")
+        for task in begun:
+            sentence = control.retry(parts, task.id)
+            say(str(sentence), raw, {"message": str(sentence)})

@@ -209,8 +209,9 @@ def inspect_file(source: str, raw: bool) -> None:
 def _names(parts: Parts, old: Reference | None, new: Reference) -> tuple[Callable[[str], str], Callable[[str], str]]:
     """How a difference is spelled on either side: two different places are compared by the names in them."""
     from penstock.service.data import reading
+    from penstock.service.data.comparing import in_two_places
 
-    if old is None or None in (old.path, new.path) or old.path == new.path:
+    if old is None or not in_two_places(old, new):
         return "/{}".format, "/{}".format
     was, now = reading.locate(parts, old), reading.locate(parts, new)
     if was.entry is not None and now.entry is not None:
@@ -224,7 +225,7 @@ def _names(parts: Parts, old: Reference | None, new: Reference) -> tuple[Callabl
 @click.argument("old", metavar="[REPO@REF[:/PATH]]", required=False)
 @raw_option
 def diff_file(new: str, old: str | None, raw: bool) -> None:
-    """Print which files differ from OLD, or from the parent of NEW: + as they are, - as they were."""
+    """Print which files and directories differ from OLD, or from the parent of NEW: + as they are, - as they were."""
     from penstock.compat.pachyderm.show import bytes_size, table
     from penstock.model.ids import parse_reference
     from penstock.service.data import comparing
@@ -232,11 +233,11 @@ def diff_file(new: str, old: str | None, raw: bool) -> None:
     with project() as parts:
         after = _read_from(parts, new)
         before = None if old is None else parse_reference(old)
-        changes = comparing.compare(parts, after) if before is None else comparing.compare(parts, before, after)
+        changes = comparing.around(parts, after) if before is None else comparing.around(parts, before, after)
         was, now = _names(parts, before, after)
         rows = [
             (sign, size, name(item.path))
-            for item in (changed.difference for changed in changes)
+            for item in changes
             for sign, size, name in (("-", item.old_size, was), ("+", item.new_size, now))
             if size is not None
         ]

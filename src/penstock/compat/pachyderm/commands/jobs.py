@@ -1,4 +1,4 @@
-"""`list job`, `inspect job`, `wait job`, `stop job`."""
+"""`list job`, `inspect job`, `wait job`, `stop job`, `delete job`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from penstock.compat.pachyderm.commands.base import (
+    DELETE,
     INSPECT,
     LIST,
     STOP,
     WAIT,
     ancestor,
+    force_option,
     full_option,
     history_option,
     number_option,
@@ -21,6 +23,7 @@ from penstock.compat.pachyderm.commands.base import (
     say,
     see_through,
     show_json,
+    talk,
 )
 
 if TYPE_CHECKING:
@@ -233,3 +236,35 @@ def stop_job(job: str, raw: bool) -> None:
     with project() as parts:
         sentence = control.stop(parts, job)
     say(sentence, raw, {"message": sentence})
+
+
+@DELETE.command("job")
+@click.argument("job", metavar="JOB|PIPELINE@JOB")
+@force_option("Also if jobs read what it made that are done.")
+@raw_option
+def delete_job(job: str, force: bool, raw: bool) -> None:
+    """Forget all jobs that share an id, with the commits they made; those that are not done are stopped.
+
+    PIPELINE@JOB if there is no other job.
+    """
+    from penstock.model.errors import Refused
+    from penstock.model.moves import RunState
+    from penstock.model.run import Job
+    from penstock.service import resolve
+    from penstock.service.data.removing import delete_run
+    from penstock.service.driving import control
+
+    with project() as parts:
+        run = resolve.run(parts, resolve.job(parts, job).run if "@" in job else job)
+        others = [row.id for row in parts.store.load(Job, "jobs_of_run", run=run.id)]
+        if "@" in job and len(others) > 1:
+            names = ", ".join(others)
+            raise Refused(f"{job} is one of {len(others)} ({names}); `pachctl delete job {run.id}` deletes them all")
+        if run.state != RunState.DONE:
+            told = control.stop(parts, run.id)
+            if resolve.run(parts, run.id).state != RunState.DONE:
+                raise Refused(f"{told}; delete it when it has ended")
+        _, gone = delete_run(parts, run.id, force=force)
+    for commit in gone:
+        talk(f"deleted commit {commit.repo}@{commit.id}")
+    say(f"deleted job {run.id}", raw, {"deleted": run.id})
