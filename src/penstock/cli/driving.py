@@ -76,6 +76,26 @@ def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
     return view
 
 
+def tell_beside(parts: Parts, runs: Collection[str]) -> bool:
+    """Whether something failed in runs that went on beside the one that was asked for; that is shown."""
+    from penstock.cli import summary
+    from penstock.cli.output import talk
+    from penstock.model.moves import Outcome
+    from penstock.model.run import Job
+    from penstock.service import resolve
+    from penstock.service.answers import views
+
+    failed = False
+    for run in runs:
+        jobs = parts.store.load(Job, "jobs_of_run", run=run)
+        bad = [job for job in jobs if job.outcome in (Outcome.FAILED, Outcome.TERMINATED)]
+        if bad:
+            failed = True
+            talk(f"in run {run}, which did what was not to be done anew, {', '.join(job.step for job in bad)} failed")
+            summary.show_failures(parts, views.run_view(resolve.run(parts, run), bad).jobs)
+    return failed
+
+
 def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
     """Drive whatever comes until Ctrl-C; each run that ends is told. Raises Interrupted."""
     from penstock.cli import summary

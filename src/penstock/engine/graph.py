@@ -103,6 +103,21 @@ def wave(seeds: Collection[Node], edges: Iterable[Arrow]) -> list[Node]:
     return order
 
 
+def emptied(pipeline: Pipeline, again: Collection[str]) -> dict[str, str]:
+    """The steps that must write once more what a start empties, as a step that runs `again` reads it, each with why."""
+    ephemeral = {datum.name for datum in pipeline.data if datum.ephemeral}
+    if not ephemeral:
+        return {}
+    readers = {item: step.name for step in pipeline.steps if step.name in again for item in step.inputs_data}
+    return {
+        step.name: f"a start empties {item}, which {readers[item]} reads"
+        for step in pipeline.steps
+        if step.name not in again
+        for item in step.outputs_data
+        if item in ephemeral and item in readers
+    }
+
+
 def cycle(edges: Mapping[Node, Collection[Node]]) -> list[Node]:
     """One cycle of a graph (node -> what it waits for), its first node again at the end; empty when there is none."""
     state: dict[Node, int] = {}

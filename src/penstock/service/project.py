@@ -29,7 +29,7 @@ from penstock.service.keeping import retention
 from penstock.service.keeping.garbage import Collected, gc
 from penstock.service.keeping.usage import Usage, usage
 from penstock.service.opening import ticking
-from penstock.service.opening.begin import Begun, begin
+from penstock.service.opening.begin import Begun, begin, catch_up
 from penstock.service.parts import Parts, far_away
 from penstock.service.userdata import documents
 
@@ -210,8 +210,11 @@ class Project:
         Raises BadSpec with file:line:column, Interrupted after Ctrl-C: the next `run` goes on.
         """
         begun = self.begin(file, params, inherit=inherit)
-        self._see_through([*begun.ahead, begun.run.id], progress, None)
-        return self.run_view(begun.run.id)
+        self._see_through([*begun.ahead, *begun.beside, begun.run.id], progress, None)
+        again = catch_up(self.parts, begun)
+        if again is not None:
+            self._see_through([again.id], progress, None)
+        return self.run_view((again or begun.run).id)
 
     def wait(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def run(
     """
     from penstock.cli import driving, summary
     from penstock.cli.output import short, talk
-    from penstock.service.opening.begin import begin
+    from penstock.service.opening.begin import begin, catch_up
     from penstock.service.opening.freeze import has_file
     from penstock.text.units import parse_seconds
 
@@ -76,8 +77,11 @@ def run(
         for warning in (*begun.warnings, *(begun.left if detach else ())):
             talk(f"warning: {warning}")
         _tell_commits(begun.commits)
-        for run_id in begun.given_up:
-            talk(f"run {short(run_id)} is given up: the pipeline or its data changed")
+        for run_id, steps in begun.given_up.items():
+            what = f"{', '.join(steps)} of run {short(run_id)}" if steps else f"run {short(run_id)}"
+            talk(f"{what} {'are' if len(steps) > 1 else 'is'} given up: the pipeline or its data changed")
+        if begun.later:
+            talk(f"from the next run on: {'; '.join(begun.later)}")
         if begun.continued:
             talk(f"going on with run {short(begun.run.id)}")
         if detach:
@@ -85,9 +89,18 @@ def run(
             return
         if watch:
             driving.keep_watch(parts, site)
-        driving.see_through(parts, [*begun.ahead, begun.run.id], limit, ends=limit is not None, site=site)
-        view = driving.tell_end(parts, begun.run.id, as_json)
-        if view.state != "success":
+        until = None if limit is None else time.monotonic() + limit
+        driving.see_through(
+            parts, [*begun.ahead, *begun.beside, begun.run.id], limit, ends=limit is not None, site=site
+        )
+        again = catch_up(parts, begun)
+        if again is not None:
+            talk("code that was edited meanwhile had been opened: once more")
+            left = None if until is None else until - time.monotonic()
+            driving.see_through(parts, [again.id], left, ends=limit is not None, site=site)
+        view = driving.tell_end(parts, begun.run.id if again is None else again.id, as_json)
+        failed = driving.tell_beside(parts, begun.beside)
+        if failed or view.state != "success":
             ctx.exit(1)
         if not as_json:
             summary.show_next(parts, view)

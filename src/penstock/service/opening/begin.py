@@ -6,7 +6,7 @@ All rows of it are one transaction. The engine is not needed for any of this.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from penstock.model.spec import DEFAULT_BRANCH, INHERITED, Keep, Pipeline
 from penstock.model.templates import check
 from penstock.model.values import why_not
 from penstock.service import resolve
+from penstock.service.opening import wanted
 from penstock.service.opening.able import check_able, check_site
 from penstock.service.opening.disabling import all_disabled
 from penstock.service.opening.drafts import give_up_draft
@@ -44,7 +45,9 @@ class Begun(Struct, frozen=True):
     applied: bool  #: whether a new pipeline version was made
     warnings: tuple[str, ...]
     ahead: tuple[str, ...]  #: runs that earlier commits opened and that are not done: they go first
-    given_up: tuple[str, ...] = ()  #: unfinished runs whose place this one takes
+    given_up: Mapping[str, tuple[str, ...]] = {}  #: unfinished run -> the steps of it that end; none: all of it ends
+    beside: tuple[str, ...] = ()  #: unfinished runs that do what this one has not itself
+    later: tuple[str, ...] = ()  #: what of steps that go on was changed and holds from the next run on
     left: tuple[str, ...] = ()  #: why linked directories were not committed
 
 
@@ -77,32 +80,29 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any], left: list[s
         drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
         version = apply(parts, frozen)
         follow_clock(parts)
-        active = store.load(Run, "active_runs")
-        ahead = tuple(run.id for run in active if run.origin == "put" and not run.hold)
-        unfinished = [run for run in active if run.pipeline == version.pipeline]
-        newest = _newest(parts, active, version.pipeline)
-        driven = holder(parts.layout.lock) is not None
-        given_up: list[str] = []
-        for run in unfinished:
-            same = run.version == version.number
-            alike = same and run.origin == "run" and run.params == dict(params) and run.stop is None
-            if alike and not drafts and run is newest:
-                return Begun(run, True, (), False, frozen.warnings, ahead, left=tuple(left or ()))
-            # What nobody works on gives way to the same question about newer data; its good tasks stay reusable.
-            if not same or (alike and not driven):
-                store.execute("stop_run", id=run.id, reason=Reason.SUPERSEDED)
-                given_up.append(run.id)
-        in_force = parts.pipelines()
+        ahead = [run.id for run in store.load(Run, "active_runs") if run.origin == "put" and not run.hold]
+        in_force, new_id = parts.pipelines(), parts.new_id()
         seeds = {(frozen.pipeline.name, step.name) for step in frozen.pipeline.steps}
-        opening, new_id = Opening("run", frozen.pipeline.name, version.number, params), parts.new_id()
-        commits = add(parts, drafts, new_id)
         heads = {(draft.repo, draft.branch): new_id for draft in drafts}
+        standing = wanted.look(parts, seeds, in_force, params, heads)
+        going_on, later = standing.going_on, wanted.later(parts, standing, in_force)
+        beside = [run.id for run in going_on]
+        applied = frozen.version is None
+        if going_on and not standing.rest and not drafts:
+            warnings, others = frozen.warnings, tuple(beside[:-1])
+            return Begun(going_on[-1], True, (), applied, warnings, tuple(ahead), {}, others, later, tuple(left or ()))
+        driven = holder(parts.layout.lock) is not None
+        given_up = wanted.end(parts, standing.given_up(driven), standing)
+        opening = Opening("run", frozen.pipeline.name, version.number, params, beside=standing.wanted)
+        commits = add(parts, drafts, new_id)
         give_up_draft(parts, version.pipeline)
-        opened = advance(parts, heads, new_id, opening=opening, seeds=seeds, in_force=in_force)
-        if opened is None:
+        opened = advance(parts, heads, new_id, opening=opening, seeds=standing.undone, in_force=in_force)
+        if opened is None and not going_on:
             raise Refused(all_disabled(version.pipeline))
-    told = frozen.warnings, ahead, tuple(given_up), tuple(left or ())
-    return Begun(opened, False, tuple(commits), frozen.version is None, *told)
+        continued, run = opened is None, opened or going_on[-1]
+        beside = [known for known in beside if known != run.id]
+    told = tuple(ahead), given_up, tuple(beside), later, tuple(left or ())
+    return Begun(run, continued, tuple(commits), applied, frozen.warnings, *told)
 
 
 def go_on(parts: Parts, left: list[str] | None = None) -> tuple[list[Commit], list[str]]:
@@ -121,12 +121,19 @@ def go_on(parts: Parts, left: list[str] | None = None) -> tuple[list[Commit], li
     return commits, [run.id for run in store.load(Run, "active_runs") if not run.hold]
 
 
-def _newest(parts: Parts, active: Sequence[Run], pipeline: str) -> Run | None:
-    """The last of these runs that has jobs of a pipeline: it alone reads the newest data."""
-    for run in reversed(active):
-        if any(job.pipeline == pipeline for job in parts.store.load(Job, "jobs_of_run", run=run.id)):
-            return run
-    return None
+def catch_up(parts: Parts, begun: Begun) -> Run | None:
+    """A run over the steps of runs that are done by now whose tasks opened code that is not as they found it: it was
+    edited while they ran, and only its reader knew that it counts. None where there is nothing of the kind.
+    """
+    with parts.objects.session(), parts.store.transaction(durable=True):
+        seeds = wanted.outdated(parts, [*begun.beside, begun.run.id])
+        in_force = parts.pipelines()
+        seeds &= {(name, step.name) for name, (_, spec) in in_force.items() for step in spec.steps}
+        name = begun.run.pipeline
+        if not seeds or name not in in_force:
+            return None
+        opening = Opening("run", name, in_force[name][0], begun.run.params)
+        return advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=in_force)
 
 
 def check_params(pipeline: Pipeline, params: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ step catches up with the heads.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from penstock.model.errors import AlreadyExists, NotFound, Refused
 from penstock.model.moves import JobState, Reason
 from penstock.model.run import Job, Run, Version
 from penstock.model.spec import Pipeline
+from penstock.service.opening import wanted
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import apply
 from penstock.service.opening.disabling import all_disabled
@@ -42,9 +43,9 @@ def install(
 ) -> tuple[list[Version], Run | None]:
     """Put pipelines in force and open one run over them at the heads as they are, of those that are not stopped.
 
-    With `update` they may exist: their unfinished jobs of older versions end. With `reprocess` everything runs again,
-    with `inherit` no step runs in a container. Raises AlreadyExists, BadSpec; then nothing is written, and with `dry`
-    nothing is in any case.
+    With `update` they may exist: unfinished jobs that are not wanted any more end, and the run is over what no job does
+    yet; it is an unfinished one if that is nothing. With `reprocess` everything runs again, with `inherit` no step runs
+    in a container. Raises AlreadyExists, BadSpec; then nothing is written, and with `dry` nothing is in any case.
     """
     with suppress(_Rehearsed), parts.objects.session():
         frozen = [frozen_with(parts, item.pipeline, item.file, inherit) for item in given]
@@ -100,7 +101,9 @@ def stop_pipeline(parts: Parts, name: str) -> None:
         if name in parts.stopped():
             raise Refused(f"pipeline {name!r} is stopped already")
         parts.store.execute("stop_pipeline", name=name, moment=parts.now())
-        _end_jobs(parts, {name: None}, Reason.USER)
+        for job in parts.store.load(Job, "active_jobs"):
+            if job.pipeline == name and job.state != JobState.DONE:
+                parts.store.execute("stop_job", seq=job.seq, reason=Reason.USER)
 
 
 def start_pipeline(parts: Parts, name: str) -> Run:
@@ -125,22 +128,20 @@ def _in_force(parts: Parts, name: str) -> Version:
 
 def _apply(parts: Parts, frozen: Sequence[Frozen], reprocess: bool) -> list[Version]:
     salt = parts.new_id() if reprocess else None
-    versions = [apply(parts, item, salt) for item in frozen]
-    _end_jobs(parts, {version.pipeline: version.number for version in versions}, Reason.SUPERSEDED)
-    return versions
-
-
-def _end_jobs(parts: Parts, pipelines: Mapping[str, int | None], reason: Reason) -> None:
-    """End the jobs of some pipelines that are not done, except those of the version that stands there."""
-    for job in parts.store.load(Job, "active_jobs"):
-        if job.pipeline in pipelines and job.state != JobState.DONE and job.version != pipelines[job.pipeline]:
-            parts.store.execute("stop_job", seq=job.seq, reason=reason)
+    return [apply(parts, item, salt) for item in frozen]
 
 
 def _open(parts: Parts, versions: Collection[Version]) -> Run | None:
-    """A run over some pipelines and all downstream. It belongs to the pipeline if there is only one."""
+    """A run over some pipelines and all downstream, less what unfinished runs do; the newest of these if they do all.
+    It belongs to the pipeline if there is only one.
+    """
     awake = [version for version in versions if version.pipeline not in parts.stopped()]
     seeds = {(item.pipeline, step.name) for item in awake for step in parts.pipeline(item.pipeline, item.number).steps}
     one = awake[0] if len(awake) == 1 else None
-    opening = Opening("run", one.pipeline if one else None, one.number if one else None)
-    return advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds)
+    standing = wanted.look(parts, seeds, parts.pipelines(), {})
+    wanted.end(parts, standing.given_up(driven=True), standing)
+    if standing.going_on and not standing.rest:
+        return standing.going_on[-1]
+    name, number = (one.pipeline, one.number) if one else (None, None)
+    opening = Opening("run", name, number, beside=standing.wanted)
+    return advance(parts, {}, parts.new_id(), opening=opening, seeds=standing.undone)

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from penstock.engine.graph import Arrow, Node, arrows, readers, wave
+from penstock.engine.graph import Arrow, Node, arrows, emptied, readers, wave
+from penstock.model.moves import JobState
 from penstock.model.run import Branch, Commit, Edge, Event, Job, JobInput, Repo, Run
 from penstock.model.spec import DEFAULT_BRANCH, Pipeline
 from penstock.service import resolve
@@ -43,6 +44,7 @@ class Opening(Struct, frozen=True):
     version: int | None = None
     params: Mapping[str, Any] | None = None
     pinned: Mapping[tuple[str, str], str] | None = None  #: (repo, branch) -> commit to read instead of the head
+    beside: Mapping[Node, Job] | None = None  #: jobs of other runs that do what this one needs and has not itself
 
 
 #: A commit opened the run, or a head that moved.
@@ -91,6 +93,8 @@ def advance(
     edges, order = opened_by(parts, specs, {*seeds, *readers(specs, moved)})
     if not order:
         return None
+    if opening.pipeline is not None:
+        edges, order = _refilling(parts, in_force[opening.pipeline][1], specs, edges, order)
     ensure_repos(parts, (in_force[pipe][1].step(step).output for pipe, step in order), now)
     run = Run(
         seq=store.reserve(Run, 1),
@@ -110,7 +114,7 @@ def advance(
         clear(parts, in_force[opening.pipeline][1])
     store.execute("set_opened", run=run.id)
     supersede(parts, run, order, {spec.name for spec in specs if spec.backlog == "latest"})
-    jobs, job_edges = _jobs(parts, order, edges, in_force, run, moved, opening.pinned or {})
+    jobs, job_edges = _jobs(parts, order, edges, in_force, run, moved, opening)
     store.insert(jobs)
     store.insert(job_edges)
     store.insert([Event(now, "run.active", run.id, run.id, {"origin": run.origin, "jobs": len(jobs)})])
@@ -126,6 +130,19 @@ def opened_by(parts: Parts, specs: Sequence[Pipeline], seeds: Iterable[Node]) ->
     if disabled:
         edges = [edge for edge in edges if edge.node not in disabled and edge.upstream not in disabled]
     return edges, wave(set(seeds) - disabled, edges)
+
+
+def _refilling(
+    parts: Parts, started: Pipeline, specs: Sequence[Pipeline], edges: list[Arrow], order: list[Node]
+) -> tuple[list[Arrow], list[Node]]:
+    """The same with the steps that must write once more what this start empties, as a step in `order` reads it."""
+    disabled = parts.disabled()
+    while True:
+        again = {step for pipe, step in order if pipe == started.name}
+        more = {(started.name, step) for step in emptied(started, again)} - disabled
+        if not more:
+            return edges, order
+        edges, order = opened_by(parts, specs, {*order, *more})
 
 
 def next_number(parts: Parts, pipeline: str | None) -> int | None:
@@ -156,19 +173,24 @@ def _jobs(
     in_force: InForce,
     run: Run,
     moved: Heads,
-    pinned: Mapping[tuple[str, str], str],
+    opening: Opening,
 ) -> tuple[list[Job], list[Edge]]:
+    pinned, beside = opening.pinned or {}, opening.beside or {}
     first = parts.store.reserve(Job, len(order))
     numbers = {node: first + place for place, node in enumerate(order)}
-    made_here = dict(moved)
+    made_here = {
+        (job.repo, default_branch(parts, job.repo)): job.run for job in beside.values() if job.repo is not None
+    } | dict(moved)
     for pipe, name in order:
         output = in_force[pipe][1].step(name).output
         if output is not None:
-            made_here[output, _default_branch(parts, output)] = run.id
+            made_here[output, default_branch(parts, output)] = run.id
     waiting: dict[Node, dict[int, str]] = {node: {} for node in order}
     for edge in edges:
         if edge.node in numbers and edge.upstream in numbers:
             waiting[edge.node][numbers[edge.upstream]] = edge.needs
+        elif edge.node in numbers and edge.upstream in beside and beside[edge.upstream].state != JobState.DONE:
+            waiting[edge.node][beside[edge.upstream].seq] = edge.needs
     jobs = []
     for node in order:
         version, spec = in_force[node[0]]
@@ -182,7 +204,7 @@ def _jobs(
                 inputs.append(JobInput(leaf.repo, leaf.branch, pinned[leaf.repo, leaf.branch]))
                 continue
             unfinished = parts.store.load(Job, "unfinished_publishers", repo=leaf.repo)
-            if unfinished and leaf.branch == _default_branch(parts, leaf.repo):
+            if unfinished and leaf.branch == default_branch(parts, leaf.repo):
                 # An earlier run is still publishing there: its end decides which head this job reads.
                 waiting[node].update((job.seq, "end") for job in unfinished)
                 inputs.append(JobInput(leaf.repo, leaf.branch, None, open=True))
@@ -224,7 +246,7 @@ def _row(draft: Draft, new_id: str, now: int) -> Commit:
     )
 
 
-def _default_branch(parts: Parts, repo: str) -> str:
+def default_branch(parts: Parts, repo: str) -> str:
     found = parts.store.load(Repo, "repo", name=repo)
     return found[0].default_branch if found else DEFAULT_BRANCH
 

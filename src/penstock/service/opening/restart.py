@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from penstock.engine.explain import differences
-from penstock.engine.graph import Arrow, Node
+from penstock.engine.graph import Arrow, Node, emptied
 from penstock.model.cycles import rarely_looked_for
 from penstock.model.moves import Outcome
 from penstock.model.run import Job, Run
@@ -65,10 +65,10 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
     while True:
         edges, order = opened_by(parts, [spec], {(name, step) for step in reasons})
         again = _spread(reasons, edges, order)
-        emptied = _emptied(spec, again)
-        if not emptied:
+        more = emptied(spec, again)
+        if not more:
             break
-        reasons |= emptied
+        reasons |= more
     kept = [jobs[step.name] for step in spec.steps if step.name in jobs and _may_be_kept(step, again)]
     return Restart(name, again, kept)
 
@@ -155,21 +155,6 @@ def _spread(reasons: Mapping[str, str], edges: list[Arrow], order: list[Node]) -
         before = next((name for name in waits.get(step, ()) if name in found), "")
         found[step] = reasons.get(step) or f"it waits for {before}, which runs again"
     return found
-
-
-def _emptied(spec: Pipeline, again: Mapping[str, str]) -> dict[str, str]:
-    """The steps that must write once more what a start empties, as a step that runs again reads it, each with why."""
-    ephemeral = {datum.name for datum in spec.data if datum.ephemeral}
-    if not ephemeral:
-        return {}
-    readers = {item: step.name for step in spec.steps if step.name in again for item in step.inputs_data}
-    return {
-        step.name: f"a start empties {item}, which {readers[item]} reads"
-        for step in spec.steps
-        if step.name not in again
-        for item in step.outputs_data
-        if item in ephemeral and item in readers
-    }
 
 
 def _may_be_kept(step: Step, again: Mapping[str, str]) -> bool:
