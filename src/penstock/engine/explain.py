@@ -215,6 +215,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if old.get("command") != new.get("command"):
         lines.append(f"the command changed: {_words(old.get('command'))} became {_words(new.get('command'))}")
     lines += _changed_keys("code file", old.get("code", {}), new.get("code", {}), show=False)
+    lines += _changed_keys("file", old.get("files", {}), new.get("files", {}), show=False)
+    if old.get("given") != new.get("given"):
+        lines.append("its user data changed")
     lines += _changed_keys("parameter", old.get("params", {}), new.get("params", {}))
     lines += _changed_keys("variable", old.get("vars", {}), new.get("vars", {}))
     if old.get("environment") != new.get("environment"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.engine import endings
+from penstock.engine import endings, places
 from penstock.engine.turn import Turn
 from penstock.model.moves import JobState, Outcome, Reason, RunState
 from penstock.model.run import Job, Run
@@ -14,7 +14,8 @@ def settle(turn: Turn, job: Job) -> None:
         job = turn.set_job(job, state=JobState.EXPORTING)
     if job.state == JobState.EXPORTING:
         job = _past_export(turn, job)
-    if job.state == JobState.CLOSING and job.repo is None and job.files == 0:
+    closes = job.repo is not None or job.files > 0 or places.shares(turn.world.step(job))
+    if job.state == JobState.CLOSING and not closes:
         finish(turn, job, *endings.fold_tasks(job, turn.asked(job)))
 
 

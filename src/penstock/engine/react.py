@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from penstock.engine import endings
+from penstock.engine import endings, places
 from penstock.engine.follow import begin_jobs, finish, settle, stop_or_settle
 from penstock.engine.turn import Reaction, Turn
 from penstock.engine.world import World
@@ -211,6 +211,7 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
     stopping = turn.stopping(job)
     added = dict.fromkeys((*COUNTERS.values(), "files", "terminated"), 0)
     left = 0
+    moved: dict[str, None] = {}
     last: dict[str, Any] = {}
     for task, attempt, result in ended:
         stored = task.seq not in turn.sent
@@ -225,12 +226,16 @@ def _count(turn: Turn, job: Job, ended: list[tuple[Task, Attempt, Result]]) -> J
                 last = {"reason": new.reason, "message": new.message, "exit_code": result.exit_code}
             if new.outcome == Outcome.SUCCEEDED:
                 added["files"] += new.files
-                if task.reuse:
+                moved |= dict.fromkeys(result.moved)
+                if task.reuse and not result.moved:
                     turn.out.changes.append((None, Success(task.fingerprint, new.reading, task.seq, turn.now)))
+        turn.out.places += places.left(job, step, task, result)
         if result.outcome in (Outcome.FAILED, Outcome.RECOVERED):
             kind = "task.retry" if new.state != TaskState.DONE else f"task.{result.outcome}"
             turn.tell(kind, job.run, task.id, job=job.id, reason=result.reason, message=result.message)
     values = {name: getattr(job, name) + value for name, value in added.items() if value}
+    if moved:
+        last |= places.moved(job, moved)
     return turn.set_job(
         job, left=job.left - left, **values, **last, **endings.costs(job, [result.stats for *_, result in ended])
     )
@@ -257,6 +262,8 @@ def _returned(turn: Turn, fact: f.Returned) -> None:
         else:
             again = replace(task, state=TaskState.READY, crashes=task.crashes + fact.crashed)
             turn.out.changes.append((task, again))
+        if fact.lost and over.started is not None:
+            turn.out.places += places.lost(turn.job(task.job), turn.world.step(turn.job(task.job)), task)
         touched[task.job] = touched.get(task.job, 0) + 1
     for seq, count in touched.items():
         job = turn.job(seq)
@@ -289,6 +296,7 @@ def _closed(turn: Turn, fact: f.Closed) -> None:
         reading=fact.reading,
     )
     outcome, reason, message = endings.fold_tasks(job, turn.asked(job))
+    turn.out.places += [(replace(place, good=outcome == Outcome.SUCCEEDED), True) for place in fact.places]
     if fact.commit is not None:
         good = outcome == Outcome.SUCCEEDED
         turn.inserted.append((None, fact.commit if good else replace(fact.commit, error=message or outcome)))

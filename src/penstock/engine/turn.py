@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from penstock.engine import endings
 from penstock.engine.world import World
 from penstock.model.moves import check_move
-from penstock.model.run import Attempt, Event, Job, Run, Task
+from penstock.model.run import Attempt, Event, Job, Place, Run, Task
 
 
 class Reaction(Struct):
@@ -19,6 +19,7 @@ class Reaction(Struct):
     changes: list[tuple[Any, Any]] = field(default_factory=list)
     cancel_ready: list[tuple[int, str]] = field(default_factory=list)  #: (job, reason)
     events: list[Event] = field(default_factory=list)
+    places: list[tuple[Place, bool]] = field(default_factory=list)  #: files in place; whether the try wrote them
     durable: bool = False  #: somebody is told about it: it must survive a power cut
 
 

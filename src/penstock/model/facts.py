@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.model.data import EMPTY
-from penstock.model.run import Attempt, Branch, Commit, JobInput, Task
+from penstock.model.run import Attempt, Branch, Commit, JobInput, Place, Task
 from penstock.model.wire import Result, Started
 
 
@@ -119,6 +119,7 @@ class Closed(Struct, frozen=True):
     branch: Branch | None
     message: str = ""  #: what people should know of a job that succeeded
     reading: bytes = EMPTY
+    places: tuple[Place, ...] = ()  #: the files in place that its tasks share, as they are now; good if it is
 
 
 Fact = Loaded | Expanded | Unreadable | Placed | Sent | Reused | Began | Reported | Returned | Exported | Closed

@@ -51,6 +51,13 @@ def task(
     return digest("task/1", recipe, params, sorted(inputs), *([told] if told else []))
 
 
+def beside(known: bytes, files: Iterable[tuple[str, bytes]], data: str) -> bytes:
+    """The fingerprint of a task that was `known` by all else, with its files in place as (path, what stands for what
+    there is of it), and its user data. The order of the files does not count.
+    """
+    return digest("beside/1", known, sorted(files), data)
+
+
 def reference(repo: str, branch: str, glob: str, empty: bool) -> bytes:
     """What counts of an input whose contents do not: where it comes from, and whether its files come without bytes."""
     return digest("reference/1", repo, branch, glob, empty)

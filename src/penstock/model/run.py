@@ -304,6 +304,19 @@ class Trouble(Struct, frozen=True):
     since: int  #: when it was first said so
 
 
+class Place(Struct, frozen=True):
+    """A file that a step makes where it is, as the newest try that is known left it. `mark` is the fingerprint and the
+    reading of whose try that was, in hex; of what tasks share, what stands for all of them.
+    """
+
+    pipeline: str
+    step: str
+    path: str
+    mark: str
+    good: bool  #: whether it succeeded
+    state: Any  #: `model.inplace.State`; None: what a try left that nobody heard the end of
+
+
 class Event(Struct, frozen=True):
     """A fact, written in the transaction that made it true."""
 

@@ -180,8 +180,15 @@ class InPlace(Struct, frozen=True, forbid_unknown_fields=True):
     """A file that stays where it is: a path below the project or an absolute one; of an input it may be a glob."""
 
     path: str
-    hash: bool = False  #: whether its contents tell if it is another one, and not size and mtime
+    hash: bool = False  #: whether its contents tell if it is another one, however large it is
+    persist: bool = False  #: of an output: whether one that is there may stay as it is
+    alias: str | None = None  #: the path by which it is known who makes it, if links lead there by this one
     where: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path by which it is known who makes it."""
+        return self.alias or self.path
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -251,6 +258,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     pfs: bool = False  #: whether inputs and output are at /pfs, too
     export: Export | None = None
     reads: tuple[InPlace, ...] = ()  #: files it reads where they are (`file` in its input)
+    takes: tuple[InPlace, ...] = ()  #: the same as written, with places for what each task reads alone; () `reads`
     outputs: tuple[InPlace, ...] = ()  #: files it makes where they are
     makes: tuple[str, ...] = ()  #: paths with places for parameters, of which each task makes its own; () all of these
     inputs_data: tuple[str, ...] = ()  #: names of user data it reads
@@ -314,6 +322,11 @@ class Pipeline(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def place(self, name: str) -> int:
         """The how-manieth step of the file has this name, from 0."""
         return self._places[name]
+
+    @cached_property
+    def made(self) -> list[str]:
+        """What its steps make in place, sorted."""
+        return sorted(file.name for step in self.steps for file in step.outputs)
 
     def site(self, name: str) -> Site | None:
         """The site of this name; None for `local`."""

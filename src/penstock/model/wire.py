@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from penstock.model.inplace import State
 from penstock.model.spec import Batch as Batching
 from penstock.model.spec import Retry
 
@@ -52,10 +53,31 @@ class Recipe(Struct, frozen=True):
     sources: dict[str, tuple[Source, ...]] = field(default_factory=dict)  #: of inputs at /pfs, by name and `nth`
     priority: int = 0
     fills: tuple[str, ...] = ()  #: parameters that have places in `argv` or `leaves`
-    leaves: tuple[str, ...] = ()  #: absolute paths of files it makes where they are
+    root: str = ""  #: the project's directory
+    leaves: tuple[Leaf, ...] = ()  #: files it makes where they are
+    apart: tuple[str, ...] = ()  #: what other steps make below these
+    looks: tuple[Looked, ...] = ()  #: files in place that all of its tasks read, if their results are to be known again
+    without: tuple[str, ...] = ()  #: what does not count in these and those of its assignments
+    contents: str = ""  #: a file that says what contents files had, "" for none
     data: bool = False  #: whether its step names user data to read or to write
     told: dict[str, str] = field(default_factory=dict)  #: further variables, which tell a task where it is
     counted: frozenset[str] = frozenset()  #: files of the code that the fingerprints of its tasks cover
+
+
+class Looked(Struct, frozen=True):
+    """Files in place that attempts read, and what there was of them when their fingerprint was taken."""
+
+    path: str  #: below the project or absolute; it may be a glob
+    hash: bool
+    mark: bytes  #: `model.inplace.mark`
+
+
+class Leaf(Struct, frozen=True):
+    """A file that attempts make where it is; its path may have places for their parameters."""
+
+    path: str  #: below the project or absolute
+    hash: bool = False
+    persist: bool = False  #: whether an old one may stay as it is
 
 
 class Input(Struct, frozen=True):
@@ -83,6 +105,8 @@ class Assignment(Struct, frozen=True, omit_defaults=True):
     memory: int = 0  #: bytes, if not as the recipe says
     seconds: float | None = None  #: the time it says it takes, and its timeout, if not as the recipe says
     data: dict[str, Any] = field(default_factory=dict)  #: user data by name
+    looks: tuple[Looked, ...] = ()  #: files in place that it alone reads
+    stale: dict[str, State | None] = field(default_factory=dict)  #: what a failed try left, to be removed
     after: str | None = None  #: an attempt that the same worker has: without its success this one is given back
 
 
@@ -132,6 +156,8 @@ class Result(Struct, frozen=True):
     stats: Stats = field(default_factory=Stats)
     data: dict[str, Any] = field(default_factory=dict)  #: user data it wrote, by name
     reading: bytes = b""  #: root of a tree of the code that it opened beside what is counted; EMPTY for none
+    moved: tuple[str, ...] = ()  #: files in place that were not what its fingerprint says
+    left: dict[str, tuple[State, bool]] = field(default_factory=dict)  #: files it makes in place; whether it wrote them
 
 
 class Started(Struct, frozen=True):

@@ -49,6 +49,10 @@ class Layout(Struct, frozen=True):
         return self.home / "scans"
 
     @property
+    def places(self) -> Path:
+        return self.home / "places"
+
+    @property
     def lock(self) -> Path:
         return self.home / "engine.lock"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from penstock.model.errors import NoProject
 from penstock.model.ids import uuid7
+from penstock.model.inplace import owned
 from penstock.model.run import Job, Run, Version
 from penstock.model.spec import Pipeline, Step
 from penstock.service import layout
@@ -55,6 +56,7 @@ class Parts:
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
         self._code: dict[tuple[str, int], bytes] = {}
         self._steps: dict[tuple[str, int, str], Step] = {}
+        self._owned: dict[tuple[str, int, str], frozenset[str]] = {}
         self._numbers: dict[tuple[str, int], dict[str | None, int]] = {}
 
     @classmethod
@@ -142,6 +144,13 @@ class Parts:
         if key not in self._steps:
             self._steps[key] = self.pipeline(job.pipeline, job.version).step(job.step)
         return self._steps[key]
+
+    def owned(self, job: Job) -> frozenset[str]:
+        """The files in place of a job that one of its tasks alone makes."""
+        key = (job.pipeline, job.version, job.step)
+        if key not in self._owned:
+            self._owned[key] = owned(self.step(job))
+        return self._owned[key]
 
     def pipelines(self) -> dict[str, tuple[int, Pipeline]]:
         """The pipelines in force: name -> (version, spec)."""

@@ -30,6 +30,7 @@ TABLES: dict[type, str] = {
     rows.Allocation: "allocation",
     rows.Success: "success",
     rows.Trouble: "trouble",
+    rows.Place: "place",
     rows.Event: "event",
 }
 

@@ -24,6 +24,7 @@ def _dump(value: Any) -> str:
 _Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 _JSON: _Codec = (_dump, lambda text: {} if text == _JSON_EMPTY else _decode(text))
 _INPUTS: _Codec = (lambda inputs: _encode(inputs).decode(), _decode_inputs)
+_ANY: _Codec = (lambda value: _encode(value).decode(), _decode)
 _KEY: _Codec = ("\n".join, lambda text: tuple(text.split("\n")))
 _FLAG: _Codec = (int, bool)
 
@@ -40,6 +41,8 @@ CODECS: dict[tuple[type, str], _Codec] = {
     (nouns.Task, "reused"): _FLAG,
     (nouns.Event, "data"): _JSON,
     (nouns.Document, "ephemeral"): _FLAG,
+    (nouns.Place, "good"): _FLAG,
+    (nouns.Place, "state"): _ANY,
 }
 
 #: Columns that name a row; then what else must still be true when it is replaced.

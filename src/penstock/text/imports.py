@@ -18,6 +18,9 @@ _BETWEEN = re.compile(r"[\s;&|<>()'\"`=,]+")
 #: A shell text that goes into a directory first.
 _GOES = re.compile(r"""\s*cd\s+["']?([^\s"';&|$]+)["']?\s*(?:&&|;|\n)""")
 
+#: Where a shell command sends what is printed, and the word that names it.
+_SENT = re.compile(r"(?:&>>?|>>?[|&]?)\s*([^\s;&|<>()'\"`]+|'[^']*'|\"[^\"]*\")")
+
 Read = Callable[[str], bytes]
 
 
@@ -53,9 +56,10 @@ class _Search:
         inline = run[run.index("-c") + 1 : run.index("-c") + 2] if "-c" in run else ()
         if program in _SHELLS:
             for text in run:
-                self.words(_BETWEEN.split(text))
+                words = _shell_words(text)
+                self.words(words)
                 if goes := _GOES.match(text):
-                    self.words(_BETWEEN.split(text), posixpath.normpath(goes[1]))
+                    self.words(words, posixpath.normpath(goes[1]))
         else:
             self.words([word for text in run for word in (text, text.partition("=")[2])])
         if inline and _PYTHON.fullmatch(run[0]):
@@ -65,7 +69,7 @@ class _Search:
             if path.endswith(".py"):
                 self.python(self.read(path), path, base)
             else:
-                self.words(_BETWEEN.split(self.read(path).decode("utf-8", "replace")))
+                self.words(_shell_words(self.read(path).decode("utf-8", "replace")))
         return self.found
 
     def words(self, words: Sequence[str], within: str = "") -> None:
@@ -118,6 +122,16 @@ class _Search:
         init = posixpath.join(directory, "__init__.py")
         if init in self.files:
             self.add(init, base)
+
+
+def _shell_words(text: str) -> list[str]:
+    """The words of a shell command, but for the files that it writes, wherever it names them.
+
+    >>> _shell_words("sort a > 'b'; cat b c")
+    ['sort', 'a', 'cat', 'c']
+    """
+    written = {match[1].strip("'\"") for match in _SENT.finditer(text)}
+    return [word for word in _BETWEEN.split(_SENT.sub(" ", text)) if word not in written]
 
 
 def _imports(source: bytes) -> Iterator[tuple[int, str, tuple[str, ...]]]:

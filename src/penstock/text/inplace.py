@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from penstock.model import templates
 from penstock.model.errors import BadPath, BadSpec, UsageError
-from penstock.model.inplace import escaped, is_pattern
+from penstock.model.inplace import escaped, is_pattern, normal
 from penstock.model.paths import check_path
 from penstock.model.spec import InPlace, Step, axis_names, combinations
 from penstock.text import fields
@@ -22,24 +22,28 @@ from penstock.text.nodes import Node
 Made = tuple[tuple[InPlace, ...], tuple[str, ...]]
 NOTHING_MADE: Made = ((), ())
 _KEYS = ("file", "hash")
+_MADE_KEYS = ("file", "hash", "persist")
+#: The files that a step reads, and what each of its tasks reads of them: paths, some with places, if any has one.
+Taken = tuple[tuple[InPlace, ...], tuple[InPlace, ...]]
+NOTHING_TAKEN: Taken = ((), ())
 #: How many paths one with places may stand for.
 MOST = 1_000_000
 
 
-def split_input(node: Node, what: str, each: Mapping[str, Any]) -> tuple[Node | None, tuple[InPlace, ...]]:
+def split_input(node: Node, what: str, each: Mapping[str, Any]) -> tuple[Node | None, Taken]:
     """The input of a step without the files that it reads in place (None: it reads nothing else), and these files.
 
     Raises BadSpec.
     """
     if _is_file(node):
-        return None, _read(node, what, each)
+        return None, _taken([node], what, each)
     if not isinstance(node.value, list):
-        return node, ()
-    files = [item for part in node.value if _is_file(part) for item in _read(part, what, each)]
+        return node, NOTHING_TAKEN
+    files = [part for part in node.value if _is_file(part)]
     rest = [part for part in node.value if not _is_file(part)]
     if not files:
-        return node, ()
-    return (replace(node, value=rest) if rest else None), tuple(files)
+        return node, NOTHING_TAKEN
+    return (replace(node, value=rest) if rest else None), _taken(files, what, each)
 
 
 def read_outputs(node: Node, what: str, each: Mapping[str, Any]) -> Made:
@@ -50,13 +54,13 @@ def read_outputs(node: Node, what: str, each: Mapping[str, Any]) -> Made:
     found: dict[str, InPlace] = {}
     makes: list[str] = []
     for item in fields.items(node, what, "files, each a path or {file: PATH}"):
-        hashed, paths = _read_file(item, what) if isinstance(item.value, dict) else (False, [item])
+        said, paths = _read_file(item, what, _MADE_KEYS) if isinstance(item.value, dict) else ({}, [item])
         for path in paths:
-            makes.append(fields.text(path, what, "a path"))
+            makes.append(normal(fields.text(path, what, "a path")))
             for file in _paths(path, what, each, glob=False):
                 if file.path in found:
                     item.fail(f'{what}: "{file.path}" stands there twice')
-                found[file.path] = replace(file, hash=hashed)
+                found[file.path] = replace(file, **said)
     return tuple(found.values()), tuple(makes) if templates.named(makes, axis_names(each)) else ()
 
 
@@ -72,44 +76,57 @@ def below(step: Step, root: str) -> Step:
     """
     if not any(file.path.startswith("/") for file in (*step.reads, *step.outputs)):
         return step
-    tops = [(root.rstrip("/") + "/", False), (escaped(root.rstrip("/")) + "/", True)]
+    top = root.rstrip("/") + "/"
 
-    def relative(file: InPlace) -> InPlace:
-        for top, pattern in tops:
-            if file.path.startswith(top) and is_pattern(file.path) == pattern:
-                path = file.path[len(top) :]
-                if path.partition("/")[0] == ".penstock":
-                    message = f'step "{step.name}": "{file.path}" is where Penstock keeps its own data'
-                    raise BadSpec(message, file.where)
-                return replace(file, path=path)
-        return file
+    def below(path: str, where: str) -> str:
+        start = escaped(top) if is_pattern(path) else top
+        if not path.startswith(start):
+            return path
+        if path[len(start) :].partition("/")[0] == ".penstock":
+            raise BadSpec(f'step "{step.name}": "{path}" is where Penstock keeps its own data', where)
+        return path[len(start) :]
 
-    outputs = {file.path: file for file in map(relative, step.outputs)}
-    return replace(step, reads=tuple(map(relative, step.reads)), outputs=tuple(outputs.values()))
+    def relative(files: tuple[InPlace, ...]) -> tuple[InPlace, ...]:
+        return tuple(replace(file, path=below(file.path, file.where)) for file in files)
+
+    outputs = {file.path: file for file in relative(step.outputs)}
+    makes = tuple(below(path, step.where) for path in step.makes)
+    reads, takes = relative(step.reads), relative(step.takes)
+    return replace(step, reads=reads, takes=takes, outputs=tuple(outputs.values()), makes=makes)
 
 
 def _is_file(node: Node) -> bool:
     return isinstance(node.value, dict) and "file" in node.value
 
 
-def _read(node: Node, what: str, each: Mapping[str, Any]) -> tuple[InPlace, ...]:
+def _taken(nodes: list[Node], what: str, each: Mapping[str, Any]) -> Taken:
     """What a step reads in place."""
-    hashed, paths = _read_file(node, what)
-    found = (file for path in paths for file in _paths(path, f"{what}.file", each, glob=True))
-    return tuple(replace(file, hash=hashed) for file in found)
+    reads: list[InPlace] = []
+    takes: list[InPlace] = []
+    for node in nodes:
+        said, paths = _read_file(node, what, _KEYS)
+        for path in paths:
+            files = _paths(path, f"{what}.file", each, glob=True)
+            reads += (replace(file, **said) for file in files)
+            text = fields.text(path, f"{what}.file", "a path")
+            if templates.named([text], axis_names(each)):
+                files = [InPlace(normal(text), where=path.where)]
+            takes += (replace(file, **said) for file in files)
+    own = any(templates.named([file.path], axis_names(each)) for file in takes)
+    return tuple(reads), tuple(takes) if own else ()
 
 
-def _read_file(node: Node, what: str) -> tuple[bool, list[Node]]:
-    """Whether contents tell if a file changed, and one path, or a list of them."""
-    values = fields.keys_of(node, what, _KEYS)
+def _read_file(node: Node, what: str, keys: tuple[str, ...]) -> tuple[dict[str, bool], list[Node]]:
+    """What is said of files, and the path of one, or a list of them."""
+    values = fields.keys_of(node, what, keys)
     if "file" not in values:
         node.fail(f"{what}: `file` is missing; expected {{file: PATH}}")
-    hashed = fields.boolean(values["hash"], f"{what}.hash") if "hash" in values else False
+    said = {key: fields.boolean(values[key], f"{what}.{key}") for key in keys[1:] if key in values}
     named = values["file"]
     paths = fields.items(named, f"{what}.file", "paths") if isinstance(named.value, list) else [named]
     if not paths:
         named.fail(f"{what}.file: expected at least one path")
-    return hashed, paths
+    return said, paths
 
 
 def _paths(node: Node, what: str, each: Mapping[str, Any], glob: bool) -> list[InPlace]:

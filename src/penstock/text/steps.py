@@ -13,7 +13,7 @@ from penstock.model.spec import LOCAL, ZIP, After, Batch, Env, Resources, Retry,
 from penstock.text import fields
 from penstock.text.exports import read_export
 from penstock.text.filling import check_no_places, check_places
-from penstock.text.inplace import NOTHING_MADE, read_outputs, split_input
+from penstock.text.inplace import NOTHING_MADE, NOTHING_TAKEN, read_outputs, split_input
 from penstock.text.inputs import read_input
 from penstock.text.nodes import Node
 from penstock.text.resources import read_resources
@@ -81,7 +81,9 @@ def read_step(
         if other is not None and other.value == place.value:
             place.fail(f'{what}: each: "{place.value}" is a parameter already, at {other.where}; give it another name')
         fields.apart(place, f"{what}: each", other)
-    rest, reads = split_input(values["input"], f"{what}: input", each) if "input" in values else (None, ())
+    rest, (reads, takes) = (
+        split_input(values["input"], f"{what}: input", each) if "input" in values else (None, NOTHING_TAKEN)
+    )
     outputs, makes = read("outputs", lambda node, what: read_outputs(node, what, each), NOTHING_MADE)
     source = read_input(rest, f"{what}: input", name) if rest is not None else None
     output = read("output", fields.name, name if source else None)
@@ -135,6 +137,7 @@ def read_step(
         resources=resources,
         retry=retry,
         reads=reads,
+        takes=takes,
         outputs=outputs,
         makes=makes,
         inputs_data=read("inputs_data", read_data_names, ()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -14,15 +13,15 @@ from msgspec.structs import replace
 
 from penstock.engine.pack import MARGIN
 from penstock.engine.retry import next_try
-from penstock.model import templates
 from penstock.model.data import EMPTY
-from penstock.model.errors import BadCommand, BadOutput, Corrupt, NotFound, PenstockError
+from penstock.model.errors import BadCommand, Corrupt, NotFound, PenstockError
 from penstock.model.moves import Outcome, Reason
 from penstock.model.wire import Assignment, LogSpan, Recipe, Report, Result, Started, Stats
 from penstock.runner.base import Ended, Usage
 from penstock.runner.command import without_shell
 from penstock.worker.capacity import Asked, Capacity, asked
 from penstock.worker.files import describe
+from penstock.worker.inplace import Around
 from penstock.worker.log import Log
 from penstock.worker.serving import Server
 from penstock.worker.slot import Slot
@@ -84,6 +83,7 @@ class Flight(Struct, eq=False):
     answer: str | None = None  #: what that process said: why it failed, "" that it is done
     asked: Asked | None = None  #: what it was given of the worker's capacity, as long as it has it
     gpus: tuple[int, ...] = ()  #: the devices among that
+    around: Around | None = None  #: what is known of files in place around it
     failure: Failure | None = None  #: how its command failed, while another one decides what that means
 
     def hold(self, capacity: Capacity) -> None:
@@ -151,14 +151,6 @@ class Flight(Struct, eq=False):
             seconds -= self.server.before.cpu_seconds
             peak = max(peak, usage.peak)  # counted since it was given this attempt
         self.seen = Usage(max(self.seen.cpu_seconds, seconds), 0, max(self.seen.peak, peak))
-
-    def check_left(self) -> None:
-        """Raise BadOutput if a file is not there that its step makes where it is."""
-        recipe, params = self.batch.recipe, self.assignment.params
-        values = {name: params[name] for name in recipe.fills}
-        for path in (templates.fill(path, values) for path in recipe.leaves):
-            if not os.path.lexists(path):
-                raise BadOutput(f"it did not make {path}, which is in its `outputs`")
 
     def stats(self, end: Ended, over: float, uploaded: int, reason: Reason | None) -> Stats:
         """What it cost; its command was over at that moment, and so many bytes of output are stored by now. `reason`

@@ -36,6 +36,7 @@ from penstock.worker.attempt import (
 )
 from penstock.worker.capacity import Capacity, asked
 from penstock.worker.environment import batch_environment
+from penstock.worker.inplace import Places
 from penstock.worker.launching import Launcher
 from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot
@@ -78,6 +79,7 @@ class Executor:
         self._open_parts = parts
         self._opened: tuple[Storage, Code] | None = None
         self._own = own  # environment
+        self._places = Places()
         self._wanted = wanted  # whether somebody wants this place back
         self._queue = Waiting()
         self._batches: dict[int, Unfinished] = {}
@@ -241,6 +243,7 @@ class Executor:
                     assignment.inputs, slot.input, (recipe.pipeline, recipe.step) if recipe.user is None else None
                 )
                 slot.seal_input()
+            flight.around = self._places.begin(recipe, assignment)
             flight.spawned = time.monotonic()
             flight.hold(self._capacity)
             handle = self._launcher.begin(flight)
@@ -282,7 +285,7 @@ class Executor:
             strays = looking.strays(flight, self._opened and self._opened[1])
             data = flight.slot.take_data()
             if verdict is SUCCESS:
-                flight.check_left()
+                self._places.check(flight.batch.recipe, flight.around)
                 looking.accept(flight, strays)
                 if wrote := flight.slot.wrote():
                     root, files, size = self._parts()[0].collect(flight.slot.output)
@@ -298,7 +301,7 @@ class Executor:
         told = result(flight.assignment, verdict, flight.started, code, span, stats, (root, files))
         if data or reading != EMPTY:
             told = replace(told, data=data, reading=reading)
-        self._tell(flight.batch, told)
+        self._tell(flight.batch, self._places.told(flight.batch.recipe, flight.around, told))
 
     def _recover(self, flight: Flight, failure: Failure, argv: tuple[str, ...]) -> None:
         """Start the command that follows a failure. Raises PenstockError, OSError."""

@@ -13,6 +13,7 @@ from penstock.engine.explain import differences
 from penstock.engine.graph import Node, default_branches, read_by, readers
 from penstock.engine.matching import KEYS, looked_at, nothing_matches, show_key, without_partner
 from penstock.model.data import EMPTY
+from penstock.model.inplace import apart
 from penstock.model.run import Job, JobInput, Version
 from penstock.model.spec import Pipeline, Step
 from penstock.model.views import PlannedStep, PlanView
@@ -25,6 +26,7 @@ from penstock.service.opening.begin import check_params, with_this
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts
 from penstock.service.opening.launch import Draft, opened_by
 from penstock.service.parts import Parts
+from penstock.service.userdata.exchange import Exchange
 
 #: How many changed inputs an answer names.
 FEW = 3
@@ -80,6 +82,7 @@ class _Planner:
     ) -> None:
         self.parts, self.frozen, self.params, self.defaults = parts, frozen, params, defaults
         self.roots = {(draft.repo, draft.branch): draft.root for draft in drafts}
+        self.exchange = Exchange(parts)
         self.unknown: set[str] = set()  #: repos whose next commit is not known
 
     def step(self, node: Node, number: int, pipeline: Pipeline) -> PlannedStep:
@@ -92,7 +95,7 @@ class _Planner:
         if seen.runs or seen.gone or seen.reused:
             self._will_change(step)
         total = seen.found.kept - seen.gone + seen.reused + seen.runs
-        return PlannedStep(*node, total, seen.runs, total - seen.runs, tuple(self._why(step, seen, total)))
+        return PlannedStep(*node, total, seen.runs, total - seen.runs, tuple(self._why(node, step, seen, total)))
 
     def _will_change(self, step: Step) -> None:
         if step.output is not None:
@@ -111,7 +114,9 @@ class _Planner:
         salt = version.salt if version else self._salt()
         with self.parts.objects.writer() as writer:
             pages = Pages(self.parts.objects.blobs, writer)
-            seen = _Seen(work.find(self.parts, pages, job, step, params, code, salt, self.roots), code)
+            others = apart(pipeline, step)
+            find = work.find(self.parts, pages, job, step, params, code, salt, self.exchange, others, self.roots)
+            seen = _Seen(find, code)
             for item in work.compared(self.parts, pages, seen.found, step, params):
                 seen.add(item)
             seen.left_out = without_partner(left_out(step.input, seen.found.index, KEYS), 1)
@@ -121,14 +126,25 @@ class _Planner:
         known = self.parts.store.load(Version, "versions", pipeline=self.frozen.pipeline.name)
         return known[0].salt if known else ""
 
-    def _why(self, step: Step, seen: _Seen, total: int) -> Collection[str]:
+    def _without_base(self, node: Node, seen: _Seen) -> Collection[str]:
+        """The same of a step that has no ledger to start from."""
+        if not seen.runs:
+            return ["the same work was done in an earlier run"]
+        before = self.parts.store.load(Job, "base_job", pipeline=node[0], step=node[1], before=1 << 62)
+        if not before:
+            return ["it never ran before"]
+        lines = differences(before[0].parts, seen.found.recipe.parts)
+        outputs = seen.found.outputs
+        lost = outputs.changed() if outputs is not None else []
+        return lines or lost or ["some of its tasks did not succeed yet"]
+
+    def _why(self, node: Node, step: Step, seen: _Seen, total: int) -> Collection[str]:
         if not step.reuse:
             return ["`reuse` is off, as it is for plain commands: it runs every time", *seen.left_out]
         if not total and not seen.gone:
             return [nothing_matches(step), *seen.left_out]
         if seen.found.base is None:
-            news = ["it never ran before"] if seen.runs else ["the same work was done in an earlier run"]
-            return [*news, *seen.left_out]
+            return [*self._without_base(node, seen), *seen.left_out]
         base = seen.found.base
         lines = differences(*opened.compared(self.parts.objects.pages, base, seen.found.recipe.parts, seen.code))
         if seen.found.whole:

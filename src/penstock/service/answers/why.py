@@ -53,7 +53,7 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
     store = parts.store
     run = store.load(Run, "run", id=job.run)[0]
     upstream = [store.load(Job, "job", seq=edge.upstream)[0] for edge in store.load(Edge, "edges_to", job=job.seq)]
-    base = store.load(Job, "job", seq=job.base)[0] if job.base is not None else None
+    base = _before(parts, job)
     ahead = store.load(Job, "jobs_ahead", repo=job.repo, seq=job.seq) if job.repo is not None else []
     failed = store.load(Task, "failed_tasks", job=job.seq, limit=FEW)
     around = Around(
@@ -79,6 +79,15 @@ def _differences(parts: Parts, base: Job, job: Job) -> list[str]:
     except NotFound:  # what was opened cannot be read any more; what was found in the command is in the row
         found = differences(base.parts, job.parts)
     return [*found, *_changed_inputs(parts, base, job)]
+
+
+def _before(parts: Parts, job: Job) -> Job | None:
+    """The job that one is compared with: whose ledger it took over, or the one before it of a step that has none."""
+    if job.base is not None:
+        return parts.store.load(Job, "job", seq=job.base)[0]
+    if not parts.step(job).reuse or parts.step(job).publishes:
+        return None
+    return next(iter(parts.store.load(Job, "base_job", pipeline=job.pipeline, step=job.step, before=job.seq)), None)
 
 
 def _site(parts: Parts, job: Job) -> str | None:

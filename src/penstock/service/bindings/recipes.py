@@ -10,15 +10,19 @@ from msgspec import Struct
 
 from penstock.model import fingerprint
 from penstock.model.data import EMPTY
+from penstock.model.inplace import upwards
 from penstock.model.run import Job
 from penstock.model.spec import INHERITED, InputSpec, Step
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
+from penstock.service.inplace import Beside
 
 if TYPE_CHECKING:
     from penstock.service.bindings.linked import Linked
 
 T = TypeVar("T")
+#: Files of a code tree: (path, encoded entry).
+Counted = list[tuple[str, bytes]]
 
 
 class Recipe(Struct, frozen=True):
@@ -28,14 +32,19 @@ class Recipe(Struct, frozen=True):
     parts: dict[str, Any]
     globs: Mapping[str, Sequence[InputSpec]]  #: of its input by name, in the order of the file
     pfs: bool  #: whether its tasks are told the keys of their inputs
+    step: Step
+    beside: Beside | None = None  #: what counts beside repos
 
     def same_bindings(self, other: Job) -> bool:
         """Whether another job found its bindings by the same rules, so that only changed inputs matter."""
         kept = other.parts
-        return other.recipe == self.digest and all(kept.get(name) == self.parts[name] for name in ("params", "shape"))
+        same = all(kept.get(name) == self.parts.get(name) for name in ("params", "shape", "files", "given"))
+        return same and other.recipe == self.digest and not kept.get("moved")
 
 
-def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, bytes]], salt: str) -> Recipe:
+def recipe_of(
+    step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, bytes]], salt: str, beside: Beside | None = None
+) -> Recipe:
     """Command, code, environment and salt as one digest; with the rest of what tasks depend on, by name."""
     digest = fingerprint.recipe(list(step.run), files, step.env.vars, _environment(step), salt)
     shape = fingerprint.digest("shape", repr(step.input and _shape(step.input)), json.dumps(step.each, sort_keys=True))
@@ -49,9 +58,12 @@ def recipe_of(step: Step, params: Mapping[str, Any], files: Sequence[tuple[str, 
             "salt": salt,
             "params": dict(params),
             "shape": shape.hex(),
+            **(beside.noted() if beside is not None else {}),
         },
         globs_of(step),
         step.pfs,
+        step,
+        beside,
     )
 
 
@@ -102,12 +114,12 @@ def counts_code(step: Step) -> bool:
 
 
 #: (code root, what of a step says which files count) -> these files; a tree never changes, so neither does the answer.
-_known_code: dict[tuple[Any, ...], list[tuple[str, bytes]]] = {}
+_known_code: dict[tuple[Any, ...], Counted] = {}
 
 
-def code_of(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
-    """The files of a code tree that count for a step: (path, encoded entry)."""
-    known = (code, step.run, step.code, step.also, step.workdir, step.env.vars.get("PYTHONPATH", ""))
+def code_of(pages: Pages, step: Step, code: bytes) -> Counted:
+    """The files of a code tree that count for a step."""
+    known = (code, step.run, step.code, step.also, step.workdir, step.env.vars.get("PYTHONPATH", ""), step.outputs)
     if known not in _known_code:
         _known_code[known] = _find_code(pages, step, code)
     return _known_code[known]
@@ -126,12 +138,14 @@ def narrowed(pages: Pages, step: Step, files: Sequence[tuple[str, bytes]]) -> by
     return pages_map.build(pages, ((path.encode(), content) for path, content in files))
 
 
-def _find_code(pages: Pages, step: Step, code: bytes) -> list[tuple[str, bytes]]:
+def _find_code(pages: Pages, step: Step, code: bytes) -> Counted:
     linked = _linked(pages, code)
     names = _matching(linked, step.also if step.code is None else step.code)
     if step.code is None:
         names |= _found(pages, step, linked)
-    return [(path, linked.entries[path]) for path in linked.counted(names)]
+    made = {file.path for file in step.outputs}
+    counted = linked.counted(names)
+    return [(path, linked.entries[path]) for path in counted if not made or made.isdisjoint(upwards(path))]
 
 
 def _linked(pages: Pages, code: bytes) -> Linked:

@@ -21,13 +21,14 @@ from penstock.model.run import Job, JobInput, Task
 from penstock.model.spec import Step
 from penstock.model.wire import Input
 from penstock.objects.map import Pages
-from penstock.service import resolve
+from penstock.service import inplace, resolve
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
 from penstock.service.bindings.opened import Holding
 from penstock.service.bindings.recipes import Recipe, code_of, recipe_of
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.parts import Parts
+from penstock.service.userdata.exchange import Exchange
 
 #: How many bindings are compared at a time with what is known.
 CHUNK = 500
@@ -50,6 +51,7 @@ class Found(Struct):
     holding: Holding  #: which readings hold in the code as it is now
     readings: set[bytes]  #: of what it takes over
     files: list[tuple[str, bytes]]  #: the code that counts
+    outputs: inplace.Outputs | None = None  #: what it makes in place, which must be as it was left
 
 
 class Touched(Struct, frozen=True):
@@ -71,24 +73,30 @@ def find(
     params: Mapping[str, Any],
     code: bytes,
     salt: str,
+    exchange: Exchange,
+    apart: Iterable[str] = (),
     roots: Mapping[tuple[str, str], bytes] | None = None,
 ) -> Found:
-    """A job's bindings as far as they have to be looked at. `roots` ((repo, branch) -> tree): commits not made yet."""
+    """A job's bindings as far as they have to be looked at. `apart`: what other steps make below what this one makes in
+    place; `roots` ((repo, branch) -> tree): commits not made yet.
+    """
     inputs = tuple(_decided(parts, job, item) for item in job.inputs)
     base = _base(parts, job) if step.publishes and step.reuse else None
     if base is not None and base.version == job.version:
         files = [(path, bytes.fromhex(content)) for path, content in base.parts["code"].items()]
     else:
         files = code_of(pages, step, code)
-    recipe = recipe_of(step, params, files, salt)
+    recipe = recipe_of(step, params, files, salt, inplace.beside(parts, exchange, job.pipeline, step))
+    outputs = inplace.Outputs(parts, job.pipeline, step, apart) if step.outputs and step.reuse else None
     drafts = roots or {}
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
     holding = Holding(pages, code)
-    if base is None or not recipe.same_bindings(base) or not holding.holds(base.reading):
+    whole = outputs is not None or base is None or not recipe.same_bindings(base) or not holding.holds(base.reading)
+    if base is None or whole:
         index = KeyMap(pages, EMPTY)
         expansion = _expansion(pages, step, now, index)
         every = ((binding.key, binding) for binding in expansion.every())
-        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set(), files)
+        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set(), files, outputs)
     index = KeyMap(pages, base.keys)
     before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
     start = Ledger(base.ledger, base.owners, base.tree)
@@ -120,6 +128,25 @@ def foreseen(parts: Parts, pages: Pages, step: Step) -> Iterator[Binding]:
 
 def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
     """The bindings that do not stay as they are, one at a time."""
+    items = _compared(parts, pages, found, step, params)
+    if found.outputs is None:
+        yield from items
+        return
+    if found.outputs.shared:
+        items = _whole(found.outputs, list(items))
+    yield from items
+    found.outputs.close()
+
+
+def _whole(outputs: inplace.Outputs, items: list[Touched]) -> Iterator[Touched]:
+    """Bindings whose tasks share what they make: what is known of them counts for all or for none."""
+    known = all(item.known is not None for item in items)
+    if known and outputs.shared_kept(inplace.whole_of((item.key, item.mark + item.reading) for item in items)):
+        return iter(items)
+    return (replace(item, known=None) for item in items)
+
+
+def _compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:
     while chunk := list(islice(found.changes, CHUNK)):
         known: dict[bytes, Task] = {}
         new: list[Touched] = []
@@ -134,16 +161,25 @@ def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mappi
             known = found.holding.of(parts.store.load(Task, "successes", marks=marks))
         for item in new:
             made = known.get(item.mark)
-            if made is not None:
+            if made is not None and _is_there_still(found.outputs, item, made, params):
                 item = replace(item, known=Done(item.mark, made.output, made.files), reading=made.reading)
             yield item
+
+
+def _is_there_still(outputs: inplace.Outputs | None, item: Touched, made: Task, params: Mapping[str, Any]) -> bool:
+    """Whether what the task that did this work left in place is as it left it."""
+    own = item.binding.params if item.binding is not None else None
+    return outputs is None or outputs.own_kept(item.mark + made.reading, {**params, **(own or {})})
 
 
 def fingerprint_of(recipe: Recipe, params: Mapping[str, Any], binding: Binding) -> bytes:
     """The fingerprint of a task. Of a reference its place counts, and not what stands there."""
     inputs = [(item.name, item.path, item.content if item.counts else _place(recipe, item)) for item in binding.inputs]
     told = datum.keys(datum.by_name(binding.inputs), recipe.globs) if recipe.pfs else {}
-    return fingerprint.task(recipe.digest, {**params, **(binding.params or {})}, inputs, told)
+    all_params = {**params, **(binding.params or {})}
+    known = fingerprint.task(recipe.digest, all_params, inputs, told)
+    counts = recipe.beside is not None and recipe.step.reuse
+    return recipe.beside.counted(recipe.step, known, all_params) if counts and recipe.beside else known
 
 
 def _place(recipe: Recipe, item: Input) -> bytes:

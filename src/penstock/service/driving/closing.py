@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from penstock.model.data import EMPTY
 from penstock.model.errors import Collision, Corrupt, NotFound
 from penstock.model.facts import Closed, Fact, Unreadable
+from penstock.model.inplace import apart
 from penstock.model.moves import Reason
-from penstock.model.run import Commit, Job, Repo
+from penstock.model.run import Commit, Job, Place, Repo
 from penstock.objects.blobs import Pages
 from penstock.service import resolve
 from penstock.service.bindings import opened
 from penstock.service.bindings.ledger import Done, Ledger, totals
 from penstock.service.bindings.work import succeeded
+from penstock.service.inplace import Outputs, whole_of
 from penstock.service.parts import Parts
 
 #: Said of a job where nobody knows what its tasks opened.
@@ -87,4 +91,26 @@ def _close(parts: Parts, job: Job) -> Closed:
                 created=now,
                 finished=now,
             )
-    return Closed(job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch, note, reading)
+    shared = _shared(parts, job)
+    return Closed(
+        job.seq, ledger.ledger, ledger.owners, ledger.tree, files, size, commit, branch, note, reading, shared
+    )
+
+
+def _shared(parts: Parts, job: Job) -> tuple[Place, ...]:
+    """The files in place that the tasks of a job share, as they are now that all of them are done. Nothing is said of
+    them if all results were known: then they are as they were.
+    """
+    step = parts.step(job)
+    if not step.outputs or not step.reuse or job.reused == job.total:
+        return ()
+    outputs = Outputs(parts, job.pipeline, step, apart(parts.pipeline(job.pipeline, job.version), step))
+    if not outputs.shared:
+        return ()
+    mark = ""
+    if "moved" not in job.parts:
+        ran = chain.from_iterable(succeeded(parts, job.seq))
+        mark = whole_of(("\n".join(task.key), task.fingerprint + task.reading) for task in ran)
+    found = [Place(job.pipeline, step.name, path, mark, True, outputs.state(path)) for path in outputs.shared]
+    outputs.close()
+    return tuple(found)

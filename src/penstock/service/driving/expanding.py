@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
 from penstock.engine import endings
 from penstock.engine.matching import nothing_matches
 from penstock.model.errors import Corrupt, NotFound
 from penstock.model.facts import Expanded, Fact, Unreadable
+from penstock.model.inplace import apart
 from penstock.model.moves import Reason
 from penstock.model.run import Job, Run, Task
 from penstock.model.spec import Step
@@ -20,7 +19,6 @@ from penstock.service.bindings.ledger import Clash, Done, Ledger
 from penstock.service.bindings.opened import together
 from penstock.service.bindings.recipes import narrowed
 from penstock.service.opening.able import refusal
-from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
 from penstock.service.userdata.exchange import Exchange
 
@@ -42,8 +40,7 @@ def expand(parts: Parts, run: Run, job: Job, exchange: Exchange, first: int, nev
         return Unreadable(job.seq, Reason.UNRUNNABLE, f"step {job.step!r}: {forbidden}")
     _forget_tasks(parts, job)
     try:
-        fact = _expand(parts, job, step, parts.params(run, job), first)
-        return replace(fact, parts={**fact.parts, **noted(parts, exchange, job.pipeline, step)})
+        return _expand(parts, job, step, parts.params(run, job), first, exchange)
     except (Corrupt, NotFound) as error:
         _forget_tasks(parts, job)
         return Unreadable(job.seq, Reason.INPUT, str(error))
@@ -56,7 +53,7 @@ def _forget_tasks(parts: Parts, job: Job) -> None:
             parts.store.execute("forget_tasks_of", job=job.seq)
 
 
-def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first: int) -> Expanded:
+def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first: int, exchange: Exchange) -> Expanded:
     version = parts.version(job.pipeline, job.version)
     owner, now = f"{job.pipeline}.{job.id}", parts.now()
     gone: list[tuple[str, Done]] = []
@@ -80,7 +77,8 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
 
     with parts.objects.writer() as writer:
         pages = Pages(parts.objects.blobs, writer)
-        found = work.find(parts, pages, job, step, params, version.code, version.salt)
+        others = apart(parts.pipeline(job.pipeline, job.version), step)
+        found = work.find(parts, pages, job, step, params, version.code, version.salt, exchange, others)
         ledger = found.start
         for item in work.compared(parts, pages, found, step, params):
             if item.old is not None:

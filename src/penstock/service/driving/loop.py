@@ -311,6 +311,8 @@ class Engine:
             for job, reason in pending.cancel_ready:
                 store.execute("cancel_ready", job=job, reason=reason, now=self.parts.now())
             store.insert(pending.events)
+            if places := pending.places():
+                store.execute("note_places", rows=places)
             heads = pending.heads()
             if heads:
                 # Branches may follow what was just published: what reads them is a run of its own.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+from msgspec.structs import astuple
+
 from penstock.engine.turn import Reaction
 from penstock.model.moves import JobState
-from penstock.model.run import Attempt, Branch, Document, Event, Job, Run, Task
+from penstock.model.run import Attempt, Branch, Document, Event, Job, Place, Run, Task
 from penstock.store.base import Change
 
 
@@ -18,11 +21,12 @@ class Pending:
         self.cancel_ready: list[tuple[int, str]] = []
         self.events: list[Event] = []
         self.durable = False
+        self._places: dict[tuple[str, str, str], tuple[Place, bool]] = {}
         self._rows: dict[Any, Change] = {}
         self._once: list[Any] = []
 
     def __bool__(self) -> bool:
-        return bool(self._rows or self._once or self.cancel_ready or self.events)
+        return bool(self._rows or self._once or self.cancel_ready or self.events or self._places)
 
     def add(self, reaction: Reaction) -> None:
         for old, new in reaction.changes:
@@ -34,6 +38,9 @@ class Pending:
                 self._rows[key] = (old if before is None else before[0], new)
         self.cancel_ready += reaction.cancel_ready
         self.events += reaction.events
+        for place, wrote in reaction.places:
+            at = place.pipeline, place.step, place.path
+            self._places[at] = place, wrote or (at in self._places and self._places[at][1])
         self.durable |= reaction.durable
 
     def new(self) -> Iterator[Any]:
@@ -48,6 +55,11 @@ class Pending:
         changed = [change for change in self._rows.values() if change[0] is not None]
         changed.sort(key=lambda change: not (isinstance(change[1], Job) and change[1].state == JobState.DONE))
         return iter(changed)
+
+    def places(self) -> str:
+        """What tries left of files in place, as `note_places` takes it; "" for nothing."""
+        rows = [(*astuple(place), wrote) for place, wrote in self._places.values()]
+        return msgspec.json.encode(rows).decode() if rows else ""
 
     def heads(self) -> dict[tuple[str, str], str]:
         """The branches that moved, and where to."""

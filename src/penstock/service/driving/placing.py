@@ -23,6 +23,7 @@ from penstock.service.driving.frontier import Frontiers
 from penstock.service.driving.piles import Pile, fresh_needs, lone_piles, order_of, piles_of, sort_of, turn_of
 from penstock.service.driving.promising import Promises
 from penstock.service.driving.recipes import recipe
+from penstock.service.inplace import looked, stale
 from penstock.service.opening.marks import noted
 from penstock.service.parts import Parts
 from penstock.service.userdata.exchange import Exchange
@@ -261,7 +262,8 @@ class _Turn:
         placer.next_task += 1
         attempt = Attempt(task.seq, 1, placer.token, worker.name, created=self.now)
         data = placer.exchange.given(job, step)
-        assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data, after=after)
+        old = stale(placer.parts, job, step, params)
+        assignment = Assignment(task.id, f"{task.id}-1", placer.token, params, data=data, stale=old, after=after)
         sent = Sent(job.seq, task, attempt, noted(placer.parts, placer.exchange, job.pipeline, step))
         return sent, (recipe(placer.parts, job, step), [(task.seq, needs, assignment)])
 
@@ -287,6 +289,8 @@ class _Turn:
                 task.memory,
                 task.seconds,
                 data,
+                looked(job, step, task.params) if step.takes else (),
+                stale(placer.parts, job, step, task.params),
             )
             given.append((task.seq, pile.needs, assignment))
         self.facts.append(Placed(job.seq, tuple(placed)))
@@ -294,6 +298,8 @@ class _Turn:
 
     def _again(self, job: Job, pile: Pile, count: int) -> list[Task]:
         mine, pile.again = pile.again[:count], pile.again[count:]
+        if self.world.step(job).outputs:
+            self.placer.flush()  # what their last tries left is asked for
         known = self.placer.frontiers.of(job.seq)
         taken = {task.seq for task in mine}
         known.again = [task for task in known.again if task.seq not in taken]
@@ -318,7 +324,7 @@ class _Turn:
         now = holding(self.placer.parts, job)
         for task in tasks:
             known = now.of(store.load(Task, "success", fingerprint=task.fingerprint))
-            if known:
+            if known and not self.world.step(job).outputs:  # these must be as they were left
                 reused.append((task, known[task.fingerprint]))
             elif store.load(Task, "twin", fingerprint=task.fingerprint) or self._twin_here(task):
                 self.placer.frontiers.of(job.seq).again.append(task)

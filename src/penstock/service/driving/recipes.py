@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from penstock.model import templates
+from penstock.model.inplace import apart, filled, makes
 from penstock.model.run import Job
-from penstock.model.spec import Step, axis_names
-from penstock.model.wire import Recipe, Source
+from penstock.model.spec import Step, axis_names, combinations
+from penstock.model.wire import Leaf, Recipe, Source
+from penstock.service import inplace
 from penstock.service.bindings.recipes import by_name
 from penstock.service.parts import Parts
 
@@ -18,7 +20,6 @@ DEFAULT_GRACE = 5.0
 def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
     """The recipe of a job that runs `step`."""
     frozen = step.publishes and step.workdir is None
-    made = step.makes or tuple(file.path for file in step.outputs)
     return Recipe(
         run=job.run,
         job=job.id,
@@ -48,10 +49,25 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         priority=step.priority,
         told=told(parts, job),
         fills=(*(templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else ()), *step.fills),
-        leaves=tuple(os.path.join(parts.layout.root, path) for path in made),
+        root=str(parts.layout.root),
+        leaves=_leaves(step),
+        apart=apart(parts.pipeline(job.pipeline, job.version), step) if step.outputs else (),
+        looks=inplace.looked(job, step),
+        without=inplace.not_counted(job, step),
+        contents=inplace.contents_file(parts, job.pipeline, step) if step.reads else "",
         data=bool(step.inputs_data or step.outputs_data),
         counted=frozenset(job.parts.get("code", ())) if frozen else frozenset(),
     )
+
+
+def _leaves(step: Step) -> tuple[Leaf, ...]:
+    """The files that a step makes where they are, as its tasks are told: with places for their parameters."""
+    if not step.outputs:
+        return ()
+    first = next(combinations(step.each))
+    known = {file.path: file for file in step.outputs}
+    found = [(path, known[filled(step, path, first)]) for path in makes(step)]
+    return tuple(Leaf(path, file.hash, file.persist) for path, file in found)
 
 
 def told(parts: Parts, job: Job) -> dict[str, str]:

@@ -14,12 +14,8 @@ from penstock.service.userdata.exchange import Exchange
 
 def noted(parts: Parts, exchange: Exchange, pipeline: str, step: Step) -> dict[str, Any]:
     """What there is now for a step, by kind; nothing for one that has to do with neither."""
-    found: dict[str, Any] = {}
-    if step.reads:
-        found["files"] = inplace.states(str(parts.layout.root), step.reads)
-    if mark := exchange.mark(pipeline, step):
-        found["data"] = mark.hex()
-    return found
+    found = inplace.beside(parts, exchange, pipeline, step)
+    return found.noted() if found is not None else {}
 
 
 def as_noted(parts: Parts, exchange: Exchange, job: Job, step: Step) -> bool:
@@ -31,5 +27,6 @@ def as_noted(parts: Parts, exchange: Exchange, job: Job, step: Step) -> bool:
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What is not as it was noted, in words."""
-    said = inplace.changes(old.get("files", {}), new.get("files", {}))
+    said = [f"file {path} changed while it was read" for path in old.get("moved", ())]
+    said += inplace.changes(old.get("files", {}), new.get("files", {}))
     return [*said, "its user data changed"] if old.get("data") != new.get("data") else said

@@ -8,6 +8,7 @@ in one statement. Steps that publish need none of this: their tasks are reused b
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from msgspec import Struct
 from penstock.engine.explain import differences
 from penstock.engine.graph import Arrow, Node, emptied
 from penstock.model.cycles import rarely_looked_for
+from penstock.model.inplace import apart
 from penstock.model.moves import Outcome
 from penstock.model.run import Job, Run
 from penstock.model.spec import Pipeline, Step
@@ -125,15 +127,26 @@ class _Why:
         if job.outcome != Outcome.SUCCEEDED or job.recovered:
             word = job_word(job.state, job.outcome, job.reason, job.reached, job.hold)
             return f"it did not succeed: {word}" + (f", {job.message}" if job.message else "")
-        if self._failed_only or step.publishes:
+        if self._failed_only:
             return None
-        return next(self._changes(step, job), None)
+        return next(self._beside(step, job), None) or next(self._changes(step, job), None)
+
+    def _beside(self, step: Step, job: Job) -> Iterator[str]:
+        """What is not as its job left it and found it in place."""
+        if step.outputs and step.reuse:
+            outputs = inplace.Outputs(self._parts, job.pipeline, step, apart(self._now.pipeline, step))
+            yield from (why for file in step.outputs if (why := outputs.trouble(file.path)) is not None)
+            outputs.close()
+        else:
+            missing = (file.path for file in step.outputs if not os.path.lexists(self._parts.layout.root / file.path))
+            yield from (f"its output {path} is missing" for path in missing)
+        yield from marks.changed(job.parts, marks.noted(self._parts, self._exchange, job.pipeline, step))
 
     def _changes(self, step: Step, job: Job) -> Iterator[str]:
-        for path in inplace.missing(str(self._parts.layout.root), step.outputs):
-            yield f"its output {path} is missing"
+        """What is defined otherwise. Steps that publish are asked that by every run."""
         spec, applied = self._now.pipeline, self._now.version
-        yield from marks.changed(job.parts, marks.noted(self._parts, self._exchange, spec.name, step))
+        if step.publishes:
+            return
         if applied is None or job.version != applied.number:
             then = self._parts.version(job.pipeline, job.version)
             before = self._recipe(self._parts.pipeline(job.pipeline, job.version), step.name, then.code)

@@ -70,6 +70,17 @@ class Exchange:
                 hashed.update(f"{item.seq}:{item.said if own else item.body}\0".encode())
         return hashed.digest()
 
+    def given_mark(self, pipeline: str, step: Step) -> bytes:
+        """What counts in a fingerprint of what a step that reuses results is given; empty if it is given nothing. Of
+        what it writes itself counts only what somebody else said.
+        """
+        known = self._of(pipeline, step, step.inputs_data) if step.reuse else []
+        hashed = hashlib.blake2b(digest_size=16)
+        for item in known:
+            own = item.step == step.name or item.name in step.outputs_data
+            hashed.update(f"{_file(item)}:{item.said if own else item.body}\0".encode())
+        return hashed.digest() if known else b""
+
     def checked(self, job: Job, step: Step, result: Result) -> Result:
         """A result as it counts: one that wrote what its step may not write failed, and leaves no user data."""
         if not result.data:

@@ -25,3 +25,16 @@ create table trouble (
     message text not null,
     since   integer not null
 ) without rowid;
+
+-- Files in place: how those that a step makes were left.
+
+-- `mark` is what the task is known by whose newest try it was, in hex; of what tasks share, what stands for all.
+create table place (
+    pipeline text not null,
+    step     text not null,
+    path     text not null,
+    mark     text not null,
+    good     integer not null,
+    state    text not null,
+    primary key (pipeline, step, path)
+) without rowid;

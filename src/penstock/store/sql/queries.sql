@@ -703,3 +703,25 @@ on conflict (subject) do update set message = excluded.message, since = excluded
 -- name: clear_trouble
 -- Nothing does any more.
 delete from trouble where subject = :subject;
+
+-- name: places
+-- The files that a step makes where they are, as they were left.
+select * from place where pipeline = :pipeline and step = :step order by path;
+
+-- name: places_of
+-- Those of some paths, a JSON list.
+select * from place where pipeline = :pipeline and step = :step and path in (select value from json_each(:paths));
+
+-- name: note_places
+-- What tries left of files in place; `rows` are [pipeline, step, path, mark, good, state, wrote].
+-- What a try did not write counts only if an earlier one of its step did.
+insert into place (pipeline, step, path, mark, good, state)
+select
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5
+from json_each(:rows)
+where value ->> 6 or exists (
+    select 1 from place
+    where place.pipeline = value ->> 0 and place.step = value ->> 1 and place.path = value ->> 2
+)
+on conflict (pipeline, step, path) do update set
+    mark = excluded.mark, good = excluded.good, state = excluded.state;
