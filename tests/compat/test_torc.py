@@ -139,7 +139,7 @@ def test_every_status_is_met_in_a_real_run(torc: Torc, tmp_path: Path, monkeypat
         {"name": "off", "command": "true"},
         {"name": "long", "command": "sleep 600", "supports_termination": True},
     ]
-    (tmp_path / "w.json5").write_text(json.dumps({"jobs": jobs}))
+    (tmp_path / "w.json5").write_text(json.dumps({"jobs": jobs, "compute_node_expiration_buffer_seconds": 3}))
     torc("workflows", "create-from-json-file", "w.json5")
     torc("jobs", "disable", "off")
     driving = watch.drive
@@ -155,7 +155,7 @@ def test_every_status_is_met_in_a_real_run(torc: Torc, tmp_path: Path, monkeypat
     for words in (("workflows", "list"), ("workflows", "start")):
         met.update(statuses(torc).values())
         assert torc(*words).code == 0
-    assert torc("jobs", "run", "-t", "8").code == 0
+    assert torc("jobs", "run", "-t", "12").code == 0
     assert statuses(torc)["long"] == "terminated", "it was told to leave before the time limit"
     met.update(statuses(torc).values())
     assert met == set(STATUSES)

@@ -392,11 +392,3 @@ def test_a_mailbox_that_cannot_be_taken_over_now_is_taken_over_later(
         second = at(desk)
     second.turn()
     assert session_of(second.crew.allocations.mailbox(member.name)) == "s"
-
-
-def test_a_node_asked_for_a_short_task_is_not_the_one_of_a_long_task(at: Callable[..., Place]) -> None:
-    place = at(per="task", nodes=4)
-    short, long = Wish(0, Needs(1, seconds=60.0)), Wish(1, Needs(1, seconds=1800.0))
-    place.turn([short], 4)
-    place.turn([long, short], 4)
-    assert [ask.seconds for ask in place.crew.allocations._queue.asked] == [120, 1860]  # type: ignore[attr-defined]

@@ -274,6 +274,11 @@ BAD = [
         "4:36",
         'resources: it asks for 2 nodes, and site "far" gives a task one; say `per: task` there',
     ),
+    (
+        "sites: {far: {kind: slurm, walltime: 2m}}\n" + STEP % "{run: x, site: far, supports_termination: true}",
+        "4:47",
+        'step "s": grace: 120 s, and site "far" lends nodes for 120 s; lower it, or raise `walltime` there',
+    ),
     (STEP % '{each: {i: [1]}, run: [echo, "{i:999999999999999d}"]}', "3:27", "is wider than 1,000 characters"),
     (STEP % '{each: {i: [1]}, run: [echo, "{i:.1001f}"]}', "3:27", "{i:.1001f}: 1 cannot be written so: it is wider"),
     (STEP % "{run: x, each: {i: [1], I: [2]}}", "3:29", '"I" and "i", at p.yaml:3:21, are both $PENSTOCK_PARAM_I'),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from penstock.cli.progress import overall, watcher
 from penstock.model.errors import Interrupted
-from penstock.service.driving.watch import follow_or_drive
+from penstock.service.driving.watch import follow_or_drive, short_of_grace
 
 if TYPE_CHECKING:
     from penstock.model.views import RunView
@@ -26,6 +26,10 @@ def see_through(
     """Return when all `runs` are done, or if some are named these `jobs` of theirs; with `ends` this machine is ours no
     longer than the timeout, with `site` steps of this machine run there. Raises WaitTimeout, Interrupted.
     """
+    from penstock.cli.output import talk
+
+    for warning in short_of_grace(parts, runs, timeout) if ends and timeout is not None and site is None else ():
+        talk(f"warning: {warning}")
     watch = watcher()
     try:
         follow_or_drive(parts, runs, watch, timeout, jobs, ends, site)

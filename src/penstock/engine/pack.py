@@ -36,15 +36,26 @@ class Needs(Struct, frozen=True):
     gpus: int = 0
     seconds: float | None = None  #: how long it takes at most; None: not said
     nodes: int = 1  #: all else is of each of them
+    grace: float | None = None  #: seconds it needs to checkpoint and leave; None: it is not told to
 
 
-def lasts(left: float | None, wanted: float | None) -> bool:
+def lasts(left: float | None, wanted: float | None, grace: float | None = None, whole: float | None = None) -> bool:
     """Whether a place with so many seconds left (None: without end) has time for a task that says it needs so many.
+
+    One that is told to leave in time needs all of it, or more than its `grace` where it does not say; one as long as
+    the `whole` place begins in a new one.
 
     >>> lasts(None, 1e9), lasts(3600.0 - 30, 3600.0), lasts(600.0, 3600.0), lasts(2.0, None)
     (True, True, False, False)
+    >>> lasts(60.0, None, 120.0), lasts(60.0, 50.0, 120.0), lasts(60.0, 70.0, 5.0), lasts(3590.0, 3600.0, 5.0, 3600.0)
+    (False, True, False, True)
     """
-    return left is None or (left > MARGIN and (wanted is None or wanted <= left + STARTING))
+    if left is None or grace is None:
+        return left is None or (left > MARGIN and (wanted is None or wanted <= left + STARTING))
+    new = whole is not None and whole - left <= STARTING
+    if wanted is not None and (wanted <= left - MARGIN or not new or wanted > (whole or 0.0)):
+        return wanted <= left - MARGIN
+    return grace < left - MARGIN
 
 
 class Room(Struct):
@@ -59,6 +70,7 @@ class Room(Struct):
     all_gpus: int = 0
     all_nodes: int = 1  #: how many nodes there are to such a room
     busy: bool = False  #: whether anything runs there
+    whole: float | None = None  #: how many seconds its place lasts in all; None: as long as it has left
 
     def holds(self, needs: Needs) -> int:
         """How many tasks fit into what is free now."""
@@ -80,7 +92,7 @@ class Room(Struct):
 
     def lasts(self, needs: Needs) -> bool:
         """Whether there is time enough; a task as long as the whole place fits into one that has just begun."""
-        return lasts(self.seconds, needs.seconds)
+        return lasts(self.seconds, needs.seconds, needs.grace, self.seconds if self.whole is None else self.whole)
 
     def could(self, needs: Needs) -> bool:
         """Whether a task would fit if nothing else ran here."""
@@ -230,6 +242,8 @@ def why_never(needs: Needs, node: Room) -> str | None:
         return f"asks for {needs.gpus} GPUs, the largest node has {node.all_gpus}"
     if node.all_memory and needs.memory > node.all_memory:
         return f"asks for {needs.memory:,} bytes of memory, the largest node has {node.all_memory:,}"
+    if needs.grace is not None and not lasts(node.seconds, None, needs.grace) and not node.lasts(needs):
+        return f"has a grace of {needs.grace:.0f} s, the longest walltime is {node.seconds:.0f} s"
     if not node.lasts(needs):
         return f"asks for {needs.seconds:.0f} s, the longest walltime is {node.seconds:.0f} s"
     return None

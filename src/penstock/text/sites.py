@@ -133,3 +133,13 @@ def check_sites(steps: Mapping[str, Step], nodes: Mapping[str, Node], sites: Map
         elif step.resources.nodes > 1 and step.site != LOCAL and sites[step.site].per == "node":
             asked = f'it asks for {step.resources.nodes} nodes, and site "{step.site}" gives a task one'
             nodes[name].value["resources"].fail(f'step "{name}": resources: {asked}; say `per: task` there')
+        elif step.supports_termination and step.site != LOCAL and _is_short(sites[step.site], step):
+            lent = f'site "{step.site}" lends nodes for {sites[step.site].walltime:.0f} s'
+            node = nodes[name].value.get("grace", nodes[name].value["supports_termination"])
+            node.fail(f'step "{name}": grace: {step.grace:.0f} s, and {lent}; lower it, or raise `walltime` there')
+
+
+def _is_short(site: Site, step: Step) -> bool:
+    """Whether a node that a site lends is over before a task has had its grace. One with a time has its own node."""
+    own = site.per == "task" and step.resources.time is not None
+    return not own and step.grace >= site.walltime

@@ -84,6 +84,7 @@ class Flight(Struct, eq=False):
     asked: Asked | None = None  #: what it was given of the worker's capacity, as long as it has it
     gpus: tuple[int, ...] = ()  #: the devices among that
     around: Around | None = None  #: what is known of files in place around it
+    set_out_at: float = 0.0  #: when its command was started; monotonic seconds
     failure: Failure | None = None  #: how its command failed, while another one decides what that means
 
     def hold(self, capacity: Capacity) -> None:
@@ -103,12 +104,16 @@ class Flight(Struct, eq=False):
         self.notice = moment + (self.interval if self.batch.begun else SOON)
         self.batch.begun = True
         self.alarm = math.inf if timeout is None else moment + timeout
+        self.set_out_at = moment
         self.must_leave(ends)
 
     def must_leave(self, ends: float) -> None:
         """Its place ends then."""
         recipe = self.batch.recipe
         self.last_call = ends - MARGIN - (recipe.grace if recipe.terminates else 0.0)
+        wanted = self.assignment.seconds or recipe.time
+        if wanted is not None and self.set_out_at + wanted <= ends - MARGIN:
+            self.last_call = max(self.last_call, self.set_out_at + wanted)  # it began because that is left
         self.alarm = min(self.alarm, self.last_call if self.ending is None else ends - MARGIN)
 
     def why(self, moment: float) -> tuple[Reason, bool]:

@@ -18,10 +18,12 @@ class Asked(Struct, frozen=True):
     memory: int  #: bytes; 0: not said
     gpus: int
     seconds: float | None  #: at most; None: not said
+    grace: float | None = None  #: seconds it needs to leave; None: it is not told to
 
 
 def asked(recipe: Recipe, assignment: Assignment) -> Asked:
-    return Asked(recipe.cpus, assignment.memory or recipe.memory, recipe.gpus, assignment.seconds or recipe.time)
+    memory, seconds = assignment.memory or recipe.memory, assignment.seconds or recipe.time
+    return Asked(recipe.cpus, memory, recipe.gpus, seconds, recipe.grace if recipe.terminates else None)
 
 
 class Capacity:
@@ -57,8 +59,12 @@ class Capacity:
         return wish.cpus <= self.cpus and wish.memory <= self._memory and wish.gpus <= len(self._free_gpus)
 
     def lasts(self, wish: Asked) -> bool:
-        """Whether there is as much time left as an attempt says it needs, or any at all."""
-        return lasts(self.left, wish.seconds)
+        """Whether there is as much time left as an attempt says it needs, or needs to leave; whether one is as long as
+        its whole place the engine knows.
+        """
+        if wish.grace is not None and lasts(self.left, None, wish.grace):
+            return True
+        return lasts(self.left, wish.seconds, wish.grace)
 
     def take(self, wish: Asked) -> tuple[int, ...]:
         """Give an attempt what it asks for; the devices it gets, the lowest that are free."""

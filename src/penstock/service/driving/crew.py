@@ -61,6 +61,7 @@ class Worker(Struct, eq=False):
     batches: list[int] = field(default_factory=list)
     greeted: bool = False
     ends: float | None = None  #: when its place ends; monotonic seconds
+    whole: float | None = None  #: how many seconds its place lasts in all
     alone: bool = False  #: it has one task that may be its end, and gets nothing beside that
     cpus: int = 0  #: asked for by what it holds
     memory: int = 0
@@ -80,6 +81,10 @@ class Worker(Struct, eq=False):
         self.gpus -= needs.gpus
         return task
 
+    def is_ending(self, lag: float) -> bool:
+        """Whether its place is over within so many seconds, or is given back."""
+        return not self.node.cpus or (self.ends is not None and self.ends - time.monotonic() <= lag)
+
     def room(self, moment: float) -> Room:
         """What is free here at this moment (monotonic seconds)."""
         node = self.node
@@ -93,6 +98,7 @@ class Worker(Struct, eq=False):
             all_gpus=node.gpus,
             all_nodes=node.nodes,
             busy=bool(self.holds),
+            whole=self.whole,
         )
 
 
@@ -133,6 +139,10 @@ class Crew(ABC):
         node = self.node
         why = why_never(needs, Room(0, all_cpus=node.cpus, all_memory=node.memory, all_gpus=node.gpus))
         return None if why is None else f"{why}; lower its `resources`"
+
+    def too_late(self, needs: Needs) -> bool:
+        """Whether this place ends too soon for a task that asks for this, and no other one follows."""
+        return False
 
     @abstractmethod
     def expect(self, needs: Sequence[Needs]) -> None:

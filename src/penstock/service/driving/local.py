@@ -10,7 +10,7 @@ from glob import glob
 
 from msgspec.structs import replace
 
-from penstock.engine.pack import MARGIN, Needs, Wish
+from penstock.engine.pack import MARGIN, Needs, Wish, lasts
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Hello
 from penstock.runner.base import Launch
@@ -80,6 +80,7 @@ class LocalCrew(Crew):
         super().__init__(node)
         self.layout = layout
         self._ends = ends
+        self._whole = None if ends is None else ends - time.monotonic()
         self._share = self._part(max(1, min(CORES_PER_WORKER, node.cpus // 2)))
         self._unmanned = node.cpus  # processors that no worker drives yet
         names = device_names(os.environ.get(DEVICES[0], ""))
@@ -119,6 +120,11 @@ class LocalCrew(Crew):
             self._workers.append(self._start(replace(self._part(share), gpus=devices)))
         return self._workers
 
+    def too_late(self, needs: Needs) -> bool:
+        """See `Crew.too_late`."""
+        left = None if self._ends is None else self._ends - time.monotonic()
+        return not lasts(left, needs.seconds, needs.grace, self._whole)
+
     @property
     def _over(self) -> bool:
         """Whether nothing may begin here any more."""
@@ -152,7 +158,7 @@ class LocalCrew(Crew):
             for descriptor in (theirs_in, theirs_out, complaints):
                 os.close(descriptor)
         self._lent[handle] = devices
-        return Worker(name, node, handle, Pipe(ours_in, ours_out), time.monotonic(), ends=self._ends)
+        return Worker(name, node, handle, Pipe(ours_in, ours_out), time.monotonic(), ends=self._ends, whole=self._whole)
 
     def hear(self, timeout: float) -> Heard:
         """Wait at most `timeout` seconds for reports. A worker whose pipe ends or that misspeaks is gone."""

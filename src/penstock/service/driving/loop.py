@@ -161,6 +161,11 @@ class Engine:
         if self._pending.durable or time.monotonic() - self._stored_at >= BEHIND:
             self._flush()
 
+    @property
+    def too_late(self) -> bool:
+        """Whether nothing goes on, and what is ready is longer than this place lasts."""
+        return self.placer.too_late and not self.sites.holding and not any(self.world.states.values())
+
     def _drive_states(self) -> bool:
         """Do what the states of jobs ask for; whether that moved any."""
         world = self.world

@@ -105,4 +105,4 @@ def fresh_needs(placing: Placing) -> Needs:
 def _needs_of(placing: Placing, memory: int, seconds: float | None) -> Needs:
     """What one task asks of a node."""
     resources = placing.resources
-    return Needs(resources.cpus, memory, resources.gpus, seconds, resources.nodes)
+    return Needs(resources.cpus, memory, resources.gpus, seconds, resources.nodes, placing.grace)

@@ -62,6 +62,7 @@ class Placer:
         self.exchange = Exchange(parts)
         self.promises = Promises()
         self.shared: set[int] = set()  #: jobs that do not have the memory of reuse for themselves
+        self.too_late = False  #: whether anything is ready, and all of it is longer than its place lasts
         self.refused: dict[int, str] = {}  #: jobs whose tasks can never run, which was not known before; why
         self._seconds: dict[Any, float] = {}
         self._since: dict[Any, int] = {}  # pile -> when it was first seen with nothing of it placed
@@ -78,6 +79,7 @@ class Placer:
 
     def place(self, world: World, now: int) -> tuple[list[Fact], list[Handover]]:
         """Placements for every worker with room."""
+        self.too_late = False
         if not world.ready and not world.hungry:
             return [], []
         one = _Turn(self, world, now)
@@ -92,7 +94,9 @@ class Placer:
                     self.refused[pile.job.seq] = never
                 continue
             by_crew.setdefault(id(crew), (crew, []))[1].append(pile)
-        for crew, piles in by_crew.values():
+        found = by_crew.values()
+        self.too_late = bool(found) and all(crew.too_late(pile.needs) for crew, piles in found for pile in piles)
+        for crew, piles in found:
             one.place(crew, piles)
         return one.facts, list(one.handovers.values())
 

@@ -20,10 +20,11 @@ from penstock.model.spec import Site
 from penstock.model.wire import Assignment, Hello, Recipe
 from penstock.runner.isolated import python
 from penstock.runner.mailbox import Mailbox, Pulse
-from penstock.runner.queue import Kind, Queue
+from penstock.runner.queue import Queue
 from penstock.service.driving.allocations import Allocations
 from penstock.service.driving.beside import Beside, Calls
 from penstock.service.driving.crew import Crew, Heard, Node, Worker
+from penstock.service.driving.kinds import is_ours, why_not
 from penstock.service.driving.members import Member
 from penstock.service.parts import Parts
 
@@ -32,6 +33,8 @@ from penstock.service.parts import Parts
 FAST, SLOW, EACH = 0.002, 0.1, 0.002
 #: Seconds that workers have to leave when the engine does.
 LEAVING = 3.0
+#: Seconds within which the news come that a worker has left.
+LAG = 30.0
 #: Seconds a node is asked for beyond what its one task asks for.
 AROUND = 60
 #: Seconds after which nothing waits any more that was said to.
@@ -48,6 +51,7 @@ class Guest(Struct, eq=False):
     box: Mailbox
     wanted: float  #: when it was of use last, or was asked for; monotonic seconds
     fits: bool = True  #: whether it has room for anything that waits
+    late: bool = False  #: whether it has too little time left for all that waits
     leaving: bool = False  #: it was told to
     used: bool = False  #: it was given something
 
@@ -126,8 +130,8 @@ class RemoteCrew(Crew):
         self.allocations.asks_kinds = True
         if self.allocations.kinds is None:
             return
-        kinds = [kind for kind in self.allocations.kinds if self._is_ours(kind)]
-        why = self._why_not(kinds)
+        kinds = [kind for kind in self.allocations.kinds if is_ours(self.site, kind)]
+        why = why_not(self.site, kinds)
         if why and why != self._why_before:
             # It ends jobs, so it is believed when it was told twice: an answer may be a part of one.
             self._why_before, self.allocations.kinds = why, None
@@ -150,26 +154,6 @@ class RemoteCrew(Crew):
         # Only who asks for each task by itself may ask for several nodes.
         self.node = Node(cpus, memory, gpus, sum(item.nodes for item in kinds) if site.per == "task" else 1)
         self._known = True
-
-    def _why_not(self, kinds: Sequence[Kind]) -> str:
-        """What the site asks for that none of its nodes has; else it would wait in the queue for ever."""
-        site, named = self.site, self.site.partition or "that is the default"
-        if not kinds:
-            return f"there is no partition {named}"
-        if all(kind.cpus < (site.cpus or 0) for kind in kinds):
-            return f"it asks for {site.cpus} CPUs, a node has {max(kind.cpus for kind in kinds)}"
-        if all(0 < kind.memory < (site.memory or 0) for kind in kinds):
-            return f"it asks for {site.memory:,} bytes of memory, a node has {max(kind.memory for kind in kinds):,}"
-        if all(kind.gpus < (site.gpus or 0) for kind in kinds):
-            return f"it asks for {site.gpus} GPUs, a node has {max(kind.gpus for kind in kinds)}"
-        longest = max(math.inf if kind.seconds is None else kind.seconds for kind in kinds)
-        if site.walltime > longest:
-            return f"it asks for {site.walltime:.0f} s, a partition that it names gives {longest:.0f} s at most"
-        return ""
-
-    def _is_ours(self, kind: Kind) -> bool:
-        named = self.site.partition
-        return kind.default if named is None else kind.partition in named.split(",")
 
     # asking for workers ----------------------------------------------------------------------------------------------
 
@@ -225,6 +209,7 @@ class RemoteCrew(Crew):
             useful = max(useful - len(busy), self._beside(wishes, busy))
         for guest in sorted(free, key=_by_use):
             room = guest.worker.room(moment) if guest.worker.greeted else self._promised(guest)
+            guest.late = not any(room.lasts(wish.needs) for wish in wishes)
             guest.fits = any(room.could(wish.needs) for wish in wishes)
             if guest.fits and useful > 0:
                 guest.wanted = moment
@@ -251,13 +236,18 @@ class RemoteCrew(Crew):
                 max(needs.gpus, site.gpus or 0),
                 needs.nodes,
             )
-            seconds = math.ceil(site.walltime if needs.seconds is None else needs.seconds + AROUND)
+            seconds = math.ceil(site.walltime if needs.seconds is None else self._around(needs.seconds, needs.grace))
             there = min(wish.count, fresh[node, seconds])
             fresh[node, seconds] -= there
             missing = min(wish.count - there, free)
             if missing > 0:
                 self._ask(missing, node, seconds)
                 return  # one request at a time
+
+    def _around(self, seconds: float, grace: float | None) -> float:
+        """For how long a node is asked for that has one task: with its grace, if so much can be had."""
+        least = seconds + AROUND
+        return min(least + (grace or 0.0), max(least, self._longest))
 
     def _ask(self, missing: int, node: Node, seconds: float) -> None:
         if missing > 0:
@@ -312,6 +302,7 @@ class RemoteCrew(Crew):
             self._workers.append(worker)
         worker.node = Node(hello.slots, hello.memory, hello.gpus, self._guests[worker.name].member.row.nodes)
         worker.ends = None if hello.seconds is None else time.monotonic() + hello.seconds
+        worker.whole = self._guests[worker.name].member.row.seconds
 
     def _drop(self, guest: Guest) -> None:
         del self._guests[guest.worker.name]
@@ -320,6 +311,9 @@ class RemoteCrew(Crew):
     def _part(self, guest: Guest, heard: Heard) -> None:
         """A worker has left, was lost, or will never come."""
         self._drop(guest)
+        if guest.box.left and guest.worker.is_ending(LAG):
+            # It has left because its place ends, and gives back what it had.
+            heard.back += (guest.worker.drop(attempt) for attempt in list(guest.worker.holds))
         if guest.worker.holds:
             self._bury(guest.worker, heard)
         elif guest.worker in self._workers:
@@ -341,7 +335,8 @@ class RemoteCrew(Crew):
             since = max(worker.heard, guest.wanted) if worker.greeted else guest.wanted
             useless = self._is_spent(guest) or (waits and not guest.fits)
             idle = self._is_spent(guest) or moment - since > self.site.idle
-            if idle and not worker.holds and (spare > 0 or useless):
+            late = waits and guest.late and spare > 0
+            if (late or (idle and (spare > 0 or useless))) and not worker.holds:
                 spare -= 1
                 self._dismiss(guest)
 

@@ -11,10 +11,12 @@ from operator import attrgetter
 
 from msgspec import Struct, field
 
+from penstock.engine.pack import lasts
 from penstock.engine.world import World
 from penstock.model.errors import WaitTimeout
 from penstock.model.moves import JobState, RunState
 from penstock.model.run import Job, Run
+from penstock.model.spec import LOCAL
 from penstock.service.parts import Parts
 from penstock.service.role import Holder, check_outside, engine_role, holder
 
@@ -65,6 +67,18 @@ def follow_or_drive(
     meter.show(None, last=True)
 
 
+def short_of_grace(parts: Parts, runs: Collection[str], limit: float) -> list[str]:
+    """Steps on this machine that never have their grace before it ends, in so many seconds, as sentences."""
+    jobs = [job for run in runs for job in parts.store.load(Job, "jobs_of_run", run=run) if job.state != JobState.DONE]
+    found = {job.step: parts.step(job) for job in jobs if parts.step(job).site == LOCAL}
+    return [
+        f"step {name!r} has a grace of {step.grace:.0f} s, and this machine is ours for {limit:.0f}: it begins only "
+        "if its `time` is shorter"
+        for name, step in found.items()
+        if step.supports_termination and not lasts(limit, None, step.grace)
+    ]
+
+
 def _drive(
     parts: Parts,
     runs: Collection[str],
@@ -99,15 +113,22 @@ def drive(
     site: str | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> None:
-    """Be the engine until `until` says so or `seen` raises, which is told after each turn how things stand and why a
-    site gives nothing for now; whoever calls has the role. `ends` (monotonic seconds) is when this machine is no longer
-    ours; `site` is where its steps run instead, `tell` is told once per change of what stands in the way.
+    """Be the engine until `until` says so, nothing that is ready can be done here any more, or `seen` raises, which is
+    told after each turn how things stand and why a site gives nothing for now; whoever calls has the role. `ends`
+    (monotonic seconds) is when this machine is no longer ours; `site` is where its steps run instead, `tell` is told
+    once per change of what stands in the way. Raises WaitTimeout.
     """
     from penstock.service.driving.loop import Engine
 
     engine = Engine(parts, ends=ends, site=site, tell=tell)
+
+    def after(world: World) -> None:
+        seen(world, "; ".join(engine.sites.troubles.values()))
+        if engine.too_late:
+            raise WaitTimeout("what is ready needs more time than is left here; the run is not done")
+
     try:
-        engine.drive(until, lambda world: seen(world, "; ".join(engine.sites.troubles.values())))
+        engine.drive(until, after)
     finally:
         # What is in flight, of these runs or of others, is given back: the next engine goes on from here.
         try:

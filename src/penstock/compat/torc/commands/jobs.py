@@ -135,7 +135,7 @@ def run(root: Root, limit: float | None, cpus: int | None = None) -> None:
     from penstock.compat.torc.show import log
     from penstock.model.errors import Interrupted, Refused
     from penstock.model.run import Run
-    from penstock.service.driving.watch import follow_or_drive
+    from penstock.service.driving.watch import follow_or_drive, short_of_grace
 
     with project() as parts:
         parts.cpus = cpus
@@ -143,6 +143,8 @@ def run(root: Root, limit: float | None, cpus: int | None = None) -> None:
         active = [item for item in parts.store.load(Run, "active_runs") if item.pipeline == flow.name]
         if not active:
             raise Refused(f"workflow {flow.name!r} has no run that is started; `torc -k {flow.key} workflows start`")
+        for warning in short_of_grace(parts, [item.id for item in active], limit) if limit is not None else ():
+            log("jobs", warning)
         try:
             follow_or_drive(parts, [item.id for item in active], None, limit, ends=limit is not None)
         except KeyboardInterrupt:
