@@ -14,9 +14,9 @@ Torc = Callable[..., Any]
 SHELL = "name: x\nuser: me\njobs: [{name: a.b, command: 'echo $((1 + 1)) > told'}]\n"
 
 
-@pytest.mark.parametrize("name", ["w.yaml", "w.yml", "w.json5", "w.json", "w", "w.txt"])
+@pytest.mark.parametrize("name", ["w.yaml", "w.yml", "w.json5", "w.json", "w", "w.txt", "yaml.json"])
 def test_both_commands_read_a_definition_alike(torc: Torc, penstock: Torc, tmp_path: Path, name: str) -> None:
-    in_json = "json" in name or name == "w.txt"
+    in_json = name in ("w.json5", "w.json", "w.txt")
     text = "{name: 'x', user: 'me', jobs: [{name: 'a.b', command: 'echo $((1 + 1)) > told', priority: 1}]}"
     (tmp_path / name).write_text(text if in_json else SHELL)
     shown, made = penstock("import", "torc", name), torc("workflows", "create-from-json-file", name)

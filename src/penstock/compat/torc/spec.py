@@ -38,7 +38,7 @@ from penstock.model.errors import BadSpec, UsageError
 from penstock.model.inplace import escaped
 from penstock.model.spec import Pipeline
 from penstock.text import fields
-from penstock.text.marked import read_marked
+from penstock.text.marked import read_marked, read_marked_stream
 from penstock.text.nodes import Node, made, scalar, sequence
 from penstock.text.pipeline import pipeline_of
 from penstock.text.units import parse_seconds
@@ -57,15 +57,19 @@ class Translated(Struct):
 
 
 def read_definition(source: bytes, file: str, default_name: str, commands: str = "auto") -> Translated:
-    """A definition by the suffix of its name: `.json` and `.json5` as JSON5, `.yaml` and `.yml` as YAML; with another
-    one by how it begins. `commands` are lines for a shell, words, or what `auto` finds. Raises BadSpec with
-    file:line:column.
+    """A definition: YAML if its name ends so or it does not begin as JSON does, else JSON5. `commands` are lines for a
+    `shell`, `words`, or what `auto` finds out. Raises BadSpec with file:line:column.
     """
     suffix = PurePath(file).suffix.lower()
     if suffix == ".kdl":
         raise BadSpec("KDL is not read; say the same in YAML, JSON or JSON5", f"{file}:1:1")
-    in_json = suffix in (".json", ".json5") or (suffix not in (".yaml", ".yml") and source.lstrip()[:1] in (b"{", b"/"))
-    root = read_marked(source, file, json=in_json)
+    in_json = suffix not in (".yaml", ".yml") and source.lstrip()[:1] in (b"{", b"[", b"/")
+    if in_json or suffix not in (".json", ".json5"):
+        root = read_marked(source, file, json=in_json)
+    else:
+        root, *more = read_marked_stream(source, file)
+        for other in more:
+            other.fail("a definition is one document, and here begins another one")
     return translate(root, default_name, shell=commands == "shell" or (commands == "auto" and is_todays(root, in_json)))
 
 
