@@ -250,3 +250,14 @@ def test_only_datums_that_are_worked_on_are_restarted(filled: Command, tmp_path:
     for path, why in (("/a", "none of"), ("/zz", "none of its datums does"), ("a,d", "none of its datums does")):
         refused = filled("restart", "datum", f"copy@{job}", path)
         assert refused.code != 0 and why in refused.err, refused.err
+
+
+def test_a_dash_is_stdout(filled: Command, penstock: Command, tmp_path: Path) -> None:
+    write_spec(tmp_path, "true")
+    (tmp_path / "flow.yaml").write_text("name: x\njobs: [{name: a, command: echo}]\n")
+    for words in (("pachyderm", "copy.json", "--env", "inherit"), ("torc", "flow.yaml")):
+        assert penstock("import", *words, "-o", "-") == penstock("import", *words)
+        assert penstock("import", *words, "-o", "-").out.startswith("pipeline: ")
+    assert filled("get", "file", "in@master:/a", "-o", "-").out == "a\n"
+    assert penstock("get", "in@master:/a", "-").out == "a\n"
+    assert not (tmp_path / "-").exists()

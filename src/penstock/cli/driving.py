@@ -70,7 +70,7 @@ def tell_end(parts: Parts, run: str, as_json: bool) -> RunView:
 
     view = ended(parts, run)
     # How it ended comes last, where a terminal still shows it.
-    summary.show_notes(view.jobs)
+    summary.show_notes(parts, view.jobs)
     if view.state != "success":
         summary.show_failures(parts, view.jobs)
     if as_json:
@@ -110,7 +110,7 @@ def keep_watch(parts: Parts, site: str | None = None) -> NoReturn:
 
     def told(run: Run) -> None:
         view = views.run_view(run, parts.store.load(Job, "jobs_of_run", run=run.id))
-        summary.show_notes(view.jobs)
+        summary.show_notes(parts, view.jobs)
         summary.show_failures(parts, view.jobs)
         summary.show_run(view)
 

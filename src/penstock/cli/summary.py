@@ -78,13 +78,36 @@ def took(start: str | None, end: str | None) -> str:
     return show_seconds((moments[1] - moments[0]).total_seconds())
 
 
-def show_notes(jobs: Sequence[JobView]) -> None:
-    """What is odd about jobs that succeeded, such as that nothing matched, on stderr."""
+def show_notes(parts: Parts, jobs: Sequence[JobView]) -> None:
+    """What is odd about jobs that succeeded, such as that nothing matched, and which tasks any job went on without; on
+    stderr.
+    """
     noted = [job for job in jobs if job.state == "success" and job.message]
     for job in noted[:FEW_JOBS]:
         talk(f"note: {job.step}: {job.message}")
     if len(noted) > FEW_JOBS:
-        talk(f"and {len(noted) - FEW_JOBS} more notes: penstock job list {noted[0].job.rpartition('@')[2]}")
+        talk(f"and {len(noted) - FEW_JOBS} more notes: penstock job list {_run_of(noted[0])}")
+
+    without = [job for job in jobs if job.finished is not None and job.tasks.recovered]
+    for job in without[:FEW_JOBS]:
+        _show_left_out(parts, job)
+    if len(without) > FEW_JOBS:
+        talk(f"and {len(without) - FEW_JOBS} more jobs left tasks out: penstock job list {_run_of(without[0])}")
+
+
+def _show_left_out(parts: Parts, job: JobView) -> None:
+    """The tasks that a job went on without, by name."""
+    from penstock.model.words import left_out_words
+    from penstock.service.answers.lists import left_out_tasks
+
+    for task in left_out_tasks(parts, job, FEW_TASKS):
+        talk(f"note: {job.step}: {binding(task.binding)} is {left_out_words(task.message)}")
+    if job.tasks.recovered > FEW_TASKS:
+        talk(f"note: {job.step}: and {job.tasks.recovered - FEW_TASKS} more: penstock task list {short(job.job)}")
+
+
+def _run_of(job: JobView) -> str:
+    return job.job.rpartition("@")[2]
 
 
 def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
@@ -103,7 +126,7 @@ def show_failures(parts: Parts, jobs: Sequence[JobView]) -> None:
             talk(f"  and {job.tasks.failed - FEW_TASKS} more failed tasks: {more}")
         talk(f"  why: penstock explain {job.step}")
     if len(failed) > FEW_JOBS:
-        talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {failed[0].job.rpartition('@')[2]}")
+        talk(f"and {len(failed) - FEW_JOBS} more jobs: penstock job list {_run_of(failed[0])}")
 
 
 def _show_task(parts: Parts, task: TaskView, shown: dict[tuple[str, ...], str]) -> None:

@@ -84,3 +84,8 @@ def task_word(state: str, outcome: str | None = None, reason: str | None = None)
     if state == TaskState.DONE:
         return ended_word(outcome, reason)
     return "created" if state == TaskState.READY else "running"
+
+
+def left_out_words(message: str) -> str:
+    """What is said of a task that a job goes on without, which ended with `message`."""
+    return f"left out by its err_run: {message}"

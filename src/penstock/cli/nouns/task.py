@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from penstock.cli.lazy import noun
 from penstock.cli.options import json_option, page_options, project, states_option
+
+if TYPE_CHECKING:
+    from penstock.model.views import TaskView
 
 task = noun("task", "Bindings of a job.")
 
@@ -35,7 +40,7 @@ def list_tasks(job: str, limit: int, after: str | None, states: tuple[str, ...],
             len(item.attempts),
             show_seconds(item.stats["process_seconds"]) if item.stats else "",
             item.state,
-            item.message or item.reason,
+            _message(item),
         )
         for item in page.items
     ]
@@ -69,7 +74,7 @@ def show_task(target: str, as_json: bool) -> None:
             ("state", view.state),
             ("held", "yes" if view.held else None),
             ("reason", view.reason),
-            ("message", view.message),
+            ("message", _message(view)),
             ("params", ", ".join(f"{name}={value}" for name, value in view.params.items())),
             ("inputs", ", ".join(f"{item['name']}:{item['path']}" for item in view.inputs)),
             ("output", ", ".join(view.output)),
@@ -93,3 +98,12 @@ def show_task(target: str, as_json: bool) -> None:
         ]
         heads = ("ATTEMPT", "STARTED", "TIME", "MEMORY", "EXIT", "STATE", "MESSAGE")
         show_table(heads, rows, right=("ATTEMPT", "TIME", "MEMORY", "EXIT"))
+
+
+def _message(view: TaskView) -> str:
+    """How a task ended, beyond its state."""
+    from penstock.model.moves import Outcome
+    from penstock.model.words import left_out_words
+
+    said = view.message or view.reason or ""
+    return left_out_words(said) if view.outcome == Outcome.RECOVERED else said

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from penstock.model.errors import NotFound, UsageError
 from penstock.model.ids import Reference
+from penstock.model.moves import Outcome
 from penstock.model.run import Branch, Commit, Job, Repo, Run, Task, Trigger
 from penstock.model.views import (
     BranchView,
@@ -206,8 +207,17 @@ def documents(
 
 def failed_tasks(parts: Parts, of: JobView, limit: int) -> list[TaskView]:
     """The first tasks of a job that failed."""
+    return _ended(parts, of, Outcome.FAILED, limit)
+
+
+def left_out_tasks(parts: Parts, of: JobView, limit: int) -> list[TaskView]:
+    """The first tasks of a job that it went on without, as their `err_run` said."""
+    return _ended(parts, of, Outcome.RECOVERED, limit)
+
+
+def _ended(parts: Parts, of: JobView, outcome: Outcome, limit: int) -> list[TaskView]:
     run = of.job.rpartition("@")[2]
     named = parts.store.load(Job, "job_named", run=run, step=of.step)
     row = next(item for item in named if item.pipeline == of.pipeline)
-    failed = parts.store.load(Task, "failed_tasks", job=row.seq, limit=limit)
-    return [views.task_view(parts, task, row) for task in failed]
+    found = parts.store.load(Task, "first_tasks", job=row.seq, outcome=outcome, limit=limit)
+    return [views.task_view(parts, task, row) for task in found]

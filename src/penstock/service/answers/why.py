@@ -10,10 +10,11 @@ from penstock.engine.explain import Around, differences, explain_job, explain_ru
 from penstock.engine.matching import KEYS, show_key, without_partner
 from penstock.model.errors import BadReference, NotFound, PenstockError, UsageError
 from penstock.model.ids import Reference
-from penstock.model.moves import JobState, TaskState
+from penstock.model.moves import JobState, Outcome, TaskState
 from penstock.model.run import Attempt, Commit, Edge, Job, Run, Task
 from penstock.model.spec import LOCAL
 from penstock.model.views import TraceView
+from penstock.model.words import left_out_words
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.service import resolve
@@ -55,7 +56,8 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
     upstream = [store.load(Job, "job", seq=edge.upstream)[0] for edge in store.load(Edge, "edges_to", job=job.seq)]
     base = _before(parts, job)
     ahead = store.load(Job, "jobs_ahead", repo=job.repo, seq=job.seq) if job.repo is not None else []
-    failed = store.load(Task, "failed_tasks", job=job.seq, limit=FEW)
+    failed = store.load(Task, "first_tasks", job=job.seq, outcome=Outcome.FAILED, limit=FEW)
+    without = store.load(Task, "first_tasks", job=job.seq, outcome=Outcome.RECOVERED, limit=FEW)
     around = Around(
         engine=engine,
         waits_for=[item.id for item in upstream if item.state != JobState.DONE],
@@ -67,7 +69,11 @@ def _job(parts: Parts, job: Job, engine: str | None) -> list[str]:
         differences=_differences(parts, base, job) if base else (),
         left_out=without_partner(left_out(parts.step(job).input, KeyMap(parts.objects.pages, job.keys), KEYS), FEW),
         site=_site(parts, job),
-        failures=[f"task {task.id[:12]} ({show_key(task.key)}): {task.message}" for task in failed],
+        failures=[
+            *(f"task {task.id[:12]} ({show_key(task.key)}): {task.message}" for task in failed),
+            *(f"task {task.id[:12]} ({show_key(task.key)}) is {left_out_words(task.message)}" for task in without),
+            *([f"and {job.recovered - FEW} more are left out"] if job.recovered > FEW else []),
+        ],
     )
     return explain_job(job, around)
 

@@ -426,9 +426,9 @@ select * from task where job = :job and not (state = 'done' and outcome = 'succe
 select * from task where job = :job and state = 'done' and outcome = 'succeeded' and seq > :after
 order by seq limit :limit;
 
--- name: failed_tasks
--- The first tasks of a job that failed.
-select * from task where job = :job and outcome = 'failed' order by seq limit :limit;
+-- name: first_tasks
+-- The first tasks of a job that ended in one way.
+select * from task where job = :job and outcome = :outcome order by seq limit :limit;
 
 -- name: twin
 -- A task in flight that does the same work.
