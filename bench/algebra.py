@@ -30,6 +30,7 @@ from penstock.objects import tree
 from penstock.objects.blobs import Pages
 from penstock.objects.store import Objects
 from penstock.service.bindings.keys import KeyMap
+from penstock.service.bindings.links import Links
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.driving.expanding import expand
 from penstock.service.opening.launch import Draft, commit
@@ -73,12 +74,15 @@ def over_trees(kind: str, n: int, top: Path) -> dict[str, float]:
             for repo in ("a", "b")
         ]
         index = KeyMap(pages, EMPTY)
-        leaves = [TreeLeaf(pages, leaf, root) for leaf, root in zip(specs, roots, strict=True)]
+        leaves = [
+            TreeLeaf(pages, leaf, root, Links(pages, root, 0, None)) for leaf, root in zip(specs, roots, strict=True)
+        ]
         before = Expansion(spec, {}, leaves, index)
         found, seconds = counted(before.every())
         keys = index.save()
         name = next(itertools.islice(names("a", n), n // 2, None)).encode()
-        changed = TreeLeaf(pages, specs[0], maps.edit(pages, roots[0], [(name, entry(n + 1))]))
+        edited = maps.edit(pages, roots[0], [(name, entry(n + 1))])
+        changed = TreeLeaf(pages, specs[0], edited, Links(pages, edited, 0, EMPTY))
         after = Expansion(spec, {}, [changed, leaves[1]], KeyMap(pages, keys))
         touched, again = counted(after.changed(before))
     objects.close()

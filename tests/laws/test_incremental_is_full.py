@@ -14,9 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock import Project
+from penstock.model.paths import link_stays_inside
 from penstock.service.answers.fsck import fsck
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b", "d/e/c", "z z", "ü"])
+#: `-> ` and what a link leads to.
+LINKS = st.sampled_from(["-> a", "-> b", "-> d", "-> ../a", "-> e/c", "-> d/e"])
 TEXTS = st.sampled_from(["", "one", "two", "bad", "x" * 70_000])
 #: What a step may do with its inputs; cheap, and a function of its inputs alone.
 WORK = {
@@ -35,6 +38,7 @@ INPUTS = {
 CHANGES = st.one_of(
     st.tuples(st.just("write"), st.sampled_from("lr"), NAMES, TEXTS),
     st.tuples(st.just("write"), st.sampled_from("lr"), NAMES, TEXTS),
+    st.tuples(st.just("write"), st.just("l"), NAMES, LINKS),
     st.tuples(st.just("remove"), st.sampled_from("lr"), NAMES),
     st.tuples(st.just("work"), st.sampled_from(["one", "two"]), st.sampled_from(sorted(WORK))),
     st.one_of(*(st.tuples(st.just("input"), st.just(step), st.sampled_from(INPUTS[step])) for step in INPUTS)),
@@ -77,7 +81,10 @@ class State:
             (root / repo).mkdir(parents=True)
             for name, text in files.items():
                 (root / repo / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / repo / name).write_text(text)
+                if not text.startswith("-> "):
+                    (root / repo / name).write_text(text)
+                elif link_stays_inside(name, text[3:]):
+                    (root / repo / name).symlink_to(text[3:])
         steps = ""
         for step in ("one", "two"):
             each = f"    each: {{n: '{self.each}'}}\n" if self.each and step == "one" else ""
@@ -94,9 +101,10 @@ def published(project: Project, run: str) -> dict[str, dict[str, bytes] | None]:
         found[job.step] = None
         if job.state == "success":
             source = f"{job.step}@{run}"
-            names = [item.path for item in project.ls(source, recursive=True)]
+            listed = list(project.ls(source, recursive=True))
+            names = [item.path for item in listed if item.target is None]
             found[job.step] = {name: project.read(f"{source}:/{name}") for name in names}
-            assert project.log(source)[0].files == len(names)
+            assert project.log(source)[0].files == len(listed)
             assert project.log(source)[0].size == sum(map(len, (found[job.step] or {}).values()))
     return found
 

@@ -35,6 +35,7 @@ from penstock.objects.blobs import Pages
 from penstock.service import resolve
 from penstock.service.answers.fsck import fsck
 from penstock.service.bindings.keys import KeyMap
+from penstock.service.bindings.links import Links
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.bindings.work import decode_inputs
 from penstock.service.driving import control, loop
@@ -329,7 +330,8 @@ class Life:
         total = 0
         with self.parts.objects.writer() as writer:
             pages = Pages(self.parts.objects.blobs, writer)
-            leaves = [TreeLeaf(pages, leaf, roots[leaf.repo]) for leaf in source.leaves()]
+            trees = [(leaf, roots[leaf.repo]) for leaf in source.leaves()]
+            leaves = [TreeLeaf(pages, leaf, root, Links(pages, root, 0, None)) for leaf, root in trees]
             for binding in Expansion(source, {}, leaves, KeyMap(pages, EMPTY)).every():
                 total += 1
                 variant = self.code[job.step]

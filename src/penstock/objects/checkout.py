@@ -16,6 +16,7 @@ from penstock.model.paths import check_path, link_stays_inside
 from penstock.objects import tree
 from penstock.objects.blobs import Blobs
 from penstock.objects.copies import PIECE, clone
+from penstock.objects.links import Layout
 from penstock.objects.map import Pages
 from penstock.objects.writer import LARGE, Writer
 
@@ -51,7 +52,8 @@ def lay_out(
 ) -> tuple[int, int]:
     """Lay a tree, or what `prefix` (a directory or a file) names in it, into a directory; return (files, bytes).
 
-    With `strip` the paths begin at `prefix`: of a directory its contents, of a file its name. `destination` is made if
+    Links that lead out of `prefix` are laid out as what they lead to; see `links`. With `strip` the paths begin at
+    `prefix`: of a directory its contents, of a file its name. `destination` is made if
     it is not there; what it holds stays, except files whose path is written. No link inside it is followed. With
     `readonly` neither the files nor the directories can be written to. `link` and errors as `put_file`.
     """
@@ -61,7 +63,7 @@ def lay_out(
         made = {""}
         files = size = 0
         places = _Places(blobs, top, readonly, link)
-        for batch in _batches(tree.files(pages, root, prefix)):
+        for batch in _batches(Layout(pages, root, prefix, alone=strip).files()):
             small = blobs.load(blob for _, entry in batch if entry.size < LARGE for blob in entry.blobs)
             for path, entry in batch:
                 if strip and prefix:

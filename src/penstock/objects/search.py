@@ -25,11 +25,16 @@ def matches(pages: Pages, root: bytes, glob: Glob, after: str = "") -> Iterator[
 
 def files(pages: Pages, root: bytes, glob: Glob, after: str = "") -> Iterator[tuple[str, Entry]]:
     """The files that a pattern names, and all files below directories that it names, each once, in the same order."""
-    for path, entry in _walk(pages, root, glob, after, inside=False):
+    for path, entry in named(pages, root, glob, after):
         if entry is not None:
             yield path, entry
         else:
             yield from tree.files(pages, root, path, after)
+
+
+def named(pages: Pages, root: bytes, glob: Glob, after: str = "") -> Iterator[tuple[str, Entry | None]]:
+    """As `matches`, without those below a directory that is one itself."""
+    return _walk(pages, root, glob, after, inside=False)
 
 
 def concerns(glob: Glob, path: str) -> bool:

@@ -14,6 +14,7 @@ from penstock.model.data import EMPTY
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Input
 from penstock.objects import checkout, tree
+from penstock.objects.links import BadLink, Layout
 from penstock.objects.store import Objects
 from penstock.objects.writer import Writer
 from penstock.worker.code import Code, boot
@@ -41,24 +42,30 @@ class Storage:
         Links are for tasks that cannot write through them: as root they get what others get, too. A whole repo that
         the `step` (of a pipeline) read before may still be there; None for a task whose files become somebody else's.
         """
-        objects, total = self._objects, 0
+        total = 0
         for item in inputs:
-            place = Path(folder, item.name)
-            link = item.layout == "link" and os.geteuid() != 0
-            if item.layout == "empty":
-                self._stand_in(item, place)
-            elif item.directory and not item.path and not link and step is not None:
-                total += self._lay_out_whole(item, place, folder, self._warm.home(*step, item.name))
-            elif item.directory:
-                place.mkdir(exist_ok=True)
-                total += checkout.lay_out(objects.blobs, objects.pages, item.root, place, item.path, link=link)[1]
-            else:
-                entry = tree.decode(item.content)
-                target = place / item.path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                checkout.put_file(objects.blobs, entry, target, link=link)
-                total += entry.size
+            try:
+                total += self._lay_out(item, folder, step)
+            except BadLink as error:
+                raise BadLink(f"input {item.name}: {error}") from None
         return total
+
+    def _lay_out(self, item: Input, folder: str, step: tuple[str, str] | None) -> int:
+        objects, place = self._objects, Path(folder, item.name)
+        link = item.layout == "link" and os.geteuid() != 0
+        if item.layout == "empty":
+            self._stand_in(item, place)
+            return 0
+        if item.directory and not item.path and not link and step is not None:
+            return self._lay_out_whole(item, place, folder, self._warm.home(*step, item.name))
+        entry = None if item.directory else tree.decode(item.content)
+        if entry is None or entry.target is not None:  # a link in place of the file that it would lead to: it is told
+            place.mkdir(exist_ok=True)
+            return checkout.lay_out(objects.blobs, objects.pages, item.root, place, item.path, link=link)[1]
+        target = place / item.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        checkout.put_file(objects.blobs, entry, target, link=link)
+        return entry.size
 
     def _lay_out_whole(self, item: Input, place: Path, folder: str, home: str) -> int:
         objects = self._objects
@@ -86,7 +93,7 @@ class Storage:
         """Lay out an input by its names alone: files of no bytes."""
         place.mkdir(exist_ok=True)
         pages = self._objects.pages
-        for path in (name for name, _ in tree.files(pages, item.root, item.path)) if item.directory else (item.path,):
+        for path in (name for name, _ in Layout(pages, item.root, item.path).files()):
             target = place / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()

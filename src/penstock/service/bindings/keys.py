@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 
 from penstock.engine.expand import Key
 from penstock.model.data import EMPTY
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
+from penstock.service.bindings.links import Links
 
 
 class KeyMap:
@@ -21,6 +22,8 @@ class KeyMap:
         self._root = root
         #: (node, part) -> value -> binding key -> whether it is there now
         self._moved: dict[tuple[int, int], dict[str, dict[Key, bool]]] = {}
+        #: Of each glob, the links of its tree.
+        self.links: list[Links] = []
 
     def fill(self, node: int, part: int, entries: Iterable[tuple[str, Key]]) -> None:
         found = sorted("\n".join((f"{node}.{part}", value, *key)).encode() for value, key in entries)
@@ -79,12 +82,15 @@ class KeyMap:
 
     def save(self) -> bytes:
         """The root of the index as it is now."""
-        edits = (
+        moved = (
             ("\n".join((f"{node}.{part}", value, *key)).encode(), b"" if there else None)
             for (node, part), values in self._moved.items()
             for value, keys in values.items()
             for key, there in keys.items()
         )
-        self._root = pages_map.edit(self._pages, self._root, edits) if self._moved else self._root
+        links = ((entry.encode(), b"" if there else None) for own in self.links for entry, there in own.moved.items())
+        if edits := dict(chain(moved, links)):
+            self._root = pages_map.edit(self._pages, self._root, edits.items())
         self._moved = {}
+        self.links = []
         return self._root

@@ -59,6 +59,7 @@ def recipe_of(
             "params": dict(params),
             "shape": shape.hex(),
             **(beside.noted() if beside is not None else {}),
+            "links": 1,  # its index knows the links of what it reads
         },
         globs_of(step),
         step.pfs,

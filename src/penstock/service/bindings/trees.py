@@ -14,7 +14,9 @@ from penstock.model.globmachine import State
 from penstock.model.spec import InputSpec
 from penstock.objects import map as pages_map
 from penstock.objects import tree
+from penstock.objects.links import BadLink, Layout, is_link, way
 from penstock.objects.map import Pages
+from penstock.service.bindings.links import Links
 
 #: What a file is of which only the name is used.
 _NO_BYTES = tree.encode(Entry())
@@ -26,6 +28,7 @@ class TreeLeaf(Struct, frozen=True):
     pages: Pages
     spec: InputSpec
     root: bytes
+    links: Links
 
     def matches(self) -> Iterator[Match]:
         glob = compile_glob(self.spec.glob)
@@ -68,19 +71,51 @@ class TreeLeaf(Struct, frozen=True):
 
     def touched(self, base: TreeLeaf) -> Iterable[str]:
         glob = compile_glob(self.spec.glob)
-        if self.root == base.root:
+        if self.root == base.root and (glob.whole or base.links.known):
             return ()
         if glob.whole:
             return ("",)
-        changes = pages_map.diff(self.pages, base.root, self.root)
+        paths = [path.decode() for path, _, _ in pages_map.diff(self.pages, base.root, self.root)]
+        led = self.links.bring(base.links, paths)
+        if led:
+            paths = sorted({*paths, *led}, key=str.encode)
         # Once each: a path may be met as a file that is gone, and again as a directory that is new.
-        return dict.fromkeys(touched(glob, (path.decode() for path, _, _ in changes)))
+        return dict.fromkeys(touched(glob, paths))
 
     def _file(self, path: str, content: bytes) -> Match:
+        if is_link(content):
+            return self._link(path, content)
         return Match(path, _NO_BYTES if self.spec.layout == "empty" else content, False)
 
+    def _link(self, path: str, content: bytes) -> Match:
+        """A link by what it leads to; one that leads to nothing by itself, and the task that reads it is told."""
+        found = way(self.pages, self.root, path)
+        if found.entry is not None:
+            return self._file(path, tree.encode(found.entry))
+        try:
+            files = list(Layout(self.pages, self.root, path).files())
+        except BadLink:
+            return Match(path, content, False)
+        return Match(path, self._standing_for("linked/1", files), True)
+
     def _directory(self, path: str) -> Match:
+        layout = Layout(self.pages, self.root, path)
+        links = self.links.below(path) if path else ()
         if self.spec.layout == "empty":
-            names = [name for name, _ in tree.files(self.pages, self.root, path)]
-            return Match(path, fingerprint.digest("names/1", names), True)
-        return Match(path, tree.identity(self.pages, self.root, path), True)
+            files = layout.files() if links else tree.files(self.pages, self.root, path)
+            try:
+                return Match(path, fingerprint.digest("names/1", [name for name, _ in files]), True)
+            except BadLink:  # as below
+                return Match(path, tree.identity(self.pages, self.root, path), True)
+        identity = tree.identity(self.pages, self.root, path)
+        try:
+            instead = [file for link in links for file in layout.instead(link) or ()]
+        except BadLink:  # the task that reads it is told
+            return Match(path, identity, True)
+        return Match(path, self._standing_for("linking/1", instead, identity) if instead else identity, True)
+
+    def _standing_for(self, tag: str, files: list[tuple[str, Entry]], beside: bytes = EMPTY) -> bytes:
+        """One id for what is laid out through links."""
+        if self.spec.layout == "empty":
+            return fingerprint.digest("names/1", [name for name, _ in files])
+        return fingerprint.digest(tag, beside, [(path, tree.encode(entry)) for path, entry in files])

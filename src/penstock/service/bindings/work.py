@@ -17,6 +17,7 @@ from penstock.engine.expand import Binding, Change, Expansion, Key
 from penstock.model import datum, fingerprint
 from penstock.model.data import EMPTY
 from penstock.model.errors import NotFound
+from penstock.model.glob import compile_glob
 from penstock.model.run import Job, JobInput, Task
 from penstock.model.spec import Step
 from penstock.model.wire import Input
@@ -24,6 +25,7 @@ from penstock.objects.map import Pages
 from penstock.service import inplace, resolve
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
+from penstock.service.bindings.links import Links
 from penstock.service.bindings.opened import Holding
 from penstock.service.bindings.recipes import Recipe, code_of, recipe_of
 from penstock.service.bindings.trees import TreeLeaf
@@ -94,36 +96,50 @@ def find(
     whole = outputs is not None or base is None or not recipe.same_bindings(base) or not holding.holds(base.reading)
     if base is None or whole:
         index = KeyMap(pages, EMPTY)
-        expansion = _expansion(pages, step, now, index)
+        expansion = _expansion(pages, step, now, index, None)
+        for links in index.links:
+            links.fill()
         every = ((binding.key, binding) for binding in expansion.every())
         return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set(), files, outputs)
     index = KeyMap(pages, base.keys)
-    before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys))
+    known = _links_of(base)
+    before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys), known)
     start = Ledger(base.ledger, base.owners, base.tree)
     kept = base.processed + base.reused
     again = [] if kept == base.total else _unsucceeded(parts, base)
-    expansion = _expansion(pages, step, now, index)
+    expansion = _expansion(pages, step, now, index, known)
     changes = expansion.changed(before, again)
     return Found(recipe, inputs, base, start, kept, index, expansion, changes, False, holding, {base.reading}, files)
 
 
-def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap) -> Expansion:
+def _expansion(pages: Pages, step: Step, roots: Sequence[bytes], index: KeyMap, keys: bytes | None) -> Expansion:
+    """`keys`: the index that knows the links of these trees, if there is one."""
     specs = step.input.leaves() if step.input else ()
-    leaves = [TreeLeaf(pages, spec, root) for spec, root in zip(specs, roots, strict=True)]
+    leaves = [
+        TreeLeaf(pages, spec, root, Links(pages, root, number, keys))
+        for number, (spec, root) in enumerate(zip(specs, roots, strict=True))
+    ]
+    # What reads the whole of a tree has all that its links lead to.
+    index.links = [leaf.links for leaf in leaves if not compile_glob(leaf.spec.glob).whole]
     return Expansion(step.input, step.each, leaves, index)
 
 
 def expansion_of(parts: Parts, pages: Pages, job: Job) -> Expansion:
     """The bindings of a job that knows them, to look them up. Raises NotFound if what it read is gone."""
     roots = [_root(parts, item) for item in job.inputs]
-    return _expansion(pages, parts.step(job), roots, KeyMap(pages, job.keys))
+    return _expansion(pages, parts.step(job), roots, KeyMap(pages, job.keys), _links_of(job))
+
+
+def _links_of(job: Job) -> bytes | None:
+    """The index of a job that knows the links of what it reads; None of one made before they were followed."""
+    return job.keys if "links" in job.parts else None
 
 
 def foreseen(parts: Parts, pages: Pages, step: Step) -> Iterator[Binding]:
     """The bindings that a step would have over the heads as they are. `pages` can be written to."""
     heads = [resolve.head(parts, leaf.repo, leaf.branch) for leaf in step.input.leaves()] if step.input else []
     roots = [head.root if head else EMPTY for head in heads]
-    return _expansion(pages, step, roots, KeyMap(pages, EMPTY)).every()
+    return _expansion(pages, step, roots, KeyMap(pages, EMPTY), None).every()
 
 
 def compared(parts: Parts, pages: Pages, found: Found, step: Step, params: Mapping[str, Any]) -> Iterator[Touched]:

@@ -8,10 +8,13 @@ import os
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from msgspec.structs import replace
+
 from penstock.model.errors import AlreadyExists, NotFound
 from penstock.model.ids import Reference
 from penstock.objects import checkout
 from penstock.objects.landing import land
+from penstock.objects.links import way
 from penstock.objects.reader import Reader, Stream
 from penstock.service.data.reading import Found, locate
 from penstock.service.parts import Parts
@@ -34,7 +37,11 @@ def get(parts: Parts, source: Reference, destination: Path, *, link: bool = Fals
     """
     found = locate(parts, source)
     blobs = parts.objects.blobs
-    if found.entry is not None:
+    if found.entry is not None and found.entry.target is not None:
+        led = way(parts.objects.pages, found.root, found.path)
+        # A link to a directory is got as that directory, one to a file as that file; under its own name.
+        found = replace(found, entry=led.entry) if led.entry is not None else found
+    if found.entry is not None and found.entry.target is None:
         target = destination / os.path.basename(found.path) if destination.is_dir() else destination
         if os.path.lexists(target) and not force:
             raise AlreadyExists(f"{target}: exists already; remove it, name another destination, or use --force")
@@ -56,7 +63,7 @@ def get(parts: Parts, source: Reference, destination: Path, *, link: bool = Fals
 
 def _lay_out_matches(parts: Parts, found: Found, place: Path, link: bool) -> Got:
     files = size = 0
-    for path, entry in found.files(parts.objects.pages):
+    for path, entry in found.laid_out(parts.objects.pages):
         target = place / found.inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         checkout.put_file(parts.objects.blobs, entry, target, link=link)
@@ -90,7 +97,7 @@ def tar(parts: Parts, source: Reference, stream: IO[bytes], *, compress: bool = 
         if compress:
             target = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=moment))
         archive = stack.enter_context(tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT))
-        for path, entry in found.files(parts.objects.pages):
+        for path, entry in found.laid_out(parts.objects.pages):
             member = tarfile.TarInfo(found.inside(path))
             member.mtime = moment
             if entry.target is not None:

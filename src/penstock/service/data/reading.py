@@ -13,6 +13,7 @@ from penstock.model.glob import Glob, compile_glob
 from penstock.model.ids import Reference
 from penstock.model.run import Commit
 from penstock.objects import search, tree
+from penstock.objects.links import Layout, way
 from penstock.objects.map import Pages
 from penstock.objects.reader import Reader
 from penstock.service import resolve
@@ -41,6 +42,14 @@ class Found(Struct, frozen=True):
         if self.glob is not None:
             return search.files(pages, self.root, self.glob, after)
         return tree.files(pages, self.root, self.path, after)
+
+    def laid_out(self, pages: Pages) -> Iterator[tuple[str, Entry]]:
+        """The same as tasks find it: a link that leads out of what is named as what it leads to. Raises BadLink."""
+        if self.glob is None:
+            yield from Layout(pages, self.root, self.path, alone=True).files()
+            return
+        for path, _ in search.named(pages, self.root, self.glob):
+            yield from Layout(pages, self.root, path, alone=True).files()
 
     def inside(self, path: str) -> str:
         """A path as it is spelled below `base`."""
@@ -91,9 +100,13 @@ def the_file(parts: Parts, found: Found) -> tuple[str, Entry]:
 
 def open_file(parts: Parts, source: Reference) -> Reader:
     """One file, to read any range of it."""
-    path, entry = the_file(parts, locate(parts, source))
+    found = locate(parts, source)
+    path, entry = the_file(parts, found)
     if entry.target is not None:
-        raise UsageError(f"{source}: /{path} is a link to {entry.target}; read that instead")
+        led = way(parts.objects.pages, found.root, path)
+        if led.entry is None:
+            raise UsageError(f"{source}: /{path} is a link to {entry.target}, which {led.wrong or 'is a directory'}")
+        entry = led.entry
     return Reader(parts.objects.blobs, entry)
 
 
