@@ -44,3 +44,25 @@ def test_an_editable_install(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRTUAL_ENV", str(place))
     monkeypatch.setenv("PATH", f"{place}/bin:/usr/bin:/bin")
     check(lab)
+
+
+@pytest.mark.parametrize("run", ["echo x > model.pkl", "echo x >> tools/x.py", "rm tools/x.py", "mkdir -p new/one"])
+def test_what_a_task_writes_beside_its_output_is_told_and_the_next_one_does_not_find_it(lab: Lab, run: str) -> None:
+    lab.write("tools/x.py", "1")
+    lab.pipeline(f"""
+        steps:
+          bad: {{output: bad, run: '{run}'}}
+          good: {{output: out, after: {{bad: end}}, run: 'find . -type f | sort > $PENSTOCK_OUT/x'}}
+    """)
+    bad, good = lab.run().jobs
+    name = run.split()[-1].split("/")[0] if "new" in run else run.split()[-1]
+    assert lab.failures(bad) == [f"it changed {name!r} outside its output; write into $PENSTOCK_OUT"]
+    assert good.state == "success"
+    assert lab.files("out") == {"x": "./pipeline.yaml\n./tools/x.py\n"}
+
+
+def test_layouts_can_be_removed_by_their_owner(lab: Lab) -> None:
+    project(lab)
+    lab.run()
+    folders = [path for path in (lab.parts.layout.work / "code").rglob("*") if path.is_dir()]
+    assert folders and all(path.stat().st_mode & 0o700 == 0o700 for path in folders)

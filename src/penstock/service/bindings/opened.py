@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from penstock.model.data import EMPTY
+from penstock.model.errors import Corrupt, NotFound
 from penstock.model.run import Job, Task
 from penstock.objects import map as pages_map
 from penstock.objects.map import Pages
@@ -24,15 +25,16 @@ class Holding:
         self._known = {EMPTY: True, code: True}
 
     def holds(self, reading: bytes) -> bool:
-        """Whether what was opened is as it was. Raises NotFound, Corrupt."""
+        """Whether what was opened is as it was. What cannot be read any more may have been anything."""
         if reading not in self._known:
-            self._known[reading] = next(self._changed(reading), None) is None
+            try:
+                self._known[reading] = all(
+                    pages_map.get(self._pages, self._code, path) == content
+                    for path, content in pages_map.scan(self._pages, reading)
+                )
+            except (NotFound, Corrupt):
+                self._known[reading] = False
         return self._known[reading]
-
-    def _changed(self, reading: bytes) -> Any:
-        for path, content in pages_map.scan(self._pages, reading):
-            if pages_map.get(self._pages, self._code, path) != content:
-                yield path.decode()
 
     def of(self, tasks: Iterable[Task]) -> dict[bytes, Task]:
         """Of tasks that succeeded, newest first, those whose results hold: one for each fingerprint."""
