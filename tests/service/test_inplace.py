@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.model.errors import BadSpec
 from penstock.model.run import Job, Success
 from penstock.service.userdata.documents import put
 
@@ -177,6 +178,23 @@ def test_neither_a_directory_nor_what_somebody_wrote_since_is_removed(lab: Any) 
     assert lab.run().state == "failure"
     assert (lab.root / "out").read_text() == "mine"
     assert (lab.root / "d/f").read_text() == "x\n"
+
+
+def test_paths_that_links_lead_to_are_one_file(lab: Any) -> None:
+    (lab.root / "here").symlink_to(".")
+    lab.pipeline("""
+        steps:
+          use: {input: {file: "here/z*"}, run: "cat here/z"}
+          make: {run: "sleep 0.2; echo 1 > z", outputs: [z]}
+        """)
+    assert lab.run().state == "success"
+    lab.pipeline("""
+        steps:
+          one: {run: "echo 1 > z", outputs: [here/z]}
+          two: {run: "echo 1 > z", outputs: [z]}
+        """)
+    with pytest.raises(BadSpec, match='which step "one" makes, too'):
+        lab.run()
 
 
 def test_steps_without_files_in_place_note_nothing(lab: Any) -> None:

@@ -24,6 +24,7 @@ from penstock.service import resolve
 from penstock.service.bindings.ledger import totals
 from penstock.service.bindings.recipes import code_of, counts_code
 from penstock.service.layout import PIPELINE_FILES, Layout
+from penstock.service.opening.aliases import aliased
 from penstock.service.opening.ignore import LARGEST, Skip, skipper
 from penstock.service.opening.launch import Draft
 from penstock.service.opening.telling import told_once
@@ -106,7 +107,8 @@ def freeze(parts: Parts, named: Path | None, inherit: bool = False) -> Frozen:
     if known is not None and _holds(parts, known[0].code, file, path):
         version, pipeline = known
         code, warnings = _code(parts, pipeline, file)
-        if code == version.code and with_images(pipeline, inherit) == pipeline:
+        same = aliased(str(parts.layout.root), with_images(pipeline, inherit)) == pipeline
+        if code == version.code and same:
             return Frozen(pipeline, version.spec, code, file, version, warnings)
     return frozen_with(parts, _read(parts, path, file, known), file, inherit)
 
@@ -115,7 +117,7 @@ def frozen_with(parts: Parts, pipeline: Pipeline, file: str, inherit: bool = Fal
     """A pipeline together with the project's code, and its images, as they are now."""
     from penstock.text.canonical import pipeline_to_json
 
-    pipeline = with_images(pipeline, inherit)
+    pipeline = aliased(str(parts.layout.root), with_images(pipeline, inherit))
     spec = pipeline_to_json(pipeline)
     code, warnings = _code(parts, pipeline, file)
     same = same_in_force(parts, pipeline.name, spec, code)
