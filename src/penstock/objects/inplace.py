@@ -127,7 +127,7 @@ class Look:
                 yield path, "directory"
                 continue
             state = self._state(entry, hashed)
-            yield path, os.readlink(entry) if state is None and os.path.islink(entry) else state or "unreadable"
+            yield path, state or _leads(entry)
 
     def _paths(self, pattern: str) -> Iterator[str]:
         if not is_pattern(pattern):
@@ -172,6 +172,14 @@ def walk(top: str, without: Collection[str] = (), depth: int | None = None) -> I
                         continue
                 inner.append((f"{path}/", entry.path, there, chain, level + 1))
         todo += reversed(inner)
+
+
+def _leads(path: str) -> str:
+    """Where a link leads that leads nowhere; a word for all else that cannot be looked at."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return "unreadable"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -66,7 +66,7 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
     }
     while True:
         edges, order = opened_by(parts, [spec], {(name, step) for step in reasons})
-        again = _spread(reasons, edges, order)
+        again = _spread(reasons, edges, order, {step.name for step in spec.steps if step.reuse})
         more = emptied(spec, again)
         if not more:
             break
@@ -158,7 +158,9 @@ class _Why:
         return recipe_of(step, {**spec.params, **step.params}, files, "").parts
 
 
-def _spread(reasons: Mapping[str, str], edges: list[Arrow], order: list[Node]) -> dict[str, str]:
+def _spread(
+    reasons: Mapping[str, str], edges: list[Arrow], order: list[Node], reusing: Collection[str]
+) -> dict[str, str]:
     """All that runs again: with a step all that waits for it, in whichever pipeline."""
     found: dict[str, str] = {}
     waits: dict[str, list[str]] = {}
@@ -166,7 +168,8 @@ def _spread(reasons: Mapping[str, str], edges: list[Arrow], order: list[Node]) -
         waits.setdefault(edge.node[1], []).append(edge.upstream[1])
     for _, step in order:
         before = next((name for name in waits.get(step, ()) if name in found), "")
-        found[step] = reasons.get(step) or f"it waits for {before}, which runs again"
+        may = "; its results may be used again" if step in reusing else ""
+        found[step] = reasons.get(step) or f"it waits for {before}, which runs again{may}"
     return found
 
 
