@@ -297,11 +297,13 @@ def connect(where: Bucket, patience: Patience) -> S3Store:
         from obstore.store import S3Store
     except ModuleNotFoundError:
         raise UsageError(f"{where}: needs the extra `s3`; run: pip install 'penstock[s3]'") from None
+    config = _shared_credentials()
+    if where.endpoint:  # the library takes no None for Amazon's own
+        config["endpoint"] = where.endpoint
     try:
         return S3Store(
             where.bucket,
             prefix=where.prefix or None,
-            endpoint=where.endpoint,
             region=where.region,
             # Deleting many at once is not known to every server.
             disable_bulk_delete=True,
@@ -319,7 +321,7 @@ def connect(where: Bucket, patience: Patience) -> S3Store:
                     "max_backoff": timedelta(seconds=patience.longest_wait),
                 },
             },
-            config=_shared_credentials(),
+            config=config,
         )
     except (BaseError, ValueError):
         raise UsageError(f"{where}: this endpoint or bucket cannot be used; expected https://host[:port]") from None
