@@ -407,6 +407,27 @@ def test_a_head_moves_back_and_keeps_its_id(lab: Any) -> None:
     lab.ok()
 
 
+def test_work_is_deferred_by_a_branch_of_what_a_step_publishes(lab: Any) -> None:
+    lab.pipeline(
+        "steps: {one: {input: 'in:/*', run: cp -r $PENSTOCK_IN/in/. $PENSTOCK_OUT},"
+        " two: {input: 'one@prod:/*', run: cp -r $PENSTOCK_IN/one/. $PENSTOCK_OUT}}"
+    )
+    lab.put("in", {"a": "1"})
+    lab.ok()
+    first = lab.project.commit("one").id
+    moved = branches.create_branch(lab.parts, "one", "prod", ref("one@main"))
+    assert moved.branch.head == first
+    assert moved.run is not None and lab.project.wait(moved.run.id).state == "success"
+    assert lab.files("two") == {"a": "1"}
+    lab.put("in", {"b": "2"})
+    lab.ok()
+    assert lab.files("two") == {"a": "1"}, "until the branch is moved"
+    moved = branches.create_branch(lab.parts, "one", "prod", ref("one@main"))
+    assert moved.run is not None and lab.project.wait(moved.run.id).state == "success"
+    assert lab.files("two") == {"a": "1", "b": "2"}
+    assert branches.create_branch(lab.parts, "one", "empty", None).branch.head is None
+
+
 def test_what_branches_refuse(lab: Any) -> None:
     lab.pipeline("steps: {s: {input: 'in:/*', run: [sh, -c, '! grep -r bad $PENSTOCK_IN']}}")
     lab.put("in", {"a": "bad"})
@@ -415,6 +436,12 @@ def test_what_branches_refuse(lab: Any) -> None:
     lab.put("free", {"a": "1"})
     for act, error, message in (
         (lambda: branches.create_branch(lab.parts, "s", "main", ref(f"s@{bad}")), Refused, "is written by step 's'"),
+        (lambda: branches.create_branch(lab.parts, "s", "main", None), Refused, "is written by step 's'"),
+        (
+            lambda: branches.create_branch(lab.parts, "in", "x", ref("free@main")),
+            UsageError,
+            "free@main: a branch of 'in' cannot point into 'free'",
+        ),
         (lambda: branches.create_branch(lab.parts, "in", "dev", None), AlreadyExists, "in@dev exists already; --head"),
         (lambda: branches.delete_branch(lab.parts, "in", "main"), Refused, "is the default branch"),
         (lambda: branches.delete_branch(lab.parts, "in", "nope"), NotFound, "in has no branch 'nope'"),

@@ -237,6 +237,8 @@ def test_what_triggers_refuse(lab: Any) -> None:
         (lambda: follow(lab, "in@late", commits=0), UsageError, "at least 1 commit"),
         (lambda: follow(lab, "in@late", every="0s"), UsageError, "is no time at all"),
         (lambda: follow(lab, "in@late", every="soon"), UsageError, "is no duration"),
+        (lambda: follow(lab, "in@late", size="0"), UsageError, "size '0' is reached at once; expected at least 1 byte"),
+        (lambda: follow(lab, "in@late", "", commits=1), UsageError, "branch '': expected letters"),
         (lambda: follow(lab, "in@late", size="much"), UsageError, "is no size"),
         (lambda: follow(lab, "in@late", cron="0 2 * *"), UsageError, "expected five fields"),
         (lambda: follow(lab, "in@late", cron="@every 1h", every="1h"), UsageError, "the same thing twice"),

@@ -42,9 +42,12 @@ def _size(node: Node, what: str) -> int:
     if isinstance(node.value, bool) or not isinstance(node.value, str | int):
         node.fail(f"{what}: expected a size such as 10 MB, found {fields.found(node)}")
     try:
-        return parse_size(node.value)
+        size = parse_size(node.value)
     except UsageError as error:
         node.fail(f"{what}: {error}")
+    if size < 1:
+        node.fail(f"{what}: {fields.found(node)} is reached at once; expected at least 1 byte")
+    return size
 
 
 def _cron(node: Node, what: str) -> str:

@@ -86,10 +86,7 @@ def create_branch(name: str, head: str | None, as_json: bool) -> None:
 
 
 def _start(repo: str, head: str | None) -> Reference | None:
-    start = None if head is None else parse_reference(head) if "@" in head else Reference(repo, head)
-    if start is not None and start.repo != repo:
-        raise UsageError(f"--head {head}: a branch of {repo!r} cannot point into {start.repo!r}")
-    return start
+    return None if head is None else parse_reference(head) if "@" in head else Reference(repo, head)
 
 
 @branch.command("merge")
@@ -163,7 +160,7 @@ def trigger_branch(
             made = triggers.set_trigger(
                 parts,
                 Reference(repo, branch_name),
-                watches or resolve.repo(parts, repo).default_branch,
+                resolve.repo(parts, repo).default_branch if watches is None else watches,
                 size=size,
                 commits=commits,
                 every=every,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from penstock.model.errors import AlreadyExists, NotFound, Refused
+from penstock.model.errors import AlreadyExists, NotFound, Refused, UsageError
 from penstock.model.ids import Reference, check_name
 from penstock.model.run import Branch, Commit, Run
 from penstock.service import resolve
-from penstock.service.data.committing import check_movable, check_writable, open_commit
+from penstock.service.data.committing import check_branch, check_movable, open_commit
 from penstock.service.opening.firing import watchers
 from penstock.service.opening.launch import advance
 from penstock.service.parts import Parts
@@ -24,12 +24,15 @@ class Moved(Struct, frozen=True):
 def create_branch(parts: Parts, repo: str, name: str, head: Reference | None) -> Moved:
     """A branch; or a branch moved to another commit of its repo, which keeps its id. Nothing is copied.
 
-    What reads the branch runs anew. Triggers that watch it stay as they are: they wait for a commit. Raises
-    AlreadyExists, Refused, NotFound.
+    Of a repo that a directory or a step fills, the branch that it fills stays theirs. What reads the branch runs anew.
+    Triggers that watch it stay as they are: they wait for a commit. Raises AlreadyExists, Refused, NotFound; UsageError
+    for a head in another repo.
     """
     check_name(name, "branch")
     with parts.store.transaction(durable=True):
-        check_writable(parts, repo, resolve.repo(parts, repo))
+        if head is not None and head.repo != repo:
+            raise UsageError(f"{head}: a branch of {repo!r} cannot point into {head.repo!r}")
+        check_branch(parts, repo, resolve.repo(parts, repo), name)
         target = None if head is None else check_head(resolve.commit(parts, head), head)
         there = resolve.branch(parts, repo, name)
         run = None

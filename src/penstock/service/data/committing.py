@@ -56,6 +56,12 @@ def check_writable(parts: Parts, name: str, there: Repo | None) -> None:
             )
 
 
+def check_branch(parts: Parts, name: str, there: Repo, branch: str) -> None:
+    """Raises Refused for the branch of a repo that a directory or a step fills; its other branches are free."""
+    if branch == there.default_branch:
+        check_writable(parts, name, there)
+
+
 def open_commit(parts: Parts, repo: str, branch: str) -> Commit | None:
     """The commit that puts to a branch go into until it is finished."""
     found = parts.store.load(Commit, "open_commit", repo=repo, branch=branch)

@@ -44,6 +44,9 @@ def set_trigger(
         raise UsageError(f"{target}: say when it shall move: by size, commits, every or cron")
     if commits is not None and commits < 1:
         raise UsageError(f"{target}: expected at least 1 commit")
+    grown = None if size is None else parse_size(size)
+    if grown is not None and grown < 1:
+        raise UsageError(f"{target}: size {size!r} is reached at once; expected at least 1 byte")
     period = None if every is None else int(parse_seconds(every) * 1_000_000)
     if period == 0:
         raise UsageError(f"{target}: every {every!r} is no time at all")
@@ -51,7 +54,7 @@ def set_trigger(
         repo=repo,
         branch=name,
         watches=watches,
-        size=None if size is None else parse_size(size),
+        size=grown,
         commits=commits,
         every=period,
         cron=fields,
