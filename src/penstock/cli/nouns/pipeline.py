@@ -83,13 +83,15 @@ def create_pipeline(file: Path | None, reprocess: bool, as_json: bool) -> None:
 @force_option("Also with jobs that are not done: they are stopped.")
 @json_option
 def delete_pipeline(name: str, force: bool, as_json: bool) -> None:
-    """Take a pipeline out of force. What it made stays."""
+    """Take a pipeline out of force. What it made stays, also what it exported: that is said."""
     from penstock.cli.output import show_json, talk
     from penstock.service.opening.begin import delete
 
     with project() as parts:
-        delete(parts, name, force=force)
+        stays = delete(parts, name, force=force)
     talk(f"deleted pipeline {name}")
+    for what in stays:
+        talk(what)
     if as_json:
         show_json({"deleted": name})
 

@@ -64,10 +64,10 @@ class Exporter:
         wanted = {job.seq: job for job in world.in_state(JobState.EXPORTING)}
         for seq in self._live.keys() - wanted.keys():
             self._live.pop(seq).end()
-        busy: set[tuple[str, str]] = set()
+        busy: set[str | None] = set()
         for seq, job in wanted.items():
-            first = (job.pipeline, job.step) not in busy  # one after the other goes to one place
-            busy.add((job.pipeline, job.step))
+            first = job.repo not in busy  # one after the other goes to one place
+            busy.add(job.repo)
             if first and seq not in self._live and not (job.hold or world.runs[job.run].hold):
                 try:
                     self._live[seq] = self._begin(job)
@@ -95,24 +95,24 @@ class Exporter:
                 tree = complete(self._parts, Pages(objects.blobs, writer), job)[0].tree
             export = self._parts.step(job).export
             assert export is not None
-            source = f"{layout.id}/{job.pipeline}.{job.step}"
-            before = self._before(job, export.to)
-            order = Order(export, str(layout.root), str(layout.objects), tree, before, source, job.run)
+            # A step may be renamed; its repo is what it was.
+            names = self._parts.store.fetch("names_of_repo", repo=job.repo)
+            former = tuple(f"{layout.id}/{row['pipeline']}.{row['step']}" for row in names)
+            source, before = f"{layout.id}/{job.repo}", self._before(job, export.to)
+            order = Order(export, str(layout.root), str(layout.objects), tree, before, source, job.run, former)
         except BaseException:
             os.close(session)
             raise
         return _start(layout, msgspec.json.encode(order) + b"\n", session)
 
     def _before(self, job: Job, to: str) -> tuple[bytes, ...]:
-        """The trees that the place may hold: that of the step's last copy there that went well, and what was tried
+        """The trees that the place may hold: that of the repo's last copy there that went well, and what was tried
         since. None where something was copied elsewhere in between.
         """
         found: list[bytes] = []
         before = job.seq
         while True:
-            jobs = self._parts.store.load(
-                Job, "jobs_of_step", step=job.step, pipeline=job.pipeline, before=before, limit=PAGE
-            )
+            jobs = self._parts.store.load(Job, "jobs_of_repo", repo=job.repo, before=before, limit=PAGE)
             for earlier in jobs:
                 export = self._parts.step(earlier).export
                 if export is None or export.to != to:

@@ -18,5 +18,6 @@ class Order(Struct, frozen=True):
     objects: str  #: directory of its object store
     tree: bytes  #: what is to be copied
     before: tuple[bytes, ...]  #: the trees that may be there already: of the last copy that went well, and tries since
-    source: str  #: `project id/pipeline.step`: whose rows in a table are replaced
+    source: str  #: `project id/REPO`: whose rows in a table are replaced
     run: str
+    former: tuple[str, ...] = ()  #: `project id/pipeline.step`: what such rows were once marked as

@@ -22,7 +22,7 @@ from penstock.objects.store import Objects
 from penstock.service.egress.databases import connect
 from penstock.service.egress.order import Order
 
-#: The column that says which export a row is from: `project/pipeline.step@run`.
+#: The column that says which export a row is from: `project/REPO@run`, the commit that it is a copy of.
 TAG = "penstock"
 
 Row = Sequence[Any]
@@ -32,7 +32,8 @@ def load(objects: Objects, order: Order) -> None:
     """Load an order's tree. Raises BadOutput for files that are no rows, Refused for a table that cannot take them,
     Unreachable.
     """
-    export, tag = order.export, f"{order.source}@{order.run}"
+    export, sources = order.export, (order.source, *order.former)
+    tags = [f"{source}@{order.run}" for source in sources]
     if export.mode == "append" and order.before[-1:] == (order.tree,):
         return  # a run that changed nothing
     tables = _tables(objects, order.tree, export)
@@ -46,8 +47,9 @@ def load(objects: Objects, order: Order) -> None:
                     f"add it: ALTER TABLE {table} ADD COLUMN {TAG} text"
                 )
             if there is not None and export.mode == "replace":
-                database.forget(table, TAG, f"{order.source}@")
-            if there is not None and export.mode == "append" and database.has(table, TAG, tag):
+                for source in sources:
+                    database.forget(table, TAG, f"{source}@")
+            if there is not None and export.mode == "append" and any(database.has(table, TAG, tag) for tag in tags):
                 continue
             for path, entry in tables.get(table, ()):
                 columns, rows = read_rows(path, Reader(objects.blobs, entry), export)
@@ -57,7 +59,7 @@ def load(objects: Objects, order: Order) -> None:
                 if there is None:
                     there = [*columns, TAG]
                     database.create(table, there)
-                database.insert(table, [*columns, TAG], ((*row, tag) for row in rows))
+                database.insert(table, [*columns, TAG], ((*row, tags[0]) for row in rows))
 
 
 def _tables(objects: Objects, root: bytes, export: Export) -> dict[str, list[tuple[str, Entry]]]:

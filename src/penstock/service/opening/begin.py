@@ -25,6 +25,7 @@ from penstock.service.opening import wanted
 from penstock.service.opening.able import check_able, check_site
 from penstock.service.opening.disabling import all_disabled
 from penstock.service.opening.drafts import give_up_draft
+from penstock.service.opening.exported import left_behind
 from penstock.service.opening.freeze import Frozen, freeze, link_drafts, same_in_force
 from penstock.service.opening.launch import InForce, Opening, add, advance, commit, ensure_repos
 from penstock.service.opening.links import fresh, linked
@@ -78,6 +79,7 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any], left: list[s
     store = parts.store
     with store.transaction(durable=True):
         drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
+        before = parts.pipelines().get(frozen.pipeline.name)
         version = apply(parts, frozen)
         follow_clock(parts)
         ahead = [run.id for run in store.load(Run, "active_runs") if run.origin == "put" and not run.hold]
@@ -87,10 +89,12 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any], left: list[s
         standing = wanted.look(parts, seeds, in_force, params, heads)
         going_on, later = standing.going_on, wanted.later(parts, standing, in_force)
         beside = [run.id for run in going_on]
-        applied = frozen.version is None
+        applied, warnings = frozen.version is None, frozen.warnings
+        if applied and before is not None:
+            warnings += tuple(left_behind(parts, before[1], (spec for _, spec in in_force.values())))
         if going_on and not standing.rest and not drafts:
-            warnings, others = frozen.warnings, tuple(beside[:-1])
-            return Begun(going_on[-1], True, (), applied, warnings, tuple(ahead), {}, others, later, tuple(left or ()))
+            run, others = going_on[-1], tuple(beside[:-1])
+            return Begun(run, True, (), applied, warnings, tuple(ahead), {}, others, later, tuple(left or ()))
         driven = holder(parts.layout.lock) is not None
         given_up = wanted.end(parts, standing.given_up(driven), standing)
         opening = Opening("run", frozen.pipeline.name, version.number, params, beside=standing.wanted)
@@ -102,7 +106,7 @@ def _begin(parts: Parts, frozen: Frozen, params: Mapping[str, Any], left: list[s
         continued, run = opened is None, opened or going_on[-1]
         beside = [known for known in beside if known != run.id]
     told = tuple(ahead), given_up, tuple(beside), later, tuple(left or ())
-    return Begun(run, continued, tuple(commits), applied, frozen.warnings, *told)
+    return Begun(run, continued, tuple(commits), applied, warnings, *told)
 
 
 def go_on(parts: Parts, left: list[str] | None = None) -> tuple[list[Commit], list[str]]:
@@ -297,8 +301,9 @@ def create(parts: Parts, named: Path | None, reprocess: bool = False) -> tuple[V
     return version, reprocess or frozen.version is None
 
 
-def delete(parts: Parts, name: str, *, force: bool = False) -> None:
-    """Take a pipeline out of force: nothing triggers it any more; what it made stays readable.
+def delete(parts: Parts, name: str, *, force: bool = False) -> list[str]:
+    """Take a pipeline out of force: nothing triggers it any more; what it made stays readable. What its exports leave
+    elsewhere, as sentences.
 
     Refused while a job of it is not done; `force` stops those.
     """
@@ -318,3 +323,5 @@ def delete(parts: Parts, name: str, *, force: bool = False) -> None:
         parts.store.execute("delete_clocks", pipeline=name)
         parts.store.execute("delete_triggers_of", pipeline=name)
         parts.store.execute("delete_pipeline", name=name, now=parts.now())
+    others = [spec for other, (_, spec) in in_force.items() if other != name]
+    return list(left_behind(parts, in_force[name][1], others))

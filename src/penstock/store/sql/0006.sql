@@ -38,3 +38,6 @@ create table place (
     state    text not null,
     primary key (pipeline, step, path)
 ) without rowid;
+
+-- The jobs that published to a repo, whatever their steps were called.
+create index job_repo on job (repo, seq) where repo is not null;

@@ -270,6 +270,19 @@ select * from job where seq < :before order by seq desc limit :limit;
 select * from job where step = :step and (:pipeline is null or pipeline = :pipeline) and seq < :before
 order by seq desc limit :limit;
 
+-- name: jobs_of_repo
+-- A page of the jobs that publish to a repo, whatever their steps were called, newest first.
+select * from job where repo = :repo and seq < :before order by seq desc limit :limit;
+
+-- name: names_of_repo
+-- What steps were called that published to this repo and to no other one.
+select pipeline, step from (select distinct pipeline, step from job where repo = :repo) as mine
+where not exists (
+    select 1 from job as other
+    where other.pipeline = mine.pipeline and other.step = mine.step and other.repo is not null and other.repo <> :repo
+)
+order by pipeline, step;
+
 -- name: jobs_among
 -- A page of jobs, newest first, of a step or of all, that have one of some outcomes, or states where they have none.
 select * from job

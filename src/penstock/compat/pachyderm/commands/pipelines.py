@@ -303,8 +303,8 @@ def delete_pipeline(name: str, force: bool, raw: bool) -> None:
     from penstock.service.opening.begin import delete
 
     with project() as parts:
-        delete(parts, _alone(parts, name), force=force)
-    say(f"deleted pipeline {name}; repo {name} stays", raw, {"deleted": name})
+        stays = delete(parts, _alone(parts, name), force=force)
+    say("; ".join([f"deleted pipeline {name}; repo {name} stays", *stays]), raw, {"deleted": name})
 
 
 @STOP.command("pipeline")
