@@ -22,27 +22,53 @@ class Holding:
     def __init__(self, pages: Pages, code: bytes) -> None:
         self._pages = pages
         self._code = code
-        self._known = {EMPTY: True, code: True}
+        self._known: dict[bytes, int | None] = {EMPTY: 0}  # how many files were opened, None: it does not hold
 
     def holds(self, reading: bytes) -> bool:
         """Whether what was opened is as it was. What cannot be read any more may have been anything."""
+        return self._count(reading) is not None
+
+    def _count(self, reading: bytes) -> int | None:
         if reading not in self._known:
             try:
-                self._known[reading] = all(
-                    pages_map.get(self._pages, self._code, path) == content
-                    for path, content in pages_map.scan(self._pages, reading)
-                )
+                self._known[reading] = _within(self._pages, reading, self._code)
             except (NotFound, Corrupt):
-                self._known[reading] = False
+                self._known[reading] = None
         return self._known[reading]
 
     def of(self, tasks: Iterable[Task]) -> dict[bytes, Task]:
-        """Of tasks that succeeded, newest first, those whose results hold: one for each fingerprint."""
-        found: dict[bytes, Task] = {}
+        """Of tasks that succeeded, newest first, those whose results hold: one for each fingerprint.
+
+        Of several the one that opened most files: the others did not find what is there now.
+        """
+        found: dict[bytes, tuple[int, Task]] = {}
         for task in tasks:
-            if task.fingerprint not in found and self.holds(task.reading):
-                found[task.fingerprint] = task
-        return found
+            count = self._count(task.reading)
+            if count is not None and (task.fingerprint not in found or found[task.fingerprint][0] < count):
+                found[task.fingerprint] = count, task
+        return {mark: task for mark, (_, task) in found.items()}
+
+    def more(self, readings: Iterable[bytes], than: bytes) -> set[bytes]:
+        """Those readings that hold, and have files that another one has not: they may have come back since."""
+        return {reading for reading in readings if self.holds(reading) and _within(self._pages, reading, than) is None}
+
+
+def _within(pages: Pages, reading: bytes, code: bytes) -> int | None:
+    """How many files a reading has; None if one is not so in a tree of code. Raises NotFound, Corrupt."""
+    count = 0
+    for path, content in pages_map.scan(pages, reading):
+        if code == EMPTY or (code != reading and pages_map.get(pages, code, path) != content):
+            return None
+        count += 1
+    return count
+
+
+def come_back(parts: Parts, job: Job, base: Job, holding: Holding) -> set[bytes]:
+    """What late jobs with the recipe of `base`, from whose ledger `job` would start, had opened and `base` did not find
+    any more, and what is there again.
+    """
+    rows = parts.store.fetch("late_readings", pipeline=job.pipeline, step=job.step, recipe=base.recipe)
+    return holding.more((row["reading"] for row in rows), base.reading)
 
 
 def holding(parts: Parts, job: Job) -> Holding:

@@ -26,7 +26,7 @@ from penstock.service import inplace, resolve
 from penstock.service.bindings.keys import KeyMap
 from penstock.service.bindings.ledger import Done, Ledger
 from penstock.service.bindings.links import Links
-from penstock.service.bindings.opened import Holding
+from penstock.service.bindings.opened import Holding, come_back
 from penstock.service.bindings.recipes import Recipe, code_of, recipe_of
 from penstock.service.bindings.trees import TreeLeaf
 from penstock.service.parts import Parts
@@ -94,13 +94,14 @@ def find(
     now = [drafts[at] if (at := (item.repo, item.branch)) in drafts else _root(parts, item) for item in inputs]
     holding = Holding(pages, code)
     whole = outputs is not None or base is None or not recipe.same_bindings(base) or not holding.holds(base.reading)
-    if base is None or whole:
+    back = set() if base is None or whole else come_back(parts, job, base, holding)
+    if base is None or whole or back:
         index = KeyMap(pages, EMPTY)
         expansion = _expansion(pages, step, now, index, None)
         for links in index.links:
             links.fill()
         every = ((binding.key, binding) for binding in expansion.every())
-        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, set(), files, outputs)
+        return Found(recipe, inputs, base, Ledger(), 0, index, expansion, every, True, holding, back, files, outputs)
     index = KeyMap(pages, base.keys)
     known = _links_of(base)
     before = _expansion(pages, step, [_root(parts, item) for item in base.inputs], KeyMap(pages, base.keys), known)

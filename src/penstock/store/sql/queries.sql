@@ -479,6 +479,12 @@ select * from event where run = :run order by seq;
 -- What the tasks of a job read of the code, each once.
 select distinct reading from task where job = :job and reading <> x'';
 
+-- name: late_readings
+-- What the last jobs of a step depended on of the code beside their recipe, if that is this one.
+select distinct reading from (
+    select reading, recipe from job where pipeline = :pipeline and step = :step order by seq desc limit 100
+) where recipe = :recipe and reading <> x'';
+
 -- name: readings_of_step
 -- What the tasks of a step read of the code, and the run in which one did so last; the latest first.
 select task.reading, job.run, max(job.seq) as last from task join job on job.seq = task.job
