@@ -178,6 +178,7 @@ class Job(Struct, frozen=True):
     kept: str | None = None  #: the run that did its work, if a restart took it over
     reading: bytes = EMPTY  #: root of a tree of the frozen code its results depend on, beside that of its recipe
     layout: bytes = EMPTY  #: root of the code its tasks find, if that is not all of its version's
+    rest_of: int | None = None  #: the job whose good tasks this one takes over
 
     @property
     def id(self) -> str:

@@ -193,6 +193,8 @@ ARGUMENTS: dict[str, Any] = {
     "commits": 2,
     "created": 1,
     "fingerprint": b"f2",
+    "of": 1,
+    "but": "[]",
     "first": 900,
     "head": "1" * 32,
     "hold": "user",

@@ -101,7 +101,7 @@ def retry(parts: Parts, target: str) -> Run | str:
     """Try again what did not succeed.
 
     Of a run or a job that is done: a new run over that and all downstream, of the same versions with the same inputs
-    and parameters; good tasks are reused by their fingerprints. Of a task in flight: its attempt ends and another one
+    and parameters; good tasks are kept. Of a task in flight: its attempt ends and another one
     follows; what is said is a sentence. Of a task that is done: as of its job.
     """
     found = _target(parts, target)
@@ -129,11 +129,11 @@ def _open_again(parts: Parts, old: Run, jobs: Collection[Job], bad: Collection[J
             _check_still_its_turn(parts, job)
     versions = {job.pipeline: (job.version, parts.pipeline(job.pipeline, job.version)) for job in jobs}
     pinned = {(item.repo, item.branch): item.commit for job in jobs for item in job.inputs if item.commit}
-    opening = Opening("retry", old.pipeline, old.version, old.params, pinned)
-    seeds = {(job.pipeline, job.step) for job in bad}
+    again = {(job.pipeline, job.step): job for job in bad}
+    opening = Opening("retry", old.pipeline, old.version, old.params, pinned, rest_of=again)
     with parts.store.transaction(durable=True):
         in_force = {**parts.pipelines(), **versions}
-        run = advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=in_force)
+        run = advance(parts, {}, parts.new_id(), opening=opening, seeds=again.keys(), in_force=in_force)
         if run is None:
             steps = ", ".join(job.step for job in bad)
             raise Refused(f"what did not succeed is of disabled steps ({steps}); `penstock pipeline enable` them first")

@@ -18,6 +18,7 @@ from penstock.service.bindings import work
 from penstock.service.bindings.ledger import Clash, Done, Ledger
 from penstock.service.bindings.opened import together
 from penstock.service.bindings.recipes import narrowed
+from penstock.service.bindings.rest import rest_of
 from penstock.service.opening.able import refusal
 from penstock.service.parts import Parts
 from penstock.service.userdata.exchange import Exchange
@@ -80,6 +81,11 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
         others = apart(parts.pipeline(job.pipeline, job.version), step)
         found = work.find(parts, pages, job, step, params, version.code, version.salt, exchange, others)
         ledger = found.start
+        rest = rest_of(parts, job, step, found)
+        if rest is not None:
+            rest.keep(parts, job, first)
+            found.changes = ((key, found.expansion.find(key)) for key in rest.again)
+            first += rest.kept
         for item in work.compared(parts, pages, found, step, params):
             if item.old is not None:
                 gone.append((item.key, item.old))
@@ -98,7 +104,7 @@ def _expand(parts: Parts, job: Job, step: Step, params: Mapping[str, Any], first
         ledger = take_over(ledger.without(pages, gone))
         keys = found.index.save()
         reading, layout = together(pages, found.readings), narrowed(pages, step, found.files)
-    left = found.kept - len(gone) + count
+    left = found.kept - len(gone) + count + (rest.kept if rest is not None else 0)
     return Expanded(
         job=job.seq,
         inputs=found.inputs,

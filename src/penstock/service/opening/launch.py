@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from penstock.engine.graph import Arrow, Node, arrows, emptied, readers, wave
 from penstock.model.moves import JobState
 from penstock.model.run import Branch, Commit, Edge, Event, Job, JobInput, Repo, Run
-from penstock.model.spec import DEFAULT_BRANCH, Pipeline
+from penstock.model.spec import DEFAULT_BRANCH, Pipeline, Step
 from penstock.service import resolve
 from penstock.service.opening.backlog import supersede
 from penstock.service.opening.firing import Heads, fire, fire_timed, set_heads
@@ -44,6 +44,7 @@ class Opening(Struct, frozen=True):
     version: int | None = None
     params: Mapping[str, Any] | None = None
     pinned: Mapping[tuple[str, str], str] | None = None  #: (repo, branch) -> commit to read instead of the head
+    rest_of: Mapping[Node, Job] | None = None  #: jobs whose good tasks stay good, unless something before them runs
     beside: Mapping[Node, Job] | None = None  #: jobs of other runs that do what this one needs and has not itself
 
 
@@ -222,9 +223,17 @@ def _jobs(
                 created=run.created,
                 waits=len(waiting[node]),
                 inputs=tuple(inputs),
+                rest_of=_rest_of(step, spec, opening, node) if not waiting[node] else None,
             )
         )
     return jobs, [Edge(numbers[node], up, needs) for node in order for up, needs in waiting[node].items()]
+
+
+def _rest_of(step: Step, spec: Pipeline, opening: Opening, node: Node) -> int | None:
+    """The job whose good tasks the one of a plain step takes over; those of others are found by their fingerprints."""
+    job = (opening.rest_of or {}).get(node)
+    emptied = any(datum.ephemeral and datum.name in step.outputs_data for datum in spec.data)
+    return None if job is None or step.reuse or emptied else job.seq
 
 
 def _row(draft: Draft, new_id: str, now: int) -> Commit:

@@ -10,29 +10,32 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.engine.explain import differences
 from penstock.engine.graph import Arrow, Node, emptied
 from penstock.model.cycles import rarely_looked_for
 from penstock.model.inplace import apart
-from penstock.model.moves import Outcome
+from penstock.model.moves import JobState, Outcome
 from penstock.model.run import Job, Run
 from penstock.model.spec import Pipeline, Step
 from penstock.model.words import job_word
 from penstock.objects.blobs import Pages
 from penstock.service import inplace
 from penstock.service.bindings.recipes import code_of, counts_code, recipe_of
-from penstock.service.opening import marks
+from penstock.service.opening import marks, wanted
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import apply
-from penstock.service.opening.drafts import UNDONE, check_idle, give_up_draft
+from penstock.service.opening.drafts import UNDONE, give_up_draft
 from penstock.service.opening.freeze import Frozen
 from penstock.service.opening.launch import Opening, advance, opened_by
+from penstock.service.opening.wanted import Standing
 from penstock.service.parts import Parts
 from penstock.service.role import check_outside
-from penstock.service.userdata.documents import pipeline_named
+from penstock.service.userdata.documents import pipeline_named, step_named
 from penstock.service.userdata.exchange import Exchange
 
 
@@ -42,6 +45,8 @@ class Restart(Struct, frozen=True):
     pipeline: str
     again: dict[str, str]
     kept: list[Job]
+    rest_of: dict[Node, Job] = {}  #: those of `again` of which only the tasks run that did not succeed
+    beside: Standing | None = None  #: what unfinished runs do
 
 
 def in_force(parts: Parts, pipeline: str | None) -> Frozen:
@@ -52,18 +57,39 @@ def in_force(parts: Parts, pipeline: str | None) -> Frozen:
     return Frozen(spec, version.spec, version.code, version.file, version, ())
 
 
+class _Rehearsed(Exception):
+    """Nothing of it was meant."""
+
+
+def look(parts: Parts, now: Frozen, *, failed_only: bool = False, force: Collection[str] = ()) -> Restart:
+    """What a restart would do with a pipeline; with `failed_only` nothing counts but how jobs ended. Steps of `force`
+    run in any case. Raises NotFound for one that is none.
+    """
+    with suppress(_Rehearsed), parts.store.transaction():
+        apply(parts, now)
+        found = _look(parts, now, failed_only, force)
+        raise _Rehearsed
+    return found
+
+
 @rarely_looked_for()
-def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
-    """What a restart would do with a pipeline; with `failed_only` nothing counts but how jobs ended."""
+def _look(parts: Parts, now: Frozen, failed_only: bool, force: Collection[str]) -> Restart:
+    """The same for a version that is in force."""
     spec, name = now.pipeline, now.pipeline.name
     jobs = {job.step: job for job in parts.store.load(Job, "newest_of_steps", pipeline=name)}
+    for step in force:
+        step_named(parts, name, step)
+    every = {(name, step.name) for step in spec.steps}
+    standing = wanted.look(parts, every, parts.pipelines(), _params(parts, name))
     why = _Why(parts, now, jobs, failed_only)
-    disabled = parts.disabled()
+    passed = parts.disabled() | {node for node, job in standing.wanted.items() if job.state != JobState.DONE}
     reasons = {
         step.name: reason
         for step in spec.steps
-        if (name, step.name) not in disabled and (reason := why.of(step)) is not None
+        if (name, step.name) not in passed and (reason := why.of(step)) is not None
     }
+    reasons |= dict.fromkeys(force, "it is asked for by name")
+    rest_of = {(name, step): jobs[step] for step in reasons if step not in force and why.by_task(spec.step(step))}
     while True:
         edges, order = opened_by(parts, [spec], {(name, step) for step in reasons})
         again = _spread(reasons, edges, order, {step.name for step in spec.steps if step.reuse})
@@ -71,33 +97,43 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Restart:
         if not more:
             break
         reasons |= more
-    kept = [jobs[step.name] for step in spec.steps if step.name in jobs and _may_be_kept(step, again)]
-    return Restart(name, again, kept)
+    done = {step: job for step, job in jobs.items() if job.state == JobState.DONE}
+    kept = [done[step.name] for step in spec.steps if step.name in done and _may_be_kept(step, again)]
+    return Restart(name, again, kept, rest_of, standing)
 
 
 @rarely_looked_for()
-def restart(parts: Parts, now: Frozen, *, failed_only: bool = False) -> Run | None:
-    """Apply a pipeline if it differs, and open the run; None if nothing has to run again.
-
-    Raises BadSpec, and Refused while a run of it is not done.
+def restart(parts: Parts, now: Frozen, *, failed_only: bool = False, force: Collection[str] = ()) -> Run | None:
+    """Apply a pipeline if it differs, and open the run, or go on with an unfinished one that does all; None if nothing
+    has to run again. Raises BadSpec.
     """
     check_outside(parts.layout.id)
     check_able(now.pipeline)
     name = now.pipeline.name
     with parts.store.transaction(durable=True):
-        check_idle(parts, name)
-        found = look(parts, now, failed_only=failed_only)
         version = apply(parts, now)
+        found = _look(parts, now, failed_only, force)
+        standing = found.beside
+        assert standing is not None  # as of all that is looked at
+        going_on = standing.going_on
         if not found.again:
-            return None
+            return going_on[-1] if going_on else None
+        wanted.end(parts, standing.given_up(driven=True), standing)
         give_up_draft(parts, name)
-        before = next(iter(parts.store.load(Run, "runs_of", pipeline=name, before=1 << 62, limit=1)), None)
-        opening = Opening(UNDONE, name, version.number, before.params if before else {})
+        params = _params(parts, name)
+        beside = {node: job for node, job in standing.wanted.items() if job.state != JobState.DONE}
+        opening = Opening(UNDONE, name, version.number, params, rest_of=found.rest_of, beside=beside)
         seeds = {(name, step) for step in found.again}
         run = advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=parts.pipelines())
         assert run is not None  # there are steps to run, and they are not disabled
         _keep(parts, run, found.kept)
     return run
+
+
+def _params(parts: Parts, name: str) -> dict[str, object]:
+    """What the last run of a pipeline was given."""
+    before = next(iter(parts.store.load(Run, "runs_of", pipeline=name, before=1 << 62, limit=1)), None)
+    return before.params if before else {}
 
 
 def _keep(parts: Parts, run: Run, jobs: list[Job]) -> None:
@@ -130,6 +166,16 @@ class _Why:
         if self._failed_only:
             return None
         return next(self._beside(step, job), None) or next(self._changes(step, job), None)
+
+    def by_task(self, step: Step) -> bool:
+        """Whether the good tasks of a plain step that did not succeed stay good: nothing that they share changed."""
+        job = self._jobs.get(step.name)
+        if job is None or step.reuse or job.state != JobState.DONE or not job.expanded:
+            return False
+        if self._failed_only:
+            return True
+        shared = replace(step, outputs=()) if step.makes else step
+        return next(self._beside(shared, job), None) is None and next(self._changes(step, job), None) is None
 
     def _beside(self, step: Step, job: Job) -> Iterator[str]:
         """What is not as its job left it and found it in place."""

@@ -41,3 +41,6 @@ create table place (
 
 -- The jobs that published to a repo, whatever their steps were called.
 create index job_repo on job (repo, seq) where repo is not null;
+
+-- The job whose good tasks one takes over when it begins, as only what did not succeed there is to run.
+alter table job add column rest_of integer;

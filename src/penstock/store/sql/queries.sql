@@ -418,8 +418,8 @@ update task set state = 'done', outcome = 'cancelled', reason = :reason, finishe
 where job = :job and state = 'ready';
 
 -- name: task
--- Tasks by the beginning of their id, newest first.
-select * from task where id glob :pattern order by seq desc limit 50;
+-- Tasks by the beginning of their id, newest first; those that another job took over after those that ran.
+select * from task where id glob :pattern order by reused, seq desc limit 50;
 
 -- name: tasks_of_job
 -- A page of a job's tasks.
@@ -701,6 +701,18 @@ select
     upload_bytes, process_seconds, started, finished, restarts, download_seconds, upload_seconds, cpu_seconds,
     peak_memory, keys, unexported, exit_code, terminated, coalesce(kept, run)
 from json_each(:jobs) as place cross join job on job.seq = place.value;
+
+-- name: keep_tasks
+-- Take the good tasks of a job over into another one, as they are; `but` are those that are not to be.
+insert into task (
+    seq, job, id, key, fingerprint, params, inputs, reuse, created, state, outcome, reason, message, reused, tries,
+    attempts, output, files, finished, memory, seconds, crashes, reading
+)
+select
+    :first + row_number() over (order by seq) - 1, :job, id, key, fingerprint, params, inputs, reuse, created, state,
+    outcome, reason, message, 1, tries, attempts, output, files, finished, memory, seconds, crashes, reading
+from task
+where job = :of and state = 'done' and outcome = 'succeeded' and seq not in (select value from json_each(:but));
 
 -- name: live_allocations
 -- Those of which something may still run.
