@@ -14,6 +14,7 @@ from penstock.model.data import EMPTY, Entry, show_id
 from penstock.model.errors import AlreadyExists, BadOutput, Corrupt, NotFound
 from penstock.objects import checkout, copies, tree
 from penstock.objects.copies import blob_id
+from penstock.objects.deep import remove
 from penstock.objects.store import Objects
 from penstock.objects.writer import LARGE
 
@@ -128,20 +129,8 @@ def test_readonly(objects: Objects, source: Path, tmp_path: Path) -> None:
     paths = [path for path in (out, *out.rglob("*")) if not path.is_symlink()]
     assert {stat.S_IMODE(path.stat().st_mode) & 0o222 for path in paths} == {0}
     assert stat.S_IMODE((out / "deep/er/run.sh").stat().st_mode) == 0o555
-    checkout.remove(out)
+    remove(out)
     assert not out.exists()
-
-
-def test_remove_does_not_follow_links(tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept/file").write_text("kept")
-    (tmp_path / "gone").mkdir()
-    (tmp_path / "gone/link").symlink_to("../kept")
-    (tmp_path / "link").symlink_to("kept")
-    checkout.remove(tmp_path / "gone")
-    checkout.remove(tmp_path / "link")
-    assert os.listdir(tmp_path) == ["kept"]
-    assert os.listdir(tmp_path / "kept") == ["file"]
 
 
 def test_what_stands_there_is_replaced_not_written_through(objects: Objects, source: Path, tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def test_a_directory_that_is_taken_away_is_gone_at_once(tmp_path: Path, monkeypa
     hand_over(box, "two")
     assert session_of(box) == "two"
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-    take_away(box)
+    take_away(box, shutil.rmtree)
     assert not box.exists() and session_of(box) == ""
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from penstock.model.data import EMPTY
 from penstock.model.wire import Assignment, Batch, Hello, Input, Recipe, Report, Result
 from penstock.objects import checkout, tree
+from penstock.objects.deep import remove
 from penstock.objects.store import Objects
 from penstock.runner.pipe import Pipe
 
@@ -103,7 +104,7 @@ class Engine:
     def store(self, files: dict[str, str]) -> bytes:
         """The root of a new tree with these files."""
         folder = self.home / "tree"
-        checkout.remove(folder) if folder.exists() else None
+        remove(folder)
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)

@@ -91,7 +91,7 @@ def test_what_cannot_be_removed_is_left_behind(slot: Slot, monkeypatch: pytest.M
     Path(slot.output, "stuck").touch()
     before = slot.path
 
-    def refuse(path: str) -> None:
+    def refuse(path: str, *, dir_fd: int | None = None) -> None:
         raise PermissionError(1, "not permitted", path)
 
     with monkeypatch.context() as patch:

@@ -28,6 +28,9 @@ _CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
+#: A file with more bytes of holes than this is not kept: to read them would take hours.
+HOLES = 1 << 40
+
 
 def put_file(blobs: Blobs, entry: Entry, destination: Path, *, link: bool = False) -> None:
     """Make a file or link in a directory that exists, in place of a file or link that has the name.
@@ -120,26 +123,6 @@ def _prune(top: int, directories: set[str]) -> None:
             directory = directory.rpartition("/")[0]
 
 
-def remove(directory: Path) -> None:
-    """Remove a directory with all it holds, a read-only layout too. A link is removed, not followed."""
-    if directory.is_symlink():
-        directory.unlink()
-        return
-    pending, found = [os.fspath(directory)], []
-    while pending:
-        here = pending.pop()
-        found.append(here)
-        os.chmod(here, 0o700)
-        with os.scandir(here) as items:
-            for item in items:
-                if item.is_dir(follow_symlinks=False):
-                    pending.append(item.path)
-                else:
-                    os.unlink(item)
-    for here in reversed(found):
-        os.rmdir(here)
-
-
 def collect(writer: Writer, directory: Path, *, move: bool = False) -> list[tuple[str, Entry]]:
     """Add every file below a directory; return (path, entry) sorted by path. Empty directories do not count.
 
@@ -215,6 +198,8 @@ def _collect(
                     pending.append(f"{path}/")
                 else:
                     told = item.stat(follow_symlinks=False)
+                    if told.st_size - told.st_blocks * 512 > HOLES:
+                        raise BadOutput(f"{path!r} has {told.st_size:,} bytes, nearly all of them holes")
                     entry = read_entry(writer, _checked(path), item.name, told.st_mode, told.st_size, here, move=move)
                     entries.append((path, entry))
     finally:

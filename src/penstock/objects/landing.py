@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from penstock.model.errors import AlreadyExists
-from penstock.objects import checkout
+from penstock.objects.deep import remove
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -91,6 +91,6 @@ def _names(top: int, within: str) -> list[tuple[str, bool]]:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        checkout.remove(path)
+        remove(path)
     else:
         path.unlink(missing_ok=True)

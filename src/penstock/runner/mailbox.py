@@ -12,11 +12,11 @@ How long the other side has been silent is measured on one's own clock: clocks o
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 import zlib
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,13 +46,16 @@ def session_of(directory: Path) -> str | None:
         return None
 
 
-def take_away(directory: Path) -> None:
-    """Let a directory for mail be there no longer, at once, although somebody may still write into it."""
+def take_away(directory: Path, remove: Callable[[Path], None]) -> None:
+    """Let a directory for mail be there no longer, at once, although somebody may still write into it; `remove` is how
+    one goes that tasks have worked in, too.
+    """
     aside = directory.with_name(f"{directory.name}.gone")
     with suppress(OSError):
         directory.rename(aside)
     for place in (aside, directory):
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            remove(place)
 
 
 class Mailbox:

@@ -318,11 +318,12 @@ def not_started(error: PenstockError | OSError, place: str) -> Verdict:
     return Outcome.FAILED, Reason.INPUT, str(error)
 
 
-def not_kept(error: PenstockError | OSError) -> Verdict:
+def not_kept(error: Exception) -> Verdict:
     """Why what an attempt wrote could not be kept."""
-    if isinstance(error, OSError):
-        return Outcome.FAILED, Reason.OUTPUT, f"its output cannot be stored: {describe(error, '.penstock')}"
-    return Outcome.FAILED, Reason.OUTPUT, str(error)
+    if isinstance(error, PenstockError):
+        return Outcome.FAILED, Reason.OUTPUT, str(error)
+    why = describe(error, ".penstock") if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    return Outcome.FAILED, Reason.OUTPUT, f"its output cannot be stored: {why}"
 
 
 def without_output(told: Result, error: OSError) -> Result:

@@ -18,9 +18,9 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from penstock.model.errors import PenstockError
+from penstock.objects.deep import remove
 from penstock.runner import inotify
 from penstock.runner.inotify import Inotify
-from penstock.worker.files import remove
 from penstock.worker.layouts import CACHES, links_of
 
 

@@ -291,7 +291,7 @@ class Executor:
                     root, files, size = self._parts()[0].collect(flight.slot.output)
                 if self._opened is not None:
                     reading = looking.reading(flight, *self._opened)
-        except (PenstockError, OSError) as error:
+        except Exception as error:  # whatever a task has left, it ends no worker
             verdict = not_kept(error) if verdict is SUCCESS else verdict
         self._put_away(flight, wrote, fresh=verdict is not SUCCESS or end.survivors > 0)
         if flight.server is not None:

@@ -1,4 +1,4 @@
-"""Directories that tasks have written into: emptied and removed whatever they did to them."""
+"""Directories and files that tasks find, as they were left to them or not; and what the system refuses, in words."""
 
 from __future__ import annotations
 
@@ -47,27 +47,6 @@ class Rewritten:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-
-def empty(folder: str) -> None:
-    """Remove everything in a directory, not following links. Raises OSError for what cannot be removed."""
-    with os.scandir(folder) as entries:
-        children = list(entries)
-    for child in children:
-        if child.is_dir(follow_symlinks=False):
-            remove(child.path)
-        else:
-            os.unlink(child.path)
-
-
-def remove(folder: str) -> None:
-    """Remove a directory and everything in it, though it may be read-only; nothing if it is not there."""
-    try:
-        os.chmod(folder, 0o700)
-        empty(folder)
-        os.rmdir(folder)
-    except FileNotFoundError:
-        return
 
 
 def no_space(error: OSError) -> bool:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 from penstock.engine.pack import MARGIN
 from penstock.model.cycles import rarely_looked_for
 from penstock.model.wire import Batch, Hello, Recall, Stop
+from penstock.objects.deep import remove
 from penstock.runner.frames import Message
 from penstock.runner.process import Processes
 from penstock.worker.capacity import Capacity
 from penstock.worker.execute import Executor
-from penstock.worker.files import remove
 from penstock.worker.log import Log
 from penstock.worker.servers import Servers
 from penstock.worker.slot import Slot

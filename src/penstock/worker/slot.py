@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from penstock.objects.deep import empty, remove
 from penstock.runner.base import View
-from penstock.worker.files import Rewritten, empty, remove, stamp, untouched
+from penstock.worker.files import Rewritten, stamp, untouched
 from penstock.worker.log import Log
 
 if TYPE_CHECKING:

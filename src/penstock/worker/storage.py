@@ -13,7 +13,7 @@ from pathlib import Path
 from penstock.model.data import EMPTY
 from penstock.model.errors import PenstockError
 from penstock.model.wire import Input
-from penstock.objects import checkout, tree
+from penstock.objects import checkout, deep, tree
 from penstock.objects.links import BadLink, Layout
 from penstock.objects.store import Objects
 from penstock.objects.writer import Writer
@@ -63,7 +63,7 @@ class Storage:
             place.mkdir(exist_ok=True)
             return checkout.lay_out(objects.blobs, objects.pages, item.root, place, item.path, link=link)[1]
         target = place / item.path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        deep.make(target.parent)
         checkout.put_file(objects.blobs, entry, target, link=link)
         return entry.size
 
@@ -75,7 +75,7 @@ class Storage:
             try:
                 _, size = checkout.move(objects.blobs, objects.pages, stands_at, item.root, place)
             except (PenstockError, OSError):  # what it stood at may be gone; a full disk will say so again
-                checkout.remove(place)
+                deep.remove(place)
                 stands_at = None
         if stands_at is None:
             files, size = checkout.lay_out(objects.blobs, objects.pages, item.root, place)
@@ -95,7 +95,7 @@ class Storage:
         pages = self._objects.pages
         for path in (name for name, _ in Layout(pages, item.root, item.path).files()):
             target = place / path
-            target.parent.mkdir(parents=True, exist_ok=True)
+            deep.make(target.parent)
             target.touch()
 
     def reading(self, code: Code, folder: str, root: bytes, counted: Collection[str]) -> bytes:

@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
-from penstock.worker.files import remove
+from penstock.objects.deep import remove
 
 #: Checkouts of fewer files are made anew as quickly.
 FEW = 500

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from penstock.model.errors import AlreadyExists, NotFound
 from penstock.model.ids import Reference
 from penstock.objects import checkout
+from penstock.objects.deep import make
 from penstock.objects.landing import land
 from penstock.objects.links import way
 from penstock.objects.reader import Reader, Stream
@@ -65,7 +66,7 @@ def _lay_out_matches(parts: Parts, found: Found, place: Path, link: bool) -> Got
     files = size = 0
     for path, entry in found.laid_out(parts.objects.pages):
         target = place / found.inside(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make(target.parent)
         checkout.put_file(parts.objects.blobs, entry, target, link=link)
         files, size = files + 1, size + entry.size
     if not files:

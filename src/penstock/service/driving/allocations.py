@@ -20,6 +20,7 @@ from penstock.model.errors import Doubt, NotNow, PenstockError, Refused
 from penstock.model.moves import AllocationState, check_move
 from penstock.model.run import Allocation
 from penstock.model.spec import Site
+from penstock.objects.deep import remove
 from penstock.runner.mailbox import hand_over, take_away
 from penstock.runner.queue import Ask, Kind, Queue, Seen
 from penstock.service.driving.beside import Calls
@@ -128,7 +129,7 @@ class Allocations:
                 parts.store.insert(rows)
         except OSError as error:
             for row in rows:
-                take_away(self.mailbox(row.worker))
+                take_away(self.mailbox(row.worker), remove)
             self._ask_later(f"no mailbox can be made: {error.strerror}")
             return []
         made = [Member(row) for row in rows]
@@ -158,7 +159,7 @@ class Allocations:
 
     def _forget(self, member: Member) -> bool:
         """Take one out; what starts in spite of that finds no mailbox, and leaves."""
-        take_away(self.mailbox(member.name))
+        take_away(self.mailbox(member.name), remove)
         return self.members.pop(member.name, None) is not None
 
     def _move(self, things: Sequence[Member | Parting], state: AllocationState, **fields: Any) -> None:
@@ -166,9 +167,8 @@ class Allocations:
         changes = []
         for thing in things:
             check_move("allocation", thing.row.state, state)
-            new = replace(thing.row, state=state, **fields)
-            changes.append((thing.row, new))
-            thing.row = new
+            before, thing.row = thing.row, replace(thing.row, state=state, **fields)
+            changes.append((before, thing.row))
         if changes:
             with self._parts.store.transaction():
                 self._parts.store.update(changes)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from penstock.model.moves import JobState
 from penstock.model.run import Attempt, Job
-from penstock.objects.checkout import remove
+from penstock.objects.deep import remove
 from penstock.runner.leftovers import end_leftovers
 from penstock.service.parts import Parts
 

@@ -20,7 +20,7 @@ from penstock.model.facts import Began, Expanded, Fact, Loaded, Reported, Return
 from penstock.model.moves import JobState, Reason, TaskState
 from penstock.model.run import Attempt, Edge, Job, Run, Task
 from penstock.model.wire import Result
-from penstock.objects.checkout import remove
+from penstock.objects.deep import remove
 from penstock.service.driving.claiming import Claiming
 from penstock.service.driving.closing import close
 from penstock.service.driving.crew import Crew, Heard

@@ -15,7 +15,7 @@ from penstock.model.errors import PenstockError
 from penstock.model.moves import AllocationState
 from penstock.model.run import Allocation, Attempt, Job
 from penstock.model.spec import LOCAL, Site
-from penstock.objects.checkout import remove
+from penstock.objects.deep import remove
 from penstock.service.driving.crew import Crew, Heard
 from penstock.service.parts import Parts
 

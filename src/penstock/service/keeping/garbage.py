@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from penstock.model.errors import Refused, UsageError
-from penstock.objects.checkout import remove
+from penstock.objects.deep import remove
 from penstock.objects.garbage import Swept, heal, sweep
 from penstock.service.keeping import retention
 from penstock.service.keeping.roots import GivenUp, mark_all, named, scan_caches
