@@ -180,6 +180,33 @@ def test_neither_a_directory_nor_what_somebody_wrote_since_is_removed(lab: Any) 
     assert (lab.root / "d/f").read_text() == "x\n"
 
 
+def test_files_stand_at_their_paths_in_frozen_code(lab: Any) -> None:
+    lab.write("model.txt", "old")
+    lab.write("log.txt", "0\n")
+    lab.write("deep/a.csv", "1")
+    lab.write(".gitignore", "deep\n")
+    lab.pipeline("""
+        steps:
+          make: {run: "printf new > model.txt", outputs: [model.txt]}
+          fit:
+            input: [{file: model.txt}, {file: "deep/*.csv"}]
+            outputs: [res/new.txt, {file: log.txt}]
+            output: fits
+            run: |
+              cat model.txt deep/a.csv > $PENSTOCK_OUT/all
+              mkdir -p res; echo 1 > res/.new; mv res/.new res/new.txt; echo 1 >> log.txt
+        """)
+    assert lab.ok()["fit"] == (1, 1, 0)
+    assert lab.files("fits") == {"all": "new1"}
+    assert (lab.root / "res/new.txt").read_text() == "1\n"
+    assert (lab.root / "log.txt").read_text() == "0\n1\n"
+    assert not (lab.root / "model.txt").is_symlink()
+    assert lab.ok()["fit"] == (1, 0, 1)
+    lab.write("deep/a.csv", "2")
+    assert lab.ok()["fit"] == (1, 1, 0)
+    assert lab.files("fits") == {"all": "new2"}
+
+
 def test_paths_that_links_lead_to_are_one_file(lab: Any) -> None:
     (lab.root / "here").symlink_to(".")
     lab.pipeline("""

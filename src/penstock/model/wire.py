@@ -55,6 +55,7 @@ class Recipe(Struct, frozen=True):
     fills: tuple[str, ...] = ()  #: parameters that have places in `argv` or `leaves`
     root: str = ""  #: the project's directory
     leaves: tuple[Leaf, ...] = ()  #: files it makes where they are
+    stands: tuple[str, ...] = ()  #: files it reads where they are, if it does not run there
     apart: tuple[str, ...] = ()  #: what other steps make below these
     looks: tuple[Looked, ...] = ()  #: files in place that all of its tasks read, if their results are to be known again
     without: tuple[str, ...] = ()  #: what does not count in these and those of its assignments

@@ -82,7 +82,7 @@ class Look:
     def states(self, file: InPlace) -> States:
         """What there is of a file, of all that a pattern names, by path. What cannot be looked at is not there."""
         found: States = {}
-        for path in self._paths(file.path):
+        for path in self.paths(file.path):
             full = os.path.join(self._root, path)
             if not self._without or _place(full) not in self._without:
                 state = self._state(full, file.hash)
@@ -129,7 +129,8 @@ class Look:
             state = self._state(entry, hashed)
             yield path, state or _leads(entry)
 
-    def _paths(self, pattern: str) -> Iterator[str]:
+    def paths(self, pattern: str) -> Iterator[str]:
+        """All that a pattern names; a path that is none, whether it is there or not."""
         if not is_pattern(pattern):
             yield pattern
             return

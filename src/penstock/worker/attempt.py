@@ -25,6 +25,7 @@ from penstock.worker.inplace import Around
 from penstock.worker.log import Log
 from penstock.worker.serving import Server
 from penstock.worker.slot import Slot
+from penstock.worker.standing import Standing
 
 #: Seconds after which an attempt that still runs is told, so that people can read what it prints; and between two looks
 #: at what it uses.
@@ -83,6 +84,7 @@ class Flight(Struct, eq=False):
     answer: str | None = None  #: what that process said: why it failed, "" that it is done
     asked: Asked | None = None  #: what it was given of the worker's capacity, as long as it has it
     gpus: tuple[int, ...] = ()  #: the devices among that
+    standing: Standing | None = None  #: its files in place, where it runs in frozen code
     around: Around | None = None  #: what is known of files in place around it
     set_out_at: float = 0.0  #: when its command was started; monotonic seconds
     failure: Failure | None = None  #: how its command failed, while another one decides what that means

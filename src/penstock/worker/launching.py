@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from penstock.runner.devices import DEVICES, device_variables
 from penstock.worker.attempt import Flight
 from penstock.worker.environment import MARKS, attempt_environment
 from penstock.worker.servers import Servers
+from penstock.worker.standing import made_by, read_by, stand
 
 if TYPE_CHECKING:
     from penstock.worker.code import Code
@@ -51,12 +52,18 @@ class Launcher:
         if recipe.batch is not None:
             return self._serve(flight)
         flight.folder = self._folder(recipe, flight.slot.path, flight.slot.number)
+        flight.standing = stand(recipe, flight.assignment, flight.folder, f"{flight.slot.path}.aside")
         flight.log.begin()
         argv, params = recipe.argv, flight.assignment.params
         if recipe.fills:
             values = {name: params[name] for name in recipe.fills}
             argv = tuple(templates.fill(word, values) for word in argv)
-        return self.run(flight, argv, recipe.stdin)
+        try:
+            return self.run(flight, argv, recipe.stdin)
+        except BaseException:
+            if flight.standing is not None:
+                flight.standing.end()
+            raise
 
     def run(self, flight: Flight, argv: tuple[str, ...], stdin: str | None) -> int:
         """Start one command in the place of an attempt. Raises PenstockError, OSError."""
@@ -92,16 +99,24 @@ class Launcher:
         recipe, slot = flight.batch.recipe, flight.slot
         self._containers = program, {name: launch.env[name] for name in MARKS if name in launch.env}
         mounts = [
-            Mount(flight.folder, flight.folder, writable=recipe.workdir is not None),
+            Mount(flight.folder, flight.folder, writable=recipe.workdir is not None or bool(recipe.leaves)),
             Mount(slot.input, slot.input),
             Mount(slot.output, slot.output, writable=True),
             Mount(slot.variables["PENSTOCK_PARAMS"], slot.variables["PENSTOCK_PARAMS"]),
         ]
         if os.path.isdir(slot.data_out):
             mounts += [Mount(slot.data, slot.data), Mount(slot.data_out, slot.data_out, writable=True)]
+        mounts += [Mount(place, place) for place in self._outside(flight, read_by(recipe, flight.assignment))]
+        made = (os.path.dirname(path) for path in made_by(recipe, flight.assignment))
+        mounts += [Mount(place, place, writable=True) for place in self._outside(flight, made)]
         for name, place in slot.places().items() if recipe.pfs else ():
             mounts.append(Mount(place, f"/pfs/{name}", writable=name == "out"))
         return replace(launch, argv=inside(program, image, launch, vars, mounts, reads, flight.memory), memory=0)
+
+    def _outside(self, flight: Flight, paths: Iterable[str]) -> list[str]:
+        """The places of some files of the project, or of directories, that are not below where the command runs."""
+        places = dict.fromkeys(os.path.normpath(os.path.join(flight.batch.recipe.root, path)) for path in paths)
+        return [place for place in places if not f"{place}/".startswith(f"{flight.folder}/") and os.path.exists(place)]
 
     def sweep(self, flight: Flight) -> str:
         """End the container of an attempt whose client may have been killed; what is wrong if it stays."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def strays(flight: Flight, code: Code | None) -> list[str]:
     """What an attempt changed where it must not; frozen code that it changed is gone by then."""
+    if flight.standing is not None:
+        flight.standing.end()
     found = flight.slot.strays([item.name for item in flight.assignment.inputs])
     if code is not None:
         found += code.strays(flight.folder)

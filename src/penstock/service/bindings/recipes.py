@@ -120,7 +120,8 @@ _known_code: dict[tuple[Any, ...], Counted] = {}
 
 def code_of(pages: Pages, step: Step, code: bytes) -> Counted:
     """The files of a code tree that count for a step."""
-    known = (code, step.run, step.code, step.also, step.workdir, step.env.vars.get("PYTHONPATH", ""), step.outputs)
+    known: tuple[Any, ...] = (code, step.run, step.code, step.also, step.workdir, step.env.vars.get("PYTHONPATH", ""))
+    known += (step.outputs, step.reads, step.reuse)
     if known not in _known_code:
         _known_code[known] = _find_code(pages, step, code)
     return _known_code[known]
@@ -144,9 +145,10 @@ def _find_code(pages: Pages, step: Step, code: bytes) -> Counted:
     names = _matching(linked, step.also if step.code is None else step.code)
     if step.code is None:
         names |= _found(pages, step, linked)
-    made = {file.path for file in step.outputs}
+    # What a step makes is not its code, and what it reads in place counts as it is there.
+    apart = {file.path for file in (*step.outputs, *(step.reads if step.reuse else ()))}
     counted = linked.counted(names)
-    return [(path, linked.entries[path]) for path in counted if not made or made.isdisjoint(upwards(path))]
+    return [(path, linked.entries[path]) for path in counted if not apart or apart.isdisjoint(upwards(path))]
 
 
 def _linked(pages: Pages, code: bytes) -> Linked:

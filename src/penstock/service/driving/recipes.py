@@ -48,9 +48,10 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         retry=step.retry,
         priority=step.priority,
         told=told(parts, job),
-        fills=(*(templates.named((*step.run, *step.makes), axis_names(step.each)) if step.each else ()), *step.fills),
+        fills=(*(templates.named(_words(step), axis_names(step.each)) if step.each else ()), *step.fills),
         root=str(parts.layout.root),
         leaves=_leaves(step),
+        stands=tuple(file.path for file in step.takes or step.reads) if frozen or step.env.image_id else (),
         apart=apart(parts.pipeline(job.pipeline, job.version), step) if step.outputs else (),
         looks=inplace.looked(job, step),
         without=inplace.not_counted(job, step),
@@ -58,6 +59,11 @@ def recipe(parts: Parts, job: Job, step: Step) -> Recipe:
         data=bool(step.inputs_data or step.outputs_data),
         counted=frozenset(job.parts.get("code", ())) if frozen else frozenset(),
     )
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    """All that has places for the parameters of `each`."""
+    return (*step.run, *step.makes, *(file.path for file in step.takes))
 
 
 def _leaves(step: Step) -> tuple[Leaf, ...]:
