@@ -269,7 +269,11 @@ def test_nodes_that_nobody_needs_are_given_back(write: Write) -> None:
     counts = Counter[int]()
     with penstock(root, "run") as process:
         while process.poll() is None:
-            running = sum(row.state == "running" for row in allocations(root)) if (root / ".penstock").exists() else 0
+            running = (
+                sum(row.state == "running" for row in allocations(root))
+                if (root / ".penstock" / "format").exists()
+                else 0
+            )
             counts[running] += 1
             time.sleep(0.2)
         process.communicate()
