@@ -78,6 +78,7 @@ def test_beside_a_repo_and_with_each_a_task_counts_what_it_reads_itself(lab: Any
     lab.write("all", "ALL")
     assert lab.ok()["both"] == (2, 2, 0)
     assert lab.files("both") == {"a": "AALL1", "b": "bALL1"}
+    assert lab.project.trace("both:/a").files == ("all", "in/a")
 
 
 def test_user_data_that_a_reusing_step_is_given_counts(lab: Any) -> None:

@@ -291,6 +291,7 @@ class TraceView(Struct, frozen=True):
     params: dict[str, Any] = field(default_factory=dict)
     code: tuple[str, ...] = ()
     inputs: tuple[TraceView, ...] = ()
+    files: tuple[str, ...] = ()  #: what it read in place, as its step declares that
 
 
 class DocumentView(Struct, frozen=True):

@@ -128,5 +128,7 @@ def _show(view: TraceView, indent: str, shown: set[str]) -> None:
         print(f"{indent}  params  {', '.join(f'{name}={json.dumps(value)}' for name, value in view.params.items())}")
     if view.code:
         print(f"{indent}  code    {', '.join(view.code)}")
+    if view.files:
+        print(f"{indent}  files   {', '.join(view.files)}")
     for item in view.inputs:
         _show(item, indent + "    ", shown)

@@ -10,6 +10,7 @@ from penstock.engine.explain import Around, differences, explain_job, explain_ru
 from penstock.engine.matching import KEYS, show_key, without_partner
 from penstock.model.errors import BadReference, NotFound, PenstockError, UsageError
 from penstock.model.ids import Reference
+from penstock.model.inplace import own_reads, shared_reads
 from penstock.model.moves import JobState, Outcome, TaskState
 from penstock.model.run import Attempt, Commit, Edge, Job, Run, Task
 from penstock.model.spec import LOCAL
@@ -197,7 +198,14 @@ def _trace(parts: Parts, commit: Commit, path: str) -> TraceView:
         params=made[0].params if made else dict(job.parts.get("params", {})),
         code=tuple(sorted(job.parts.get("code", {}))),
         inputs=tuple(_inputs(parts, _read(parts, job, key, done, made))),
+        files=_in_place(parts, made),
     )
+
+
+def _in_place(parts: Parts, made: Sequence[Task]) -> tuple[str, ...]:
+    """What the task that gave a result read in place."""
+    steps = [(parts.step(_job_of(parts, task)), task.params) for task in made[:1]]
+    return tuple(file.path for step, params in steps for file in (*shared_reads(step), *own_reads(step, params)))
 
 
 def _jobs_of(parts: Parts, commit: Commit) -> Sequence[Job]:
