@@ -164,3 +164,18 @@ def test_a_pipeline_that_is_updated_ends_only_what_changed(tree: Any) -> None:
     assert run is not None and jobs(tree, run.id).keys() == {"b"} and ended(tree, first.run.id) == {"b"}
     again = run_again(tree.parts, pipeline.name, reprocess=True)
     assert jobs(tree, again.id).keys() == {"a", "b", "c"}
+
+
+def test_waiting_goes_on_with_the_runs_that_following_branches_open(lab: Any) -> None:
+    slow = "sleep 0.5; cp $PENSTOCK_IN/a/1 $PENSTOCK_OUT"
+    lab.pipeline(f"""
+        repos: {{d: {{path: d}}}}
+        steps:
+          a: {{input: "d:/*", run: "cp $PENSTOCK_IN/d/1 $PENSTOCK_OUT"}}
+          b:
+            input: {{repo: a, branch: seldom, glob: "/*", trigger: {{commits: 1}}}}
+            run: "{slow}"
+        """)
+    lab.write("d/1", "one")
+    assert lab.run().state == "success"
+    assert [run.state for run in lab.project.runs()] == ["success", "success"] and lab.files("b") == {"1": "one"}

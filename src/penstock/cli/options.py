@@ -33,6 +33,13 @@ pipeline_option = click.option("--pipeline", "of", metavar="PIPELINE", help="Who
 cpus_option = click.option("-j", "--cpus", type=COUNT, metavar="N", help="Use at most N processors of this machine.")
 
 
+time_limit_option = click.option(
+    "--time-limit",
+    metavar="TIME",
+    help="How long this machine is ours (90, 10m, 04:00:00): tasks are told to leave before that. Exit code 124.",
+)
+
+
 def force_option(help: str) -> Callable[[_Command], _Command]:
     """`--force`, with what it overrules."""
     return click.option("--force", is_flag=True, help=help)

@@ -166,6 +166,13 @@ def binding(key: Sequence[str]) -> str:
     return show_key(key)
 
 
+def show_restart(run: RunView) -> None:
+    """What does the rest after a failure, on stderr: of plain steps `run` would repeat all."""
+    plain = [job for job in run.jobs if job.output is None]
+    if any(job.state == "success" for job in plain) and any(job.state != "success" for job in plain):
+        talk("what is left, without what is good: penstock restart")
+
+
 def show_next(parts: Parts, run: RunView) -> None:
     """Where to look after a success, on stderr."""
     made = [job for job in run.jobs if job.output is not None and job.state == "success"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from penstock.cli.options import json_option, project
+from penstock.cli.options import json_option, project, time_limit_option
 
 
 def _say(sentence: str, as_json: bool) -> None:
@@ -61,23 +61,33 @@ def release(target: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target", metavar="RUN|JOB|TASK")
+@time_limit_option
 @json_option
-def retry(target: str, as_json: bool) -> None:
+@click.pass_context
+def retry(ctx: click.Context, target: str, time_limit: str | None, as_json: bool) -> None:
     """Run again what failed in a run or a job.
 
-    A new run of the same versions on the same inputs; good results are reused. Prints its id. For a task in flight: end
-    its attempt and start another one.
+    A new run of the same versions on the same inputs; good results and good tasks are kept. Prints its id, or with
+    --time-limit sees it through. For a task in flight: end its attempt and start another one.
     """
+    from penstock.cli import driving
     from penstock.cli.output import show_json
     from penstock.cli.verbs.write import tell_run
     from penstock.model.run import Job
     from penstock.service.answers import views
     from penstock.service.driving import control
+    from penstock.text.units import parse_seconds
 
+    limit = parse_seconds(time_limit) if time_limit is not None else None
     with project() as parts:
         opened = control.retry(parts, target)
         if isinstance(opened, str):
             _say(opened, as_json)
+            return
+        if limit is not None:
+            driving.see_through(parts, [opened.id], limit, ends=True)
+            if driving.tell_end(parts, opened.id, as_json).state != "success":
+                ctx.exit(1)
             return
         if as_json:
             show_json(views.run_view(opened, parts.store.load(Job, "jobs_of_run", run=opened.id)))

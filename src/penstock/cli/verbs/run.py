@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import cpus_option, json_option, params_option, project, read_params
+from penstock.cli.options import cpus_option, json_option, params_option, project, read_params, time_limit_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 @params_option
 @click.option("--detach", is_flag=True, help="Leave the work to an engine in the background, which leaves when done.")
 @click.option("--watch", is_flag=True, help="Stay: commit what changes in linked directories, fire timed triggers.")
-@click.option(
-    "--time-limit",
-    metavar="TIME",
-    help="How long this machine is ours (90, 10m, 04:00:00): tasks are told to leave before that. Exit code 124.",
-)
+@time_limit_option
+@click.option("--force", "forced", metavar="STEP", multiple=True, help="Run this good step again, and keep the others.")
 @click.option("--env", type=click.Choice(["inherit"]), help="Run steps that name an image on the bare machine.")
 @click.option("--site", metavar="SITE", help="Run steps that name no site there, and not on this machine.")
 @cpus_option
@@ -39,6 +36,7 @@ def run(
     detach: bool,
     watch: bool,
     time_limit: str | None,
+    forced: tuple[str, ...],
     env: str | None,
     site: str | None,
     cpus: int | None,
@@ -53,6 +51,8 @@ def run(
     Before a --time-limit is over, steps with `supports_termination` get SIGTERM and their `grace`; what else still runs
     is ended at last, and tried again by the next `run`.
 
+    --force STEP runs a good plain step again, and all that depends on it, as `restart` does; it may be repeated.
+
     --detach prints the run's id and returns; `penstock wait` waits for it, `penstock status` tells who drives it,
     `penstock stop --engine` ends that. --watch stays until Ctrl-C; with --detach, in the background.
     """
@@ -65,6 +65,14 @@ def run(
     limit = parse_seconds(time_limit) if time_limit is not None else None
     if limit is not None and (detach or watch):
         raise click.UsageError("--time-limit is for a run that is waited for; leave out --detach and --watch")
+    if forced:
+        if params or detach or watch or env or site:
+            raise click.UsageError("--force goes with FILE, --time-limit, --cpus and --json alone")
+        from penstock.cli.verbs.restart import see_again
+
+        if not see_again(file, forced, limit, cpus, as_json):
+            ctx.exit(1)
+        return
     with project(create=True) as parts:
         driving.limit(parts, cpus)
         if file is None and not has_file(parts.layout) and parts.pipelines():
@@ -101,6 +109,7 @@ def run(
         view = driving.tell_end(parts, begun.run.id if again is None else again.id, as_json)
         failed = driving.tell_beside(parts, begun.beside)
         if failed or view.state != "success":
+            summary.show_restart(view)
             ctx.exit(1)
         if not as_json:
             summary.show_next(parts, view)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import cpus_option, json_option, project
+from penstock.cli.options import cpus_option, json_option, project, time_limit_option
 
 if TYPE_CHECKING:
     from penstock.model.run import Commit, Job, Run
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("targets", metavar="[RUN|JOB|REPO@REF]...", nargs=-1)
 @click.option("--timeout", metavar="TIME", help="Give up after so long (90, 10m, 00:10:00): exit code 124.")
+@time_limit_option
 @cpus_option
 @json_option
 @click.pass_context
-def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, cpus: int | None, as_json: bool) -> None:
+def wait(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    timeout: str | None,
+    time_limit: str | None,
+    cpus: int | None,
+    as_json: bool,
+) -> None:
     """See runs through to their end.
 
     Without names: every run that is not done. REPO@REF is a commit: the job that makes it, or the run it opened. Where
@@ -36,7 +44,10 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, cpus
     from penstock.service import resolve
     from penstock.text.units import parse_seconds
 
-    seconds = parse_seconds(timeout) if timeout is not None else None
+    if timeout is not None and time_limit is not None:
+        raise click.UsageError("--timeout ends the waiting, --time-limit the work: say one of them")
+    given = timeout if time_limit is None else time_limit
+    seconds = parse_seconds(given) if given is not None else None
     with project() as parts:
         driving.limit(parts, cpus)
         found = _found(parts, targets)
@@ -46,7 +57,8 @@ def wait(ctx: click.Context, targets: tuple[str, ...], timeout: str | None, cpus
         runs = list(dict.fromkeys(_run_of(item) for item in found if not isinstance(item, Commit)))
         active = [run for run in runs if resolve.run(parts, run).state != RunState.DONE]
         if active:
-            driving.see_through(parts, active, seconds, jobs if len(jobs) == len(found) else ())
+            ends = time_limit is not None
+            driving.see_through(parts, active, seconds, jobs if len(jobs) == len(found) else (), ends)
         ended = {run: _run_view(parts, run) for run in runs}
         shown = [_view(parts, item, ended) for item in found]
         if as_json:

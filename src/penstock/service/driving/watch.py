@@ -49,22 +49,36 @@ def follow_or_drive(
     ends: bool = False,
     site: str | None = None,
 ) -> None:
-    """Return when all `runs` are done, or if some are named these `jobs` of theirs. Raises WaitTimeout, and Refused in
-    a task of the project; a KeyboardInterrupt gives back what was in flight first. With `ends` this machine is ours no
-    longer than the timeout, and tasks are told to leave before that. With `site` steps of this machine run there.
+    """Return when all `runs` are done, with those that branches open which follow what they published; or if some are
+    named, these `jobs` of theirs. Raises WaitTimeout, and Refused in a task of the project; a KeyboardInterrupt gives
+    back what was in flight first. With `ends` this machine is ours no longer than the timeout, and tasks are told to
+    leave before that. With `site` steps of this machine run there.
     """
     check_outside(parts.layout.id)
     deadline = None if timeout is None else time.monotonic() + timeout
-    meter = _Meter(parts, runs, tell)
-    while not _done(parts, runs, jobs):
-        with engine_role(parts.layout.lock, site=site) as mine:
-            if mine:
-                _drive(parts, runs, meter, deadline, jobs, deadline if ends else None, site)
-                break
-        meter.show(holder(parts.layout.lock))
-        _check(deadline)
-        time.sleep(LOOK)
-    meter.show(None, last=True)
+    while runs:
+        meter = _Meter(parts, runs, tell)
+        while not _done(parts, runs, jobs):
+            with engine_role(parts.layout.lock, site=site) as mine:
+                if mine:
+                    _drive(parts, runs, meter, deadline, jobs, deadline if ends else None, site)
+                    break
+            meter.show(holder(parts.layout.lock))
+            _check(deadline)
+            time.sleep(LOOK)
+        meter.show(None, last=True)
+        runs = () if jobs else _opened(parts, runs)
+
+
+def _opened(parts: Parts, runs: Collection[str]) -> list[str]:
+    """The runs that are not done and read what some runs published: branches that follow theirs opened them."""
+    return [
+        run.id
+        for run in parts.store.load(Run, "active_runs")
+        if run.origin == "put" and not run.hold and run.id not in runs
+        for jobs in [parts.store.load(Job, "jobs_of_run", run=run.id)]
+        if any(item.commit in runs for job in jobs for item in job.inputs)
+    ]
 
 
 def short_of_grace(parts: Parts, runs: Collection[str], limit: float) -> list[str]:

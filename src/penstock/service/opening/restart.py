@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from penstock.engine.explain import differences
 from penstock.engine.graph import Arrow, Node, emptied
 from penstock.model.cycles import rarely_looked_for
+from penstock.model.errors import Refused
 from penstock.model.inplace import apart
 from penstock.model.moves import JobState, Outcome
 from penstock.model.run import Job, Run
@@ -79,6 +80,11 @@ def _look(parts: Parts, now: Frozen, failed_only: bool, force: Collection[str]) 
     jobs = {job.step: job for job in parts.store.load(Job, "newest_of_steps", pipeline=name)}
     for step in force:
         step_named(parts, name, step)
+        if spec.step(step).reuse:
+            raise Refused(
+                f"step {step!r} reuses what it did before; `penstock pipeline create --reprocess` makes all of the "
+                "pipeline run again, and `penstock verify` runs tasks again to compare"
+            )
     every = {(name, step.name) for step in spec.steps}
     standing = wanted.look(parts, every, parts.pipelines(), _params(parts, name))
     why = _Why(parts, now, jobs, failed_only)
