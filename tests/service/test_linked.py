@@ -1,60 +1,80 @@
-"""Names of code that lead through links."""
+"""Repos that are linked to directories outside the project, and to what links lead to."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
-from penstock.model.data import Entry
-from penstock.objects import tree
-from penstock.service.bindings.linked import Linked
+from penstock.model.errors import BadOutput, BadSpec, UsageError
+from penstock.model.ids import parse_reference as ref
+from penstock.service.data import commits, repos
 
-FILE = tree.encode(Entry((b"\x1e" + bytes(32),), 1))
-
-
-def linked(*files: str, **links: str) -> Linked:
-    entries = dict.fromkeys(files, FILE)
-    return Linked(entries | {name.replace("__", "/"): tree.encode(Entry(target=to)) for name, to in links.items()})
+STEP = "steps: {c: {input: 'd:/*', run: cp -r $PENSTOCK_IN/d/. $PENSTOCK_OUT}}"
 
 
-def test_a_name_leads_through_links_of_links_and_all_of_them_count() -> None:
-    found = linked("real/pkg/m.py", one="two", two="real/pkg", deep__up="../one/m.py")
-    assert "one/m.py" in found and "deep/up" in found and "real/pkg/m.py" in found
-    assert found.counted(["one/m.py"]) == ["one", "real/pkg/m.py", "two"]
-    assert found.counted(["deep/up"]) == ["deep/up", "one", "real/pkg/m.py", "two"]
-    assert set(found) >= {"one/m.py", "two/m.py", "deep/up"}
+@pytest.fixture
+def data(lab: Any) -> Path:
+    """A directory beside the project: a file, and links to a file and a directory still elsewhere."""
+    top = Path(lab.root).parent
+    for name, text in {"data/own/x": "own", "far/big": "big", "far/more/y": "more"}.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    (top / "data/big").symlink_to(top / "far/big")
+    (top / "data/more").symlink_to("../far/more")
+    return top / "data"
 
 
-def test_rings_what_leads_out_and_what_leads_nowhere_are_no_files() -> None:
-    found = linked("a", ring="ring", here=".", out="../x", far="/etc/passwd", gone="nothing", spiral="spiral/x")
-    assert [name for name in ("ring", "out", "far", "gone", "spiral", "out/x", "here") if name in found] == []
-    assert "here/here/a" in found
-    assert set(found) >= {"a"}
+@pytest.mark.parametrize("named", ["absolute", "relative"])
+def test_what_links_lead_to_is_taken(lab: Any, data: Path, named: str) -> None:
+    path = str(data) if named == "absolute" else os.path.relpath(data, lab.root)
+    lab.pipeline(f"repos: {{d: {{path: {path}, follow: true}}}}\n{STEP}")
+    lab.ok()
+    assert lab.files("c") == {"own/x": "own", "big": "big", "more/y": "more"}
+    assert all(item.target is None for item in lab.project.ls("d", recursive=True))
+    (data / "../far/big").write_text("bigger")
+    (data / "../far/more/z").write_text("new")
+    counts = lab.run().jobs[0].tasks
+    assert (counts.processed, counts.reused) == (2, 1), "only what changed behind links"
+    assert lab.files("c") == {"own/x": "own", "big": "bigger", "more/y": "more", "more/z": "new"}
+    (data / "own/x").write_text("other")
+    commits.create(lab.parts, ref("d"))
+    assert lab.files("d")["own/x"] == "other", "a commit without a run follows them, too"
+    assert lab.files("d")["big"] == "bigger"
 
 
-PARTS = st.sampled_from("abc")
-PATHS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
-TARGETS = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=4).map("/".join)
+def test_what_cannot_be_followed_is_told(lab: Any, data: Path) -> None:
+    lab.pipeline(f"repos: {{d: {{path: {data}}}}}\n{STEP}")
+    with pytest.raises(BadOutput, match=r"link 'big' leads out: .*`follow: true` beside its `path`"):
+        lab.run()
+    lab.pipeline(f"repos: {{d: {{path: {data}, follow: true}}}}\n{STEP}")
+    (data / "own/up").symlink_to("..")
+    with pytest.raises(BadOutput, match="link 'own/up' leads in a ring: to "):
+        lab.run()
+    (data / "own/up").unlink()
+    (data / "gone").symlink_to("none")
+    with pytest.raises(BadOutput, match="link 'gone' -> none leads to nothing"):
+        lab.run()
+    (data / "gone").unlink()
+    (data / "self").symlink_to("self")
+    with pytest.raises(BadOutput, match="link 'self' -> self leads to what cannot be read"):
+        lab.run()
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.dictionaries(PATHS, st.none() | TARGETS, max_size=8), PATHS)
-def test_it_leads_where_the_system_leads(tmp_path_factory, things: dict[str, str | None], name: str) -> None:  # type: ignore[no-untyped-def]
-    top = Path(os.path.realpath(tmp_path_factory.mktemp("tree")))
-    kept = {path: to for path, to in things.items() if not any(other.startswith(f"{path}/") for other in things)}
-    for path, to in kept.items():
-        (top / path).parent.mkdir(parents=True, exist_ok=True)
-        if to is None:
-            (top / path).write_text("")
-        else:
-            (top / path).symlink_to(to)
-    entries = {path: FILE if to is None else tree.encode(Entry(target=to)) for path, to in kept.items()}
-    there = os.path.isfile(top / name) and os.path.realpath(top / name).startswith(f"{top}/")
-    found = Linked(entries)
-    if name in found:
-        assert there and found.real(name) == os.path.relpath(os.path.realpath(top / name), top)
-    elif there:  # only what goes out and comes back in, which another copy of the project may not
-        assert any(to is not None and ".." in to for to in kept.values())
+def test_the_project_is_not_linked_into_itself(lab: Any, tmp_path: Path) -> None:
+    lab.pipeline(f"repos: {{d: {{path: {Path(lab.root).parent}}}}}\n{STEP}")
+    with pytest.raises(BadSpec, match="holds the project itself"):
+        lab.run()
+    with pytest.raises(UsageError, match="holds the project"):
+        repos.create_repo(lab.parts, "r", str(Path(lab.root).parent))
+
+
+def test_an_absolute_path_below_the_project_is_its_path_there(lab: Any) -> None:
+    inside = Path(lab.root) / "in/side"
+    inside.mkdir(parents=True)
+    (inside / "f").write_text("1")
+    lab.pipeline(f"repos: {{d: {{path: {inside}}}}}\n{STEP}")
+    lab.ok()
+    assert repos.resolve.repo(lab.parts, "d").path == "in/side"

@@ -140,10 +140,7 @@ class ResourceSet(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named place that runs work, beside `local`: nodes that a batch system lends.
-
-    Of `dask` a node is one of its workers.
-    """
+    """A named place that runs work, beside `local`: nodes that a batch system lends, of `dask` its workers."""
 
     name: str
     kind: Literal["slurm", "dask"]
@@ -293,12 +290,13 @@ class Keep(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RepoSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A repo a pipeline file declares; `path` links it to a directory below the project."""
+    """A repo a pipeline file declares; `path` links it to a directory, relative to the project or absolute."""
 
     name: str
     path: str | None = None
     keep: Keep | None = None
     branch: str = DEFAULT_BRANCH  #: its default branch, to which a step publishes
+    follow: bool = False  #: whether links in the directory count as what they lead to
     where: str = ""
 
 

@@ -32,6 +32,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 HOLES = 1 << 40
 
 
+class LeadsOut(BadOutput):
+    """A link is absolute or leads out of the directory that is stored."""
+
+
 def put_file(blobs: Blobs, entry: Entry, destination: Path, *, link: bool = False) -> None:
     """Make a file or link in a directory that exists, in place of a file or link that has the name.
 
@@ -172,7 +176,7 @@ def read_entry(
         if outside is not None and not link_stays_inside(path, target):
             target = outside(path, target)
         elif not link_stays_inside(path, target):
-            raise BadOutput(f"link {path!r} leads out: {target!r}; only relative links that stay inside are kept")
+            raise LeadsOut(f"link {path!r} leads out: {target!r}; only relative links that stay inside are kept")
         try:
             target.encode()
         except UnicodeEncodeError:

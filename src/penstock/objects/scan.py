@@ -60,15 +60,16 @@ def scan(
     skip: Callable[[str, bool], bool],
     prefix: str = "",
     outside: Callable[[str, str], str] | None = None,
+    follow: bool = False,
 ) -> Scan:
     """Walk a directory and compare it with `cache`, the file that `Scan.commit` wrote for the same prefix.
 
     `skip(path, is_directory)` says what does not count. `prefix`, empty or ending in a slash, goes before all paths in
-    the tree. `outside`: see `read_entry`. Reads no file's content. Raises BadOutput if the directory or one below it
-    cannot be read.
+    the tree. `outside`: see `read_entry`. With `follow` links count as what they lead to, also out of the directory.
+    Reads no file's content. Raises BadOutput if the directory or one below it cannot be read, or a link not followed.
     """
     started = time.time_ns()
-    return Scan(directory, cache, prefix, started, _load(cache), _walk(directory, skip), outside)
+    return Scan(directory, cache, prefix, started, _load(cache), _walk(directory, skip, follow), outside, follow)
 
 
 def root_of(cache: Path) -> Root | None:
@@ -98,8 +99,10 @@ class Scan:
         kept: _Kept,
         new: Records,
         outside: Callable[[str, str], str] | None = None,
+        follow: bool = False,
     ) -> None:
         self._outside = outside
+        self._follow = follow
         self._directory = directory
         self._cache = cache
         self._prefix = prefix
@@ -152,11 +155,13 @@ class Scan:
         top = os.open(self._directory, _OPEN)
         try:
             for within, files in groupby(self.changed(), itemgetter(0)):
-                here = _enter(within, top)
+                here = _enter(within, top, self._follow)
                 try:
                     for _, name, (size, _, _, _, mode) in files:
                         path = within + name
                         key = _key(self._prefix + path)
+                        if self._follow:
+                            name = os.path.realpath(self._directory / path)
                         try:
                             entry = read_entry(writer, path, name, mode, size, here, outside=self._outside)
                         except BadOutput:  # it may be another one since the walk
@@ -237,26 +242,31 @@ def _load(cache: Path) -> _Kept:
     return kept
 
 
-def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Records:
+def _walk(directory: Path, skip: Callable[[str, bool], bool], follow: bool) -> Records:
     """The records of all directories, nearly in the order of a tree. One `stat` for each file is what it costs."""
     found: Records = {}
     pending = [""]
+    above: dict[str, tuple[tuple[int, int], ...]] = {}  # of directories that were come to through links
     ask, pack = os.stat, STAMP.pack
     while pending:
         within = pending.pop()
         try:
-            here = os.open(f"{directory}/{within}", _OPEN | (os.O_NOFOLLOW if within else 0))
+            here = os.open(f"{directory}/{within}", _OPEN | (os.O_NOFOLLOW if within and not follow else 0))
         except OSError as error:
             raise BadOutput(f"{directory}/{within} cannot be read: {error.strerror}") from None
         try:
             names: list[str] = []
             stamps: list[bytes] = []
             below: list[str] = []
+            if follow:
+                above[within] = _entered(directory, within, here, above)
             for name in sorted(os.listdir(here)):
                 try:
                     told = ask(name, dir_fd=here, follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # it went since the directory was listed, as if it had never been
+                if follow and stat.S_ISLNK(told.st_mode):
+                    told = _led(within + name, name, here)
                 if told.st_mode & _KIND == _IS_DIRECTORY:
                     if not skip(within + name, True):
                         below.append(f"{within}{name}/")
@@ -269,6 +279,26 @@ def _walk(directory: Path, skip: Callable[[str, bool], bool]) -> Records:
             found[within] = b"\0".join((os.fsencode("/".join(names)), b"".join(stamps)))
         pending += sorted(below, reverse=True)
     return found
+
+
+def _led(path: str, name: str, here: int) -> os.stat_result:
+    """What a link leads to. Raises BadOutput."""
+    try:
+        return os.stat(name, dir_fd=here)
+    except OSError as error:
+        why = "nothing" if isinstance(error, FileNotFoundError) else f"what cannot be read: {error.strerror}"
+        raise BadOutput(f"link {path!r} -> {os.readlink(name, dir_fd=here)} leads to {why}") from None
+
+
+def _entered(
+    directory: Path, within: str, here: int, above: Mapping[str, tuple[tuple[int, int], ...]]
+) -> tuple[tuple[int, int], ...]:
+    """The directories on the way to this one, itself too. Raises BadOutput where a link leads back into one."""
+    told = os.fstat(here)
+    way = above.get(within[: within.rfind("/", 0, -1) + 1], ()) if within else ()
+    if (told.st_dev, told.st_ino) in way:
+        raise BadOutput(f"link {within[:-1]!r} leads in a ring: to {os.path.realpath(directory / within)}")
+    return (*way, (told.st_dev, told.st_ino))
 
 
 def _compare(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, Sequence[int]]:
@@ -317,9 +347,9 @@ def _key(path: str) -> bytes:
         raise BadOutput(str(error)) from None
 
 
-def _enter(within: str, top: int) -> int:
+def _enter(within: str, top: int, follow: bool = False) -> int:
     try:
-        return os.open(within or ".", _OPEN | os.O_NOFOLLOW, dir_fd=top)
+        return os.open(within or ".", _OPEN | (0 if follow else os.O_NOFOLLOW), dir_fd=top)
     except (FileNotFoundError, NotADirectoryError):
         raise BadOutput(f"{within!r} went away while the directory was read; run again") from None
 

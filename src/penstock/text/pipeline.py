@@ -6,8 +6,11 @@ one BadSpec at the place to change.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from penstock.model.errors import BadSpec
 from penstock.model.spec import DEFAULT_BRANCH, Keep, Pipeline, RepoSpec, ResourceSet
@@ -74,7 +77,7 @@ def pipeline_of(
     if not fields.is_name(name):
         tree.fail(f'{what}: "{name}" cannot be its name; give it one, such as pipeline: work')
     params = fields.params(values["params"], "params") if "params" in values else {}
-    repos = _repos(values["repos"]) if "repos" in values else {}
+    repos = _repos(values["repos"], root) if "repos" in values else {}
     shared = (values["params"].keys or {}) if params else {}
     nodes = fields.mapping(values["steps"], "steps")
     if not nodes:
@@ -107,13 +110,13 @@ def pipeline_of(
     )
 
 
-def _repos(node: Node) -> dict[str, RepoSpec]:
+def _repos(node: Node, root: str | None) -> dict[str, RepoSpec]:
     repos: dict[str, RepoSpec] = {}
     linked: dict[str, RepoSpec] = {}
     values = fields.mapping(node, "repos")
     for key in (node.keys or {}).values():
         name = fields.name(key, "repos")
-        repo = repos[name] = _repo(values[name], f'repo "{name}"', name, key.where)
+        repo = repos[name] = _repo(values[name], f'repo "{name}"', name, key.where, root)
         if repo.path is None:
             continue
         other = linked.setdefault(repo.path, repo)
@@ -123,13 +126,16 @@ def _repos(node: Node) -> dict[str, RepoSpec]:
     return repos
 
 
-def _repo(node: Node, what: str, name: str, where: str) -> RepoSpec:
+def _repo(node: Node, what: str, name: str, where: str, root: str | None) -> RepoSpec:
     if node.value is None:
         return RepoSpec(name, where=where)
-    values = fields.keys_of(node, what, ("path", "keep", "branch"))
+    values = fields.keys_of(node, what, ("path", "keep", "branch", "follow"))
     keep = _keep(values["keep"], f"{what}: keep") if "keep" in values else None
     branch = fields.name(values["branch"], f"{what}: branch") if "branch" in values else DEFAULT_BRANCH
-    return RepoSpec(name, _path(values, what), keep, branch, where)
+    follow = fields.boolean(values["follow"], f"{what}: follow") if "follow" in values else False
+    if follow and "path" not in values:
+        values["follow"].fail(f"{what}: follow: goes with `path`")
+    return RepoSpec(name, _path(values, what, root), keep, branch, follow, where)
 
 
 def _keep(node: Node, what: str) -> Keep:
@@ -140,10 +146,18 @@ def _keep(node: Node, what: str) -> Keep:
     return Keep(commits, fields.seconds(values["for"], f"{what}.for") if "for" in values else None)
 
 
-def _path(values: Mapping[str, Node], what: str) -> str | None:
+def _path(values: Mapping[str, Node], what: str, root: str | None) -> str | None:
+    """A directory below the project as its path in it; another one as it is named: absolute, or from `..` on."""
     if "path" not in values:
         return None
-    path = fields.directory(values["path"], f"{what}: path")
+    node = values["path"]
+    value = fields.text(node, f"{what}: path", "a path")
+    path = posixpath.normpath(value) if value else value
+    if root is not None and path.startswith("/") and f"{path}/".startswith(f"{root}/"):
+        path = posixpath.relpath(path, root)
+    if path == ".." or path.startswith(("/", "../")):
+        return path
+    path = fields.directory(replace(node, value=path), f"{what}: path")
     if path == ".":
         values["path"].fail(f"{what}: path: the project itself cannot be linked; name a directory in it")
     return path

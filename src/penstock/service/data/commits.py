@@ -129,5 +129,6 @@ def _create_linked(parts: Parts, target: Reference, there: Repo, path: str, mess
     if branch_of(parts, target) != there.default_branch:
         raise Refused(f"repo {there.name!r} is linked to {path}/: what is there goes to {there.default_branch!r} only")
     with parts.objects.writer() as writer:
-        root = linked_tree(parts, there.name, path)
+        named = (repo for _, spec in parts.pipelines().values() for repo in spec.repos if repo.name == there.name)
+        root = linked_tree(parts, there.name, path, any(repo.follow for repo in named))
         return write(parts, target, lambda pages, old: measured(pages, old, root), writer, message, "link")

@@ -29,13 +29,13 @@ def create_repo(parts: Parts, name: str, path: str | None = None, branch: str = 
 
 
 def _inside(parts: Parts, path: str) -> str:
-    """A directory as links name it: its path in the project. Raises UsageError."""
+    """A directory as links name it: its path in the project, elsewhere an absolute one. Raises UsageError."""
     directory, root = Path(path).resolve(), parts.layout.root
     if not directory.is_dir():
         raise UsageError(f"{path}: is no directory; make it first")
-    if directory == root or not directory.is_relative_to(root) or directory.is_relative_to(parts.layout.home):
-        raise UsageError(f"{path}: only a directory inside the project {root} can be linked")
-    inside = str(directory.relative_to(root))
+    if root.is_relative_to(directory) or directory.is_relative_to(parts.layout.home):
+        raise UsageError(f"{path}: holds the project {root} or is its own data, and cannot be linked")
+    inside = str(directory.relative_to(root) if directory.is_relative_to(root) else directory)
     other = next((repo for repo in parts.store.load(Repo, "repos") if repo.path == inside), None)
     if other is not None:
         raise UsageError(f"{path}: is linked to repo {other.name!r} already")

@@ -18,6 +18,7 @@ from penstock.model.spec import DEFAULT_BRANCH, Pipeline, RepoSpec, Step
 from penstock.objects import map as pages_map
 from penstock.objects import tree
 from penstock.objects.blobs import Pages
+from penstock.objects.checkout import LeadsOut
 from penstock.objects.copies import blob_id
 from penstock.objects.scan import scan
 from penstock.service import resolve
@@ -210,7 +211,8 @@ def _code(parts: Parts, pipeline: Pipeline, file: str) -> tuple[bytes, tuple[str
     """
     root = parts.layout.root
     warnings: list[str] = []
-    apart = [repo.path for repo in pipeline.repos if repo.path] + _exported(pipeline)
+    linked = (repo.path for repo in pipeline.repos if repo.path is not None)
+    apart = [path for path in linked if not path.startswith(("/", "../"))] + _exported(pipeline)
     skip = _without_large(root, skipper(root, apart), warnings)
     try:
         found = scan(root, parts.layout.scans / ".code", skip, outside=_outside(root))
@@ -265,14 +267,20 @@ def _without_large(root: Path, skip: Skip, warnings: list[str]) -> Skip:
 # Linked directories.
 
 
-def linked_tree(parts: Parts, name: str, path: str, where: str = "") -> bytes:
+def linked_tree(parts: Parts, name: str, path: str, follow: bool, where: str = "") -> bytes:
     """Store what changed in the directory that a repo is linked to, and return the root of its tree."""
     directory = parts.layout.root / path
     if not directory.is_dir():
-        raise BadSpec(f"repo {name!r}: there is no directory {path!r} in the project", where)
+        place = "" if os.path.isabs(path) else " in the project"
+        raise BadSpec(f"repo {name!r}: there is no directory {path!r}{place}", where)
+    if parts.layout.root.is_relative_to(directory.resolve()):
+        raise BadSpec(f"repo {name!r}: {path!r} holds the project itself, which cannot be linked", where)
     try:
-        found = scan(directory, parts.layout.scans / name, lambda path, directory: False)
+        found = scan(directory, parts.layout.scans / name, lambda path, directory: False, follow=follow)
         return found.commit(parts.objects.blobs)
+    except LeadsOut as error:
+        way = "`follow: true` beside its `path` in the pipeline file takes what links lead to"
+        raise BadOutput(f"repo {name!r}, linked to {path}/: {error}; {way}") from None
     except BadOutput as error:
         raise BadOutput(f"repo {name!r}, linked to {path}/: {error}") from None
 
@@ -296,7 +304,7 @@ def link_draft(parts: Parts, spec: RepoSpec) -> Draft | None:
     """The same of one directory; None if nothing changed there, or the repo is not linked."""
     if spec.path is None:
         return None
-    root = linked_tree(parts, spec.name, spec.path, spec.where)
+    root = linked_tree(parts, spec.name, spec.path, spec.follow, spec.where)
     there = parts.store.load(Repo, "repo", name=spec.name)
     branch = there[0].default_branch if there else DEFAULT_BRANCH
     head = resolve.head(parts, spec.name, branch)
