@@ -211,3 +211,16 @@ def test_links_are_told_with_where_they_lead(code: Code, trees: Trees, monkeypat
     place = code.place(ROOT, 0)
     assert code.links(place) == {"conf": "lib", "again": "lib", "ring": "ring"}
     assert code_module.boot()
+
+
+def test_a_layout_that_cannot_be_removed_makes_room(code: Code, trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    place = code.place(ROOT, 0)
+    Path(place, "stray").write_text("x")
+    with monkeypatch.context() as patch:
+        patch.setattr(code_module, "remove", fail)
+        assert code.strays(place) == ["stray"]
+    assert code.place(ROOT, 0) == place
+    assert not Path(place, "stray").exists()

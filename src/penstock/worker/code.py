@@ -92,7 +92,7 @@ class Code:
         layout.touched.clear()
         if found:
             self._forget(layout)
-            remove(folder)
+            _drop(folder)
         return found
 
     def opened(self, folder: str) -> Collection[str] | None:
@@ -157,18 +157,17 @@ class Code:
     def _leave(self, who: str | int, layout: Layout) -> None:
         """Keep a layout for whoever needs one next, if it is as it was made."""
         self._forget(layout)
-        good = not (layout.touched or layout.lost)
-        for folder in layout.caches:
-            remove(os.path.join(layout.folder, folder))
-        if good:
-            os.makedirs(self._idle, exist_ok=True)
+        if not (layout.touched or layout.lost):
             name = f"{layout.root.hex()}.{os.path.basename(self._own)}-{who}"
             try:
+                for folder in layout.caches:
+                    remove(os.path.join(layout.folder, folder))
+                os.makedirs(self._idle, exist_ok=True)
                 os.rename(layout.folder, os.path.join(self._idle, name))
-            except OSError:
-                good = False
-        if not good:
-            remove(layout.folder)
+                return
+            except OSError:  # it is not needed
+                pass
+        _drop(layout.folder)
 
     # watching --------------------------------------------------------------------------------------------------------
 
@@ -225,6 +224,8 @@ class Code:
                             layout.links.append(path)
                         elif entry.is_dir(follow_symlinks=False):
                             pending.append(path)
+        except FileNotFoundError:  # what Python made is gone again
+            return
         except OSError:  # too many are watched
             layout.blind = layout.lost = True
 
@@ -236,6 +237,14 @@ class Code:
                 self._watch.remove(number)
         self._by_folder.pop(layout.folder, None)
         self._layouts = {who: other for who, other in self._layouts.items() if other is not layout}
+
+
+def _drop(folder: str) -> None:
+    """Remove a layout. One that a task made impossible to remove makes room, and goes with its worker, or with `gc`."""
+    try:
+        remove(folder)
+    except OSError:
+        os.rename(folder, f"{folder}.{os.urandom(4).hex()}")
 
 
 def _source(cached: str) -> str:
