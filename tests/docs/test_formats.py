@@ -219,7 +219,7 @@ def test_logs_are_spans_of_append_files(home: Path, rows: Rows) -> None:
     for attempt in attempts:
         data = (home / "logs" / attempt["log_file"]).read_bytes()
         assert data[attempt["log_offset"] :][: attempt["log_length"]] == b"said\n"
-        assert re.fullmatch(re.escape(attempt["worker"]) + r"-\d+\.log", attempt["log_file"])
+        assert re.fullmatch(re.escape(attempt["worker"]) + r"-\d+(\.\d+)?\.log", attempt["log_file"])
     assert len(attempts) == 10
 
 
