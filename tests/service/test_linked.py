@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import BadOutput, BadSpec, UsageError
+from penstock.model.errors import BadOutput, BadSpec, NotFound, UsageError
 from penstock.model.ids import parse_reference as ref
 from penstock.service.data import commits, repos
 
@@ -78,3 +78,30 @@ def test_an_absolute_path_below_the_project_is_its_path_there(lab: Any) -> None:
     lab.pipeline(f"repos: {{d: {{path: {inside}}}}}\n{STEP}")
     lab.ok()
     assert repos.resolve.repo(lab.parts, "d").path == "in/side"
+
+
+def test_get_and_cat_give_what_tasks_find(lab: Any, tmp_path: Path) -> None:
+    top = tmp_path / "stored"
+    (top / "sub").mkdir(parents=True)
+    (top / "f").write_text("1")
+    (top / "sub/g").write_text("2")
+    for name, target in {"latest": "f", "dir": "sub", "sub/out": "../f", "sub/in": "g", "a": "b", "b": "a"}.items():
+        (top / name).symlink_to(target)
+    lab.project.put("r", f"{top}/")
+    assert lab.project.read("r:/latest") == b"1"
+    lab.project.get("r:/latest", tmp_path / "latest")
+    assert (tmp_path / "latest").read_text() == "1" and not (tmp_path / "latest").is_symlink()
+    for source in ("r:/sub", "r:/dir"):
+        lab.project.get(source, tmp_path / source[-3:])
+        assert (tmp_path / source[-3:] / "out").read_text() == "1"
+        assert os.readlink(tmp_path / source[-3:] / "in") == "g", "one that stays inside stays a link"
+    lab.project.get("r:/l*", tmp_path / "some")
+    assert {item.name: item.read_text() for item in (tmp_path / "some").iterdir()} == {"latest": "1"}
+    with pytest.raises(NotFound, match="link /a -> b leads in a ring"):
+        lab.project.get("r:/a", tmp_path / "ring")
+    with pytest.raises(UsageError, match="leads in a ring"):
+        lab.project.read("r:/a")
+    lab.pipeline("steps: {s: {input: 'r:/?', run: cp $PENSTOCK_IN/r/* $PENSTOCK_OUT}}")
+    job = lab.run().jobs[0]
+    assert (job.state, job.tasks.failed) == ("failure", 2), "a ring fails its own task, and not the others"
+    assert any("input r: link /a -> b leads in a ring" in line for line in lab.failures(job))
