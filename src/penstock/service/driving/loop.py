@@ -184,7 +184,6 @@ class Engine:
         first = self.placer.next_task = max(self.placer.next_task, self.parts.store.reserve(Task, 1))
         fact = expand(self.parts, self.world.runs[job.run], job, self.placer.exchange, first, never)
         if isinstance(fact, Expanded):
-            # Where good tasks of an earlier job were taken over, they have numbers, too.
             self.placer.next_task += fact.stored + len(fact.tasks) + (fact.reused if job.rest_of is not None else 0)
             if not fact.stored:
                 self.placer.frontiers.opened(job.seq, [task for task in fact.tasks if task.state == TaskState.READY])
