@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock import Project
 from penstock.model.run import Job
 from penstock.model.views import RunView
 from penstock.service import resolve
@@ -228,3 +230,35 @@ def test_each_task_makes_its_own_of_paths_with_places(lab: Any) -> None:
     assert again(lab).keys() == {"bad"}
     (lab.root / "o-02").unlink()
     assert again(lab)["make"] == "its output o-02 is missing"
+
+
+def test_a_restart_sees_new_data_and_changed_steps_that_publish(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("one")
+    (tmp_path / "s.sh").write_text("cat $PENSTOCK_IN/d/* > $PENSTOCK_OUT/x\n")
+    (tmp_path / "pipeline.yaml").write_text(
+        "pipeline: p\nrepos: {d: {path: d}}\nsteps:\n  copy: {input: 'd:/', run: s.sh}\n  plain: {run: 'echo >> ran'}\n"
+    )
+    with Project.create(tmp_path) as project:
+        assert project.run().state == "success"
+
+        def restarted() -> dict[str, str]:
+            with project.parts.objects.session():
+                frozen = freeze(project.parts, None)
+                found = look(project.parts, frozen)
+                run = restart(project.parts, frozen)
+            if run is not None:
+                assert project.wait(run.id).state == "success"
+            return found.again
+
+        assert restarted() == {}
+        (tmp_path / "d" / "a").write_text("two")
+        assert restarted() == {"copy": "input d changed"}
+        assert project.read("copy:/x") == b"two"
+        (tmp_path / "s.sh").write_text(
+            "cat $PENSTOCK_IN/d/* - < /dev/null > $PENSTOCK_OUT/x; echo >> $PENSTOCK_OUT/x\n"
+        )
+        assert restarted() == {"copy": "code file s.sh changed"}
+        assert project.read("copy:/x") == b"two\n"
+        assert restarted() == {}
+        assert (tmp_path / "ran").read_text() == "\n"

@@ -2,7 +2,8 @@
 
 What is good are plain steps whose newest job succeeded, whose definition, files in place and user data are as that job
 found them, whose outputs are there, and that wait for nothing that runs again. Their jobs are copied into the new run
-in one statement. Steps that publish need none of this: their tasks are reused by fingerprint whenever they run.
+in one statement. What changed in linked directories is committed first, as a run does. A step that publishes runs if
+it, or what it reads, changed; its good tasks are reused by fingerprint.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,14 +27,17 @@ from penstock.model.run import Job, Run
 from penstock.model.spec import Pipeline, Step
 from penstock.model.words import job_word
 from penstock.objects.blobs import Pages
-from penstock.service import inplace
+from penstock.service import inplace, resolve
+from penstock.service.bindings.opened import Holding
 from penstock.service.bindings.recipes import code_of, counts_code, recipe_of
 from penstock.service.opening import marks, wanted
 from penstock.service.opening.able import check_able
 from penstock.service.opening.begin import apply
 from penstock.service.opening.drafts import UNDONE, give_up_draft
-from penstock.service.opening.freeze import Frozen
-from penstock.service.opening.launch import Opening, advance, opened_by
+from penstock.service.opening.firing import Heads
+from penstock.service.opening.freeze import Frozen, link_drafts
+from penstock.service.opening.launch import Draft, Opening, add, advance, opened_by
+from penstock.service.opening.links import fresh
 from penstock.service.opening.wanted import Standing
 from penstock.service.parts import Parts
 from penstock.service.role import check_outside
@@ -66,16 +71,18 @@ def look(parts: Parts, now: Frozen, *, failed_only: bool = False, force: Collect
     """What a restart would do with a pipeline; with `failed_only` nothing counts but how jobs ended. Steps of `force`
     run in any case. Raises NotFound for one that is none.
     """
-    with suppress(_Rehearsed), parts.store.transaction():
-        apply(parts, now)
-        found = _look(parts, now, failed_only, force)
-        raise _Rehearsed
+    with parts.objects.session():
+        drafts = [] if failed_only else link_drafts(parts, now.pipeline.repos)
+        with suppress(_Rehearsed), parts.store.transaction():
+            apply(parts, now)
+            found = _look(parts, now, failed_only, force, drafts)
+            raise _Rehearsed
     return found
 
 
 @rarely_looked_for()
-def _look(parts: Parts, now: Frozen, failed_only: bool, force: Collection[str]) -> Restart:
-    """The same for a version that is in force."""
+def _look(parts: Parts, now: Frozen, failed_only: bool, force: Collection[str], drafts: Collection[Draft]) -> Restart:
+    """The same for a version that is in force. `drafts`: what changed in linked directories."""
     spec, name = now.pipeline, now.pipeline.name
     jobs = {job.step: job for job in parts.store.load(Job, "newest_of_steps", pipeline=name)}
     for step in force:
@@ -86,8 +93,9 @@ def _look(parts: Parts, now: Frozen, failed_only: bool, force: Collection[str]) 
                 "pipeline run again, and `penstock verify` runs tasks again to compare"
             )
     every = {(name, step.name) for step in spec.steps}
-    standing = wanted.look(parts, every, parts.pipelines(), _params(parts, name))
-    why = _Why(parts, now, jobs, failed_only)
+    heads = {(draft.repo, draft.branch): "" for draft in drafts}
+    standing = wanted.look(parts, every, parts.pipelines(), _params(parts, name), heads)
+    why = _Why(parts, now, jobs, failed_only, heads)
     passed = parts.disabled() | {node for node, job in standing.wanted.items() if job.state != JobState.DONE}
     reasons = {
         step.name: reason
@@ -115,14 +123,23 @@ def restart(parts: Parts, now: Frozen, *, failed_only: bool = False, force: Coll
     """
     check_outside(parts.layout.id)
     check_able(now.pipeline)
+    with parts.objects.session():
+        drafts = [] if failed_only else link_drafts(parts, now.pipeline.repos)
+        return _restart(parts, now, failed_only, force, drafts)
+
+
+def _restart(
+    parts: Parts, now: Frozen, failed_only: bool, force: Collection[str], drafts: Collection[Draft]
+) -> Run | None:
     name = now.pipeline.name
     with parts.store.transaction(durable=True):
+        drafts = [new for draft in drafts if (new := fresh(parts, draft)) is not None]
         version = apply(parts, now)
-        found = _look(parts, now, failed_only, force)
+        found = _look(parts, now, failed_only, force, drafts)
         standing = found.beside
         assert standing is not None  # as of all that is looked at
         going_on = standing.going_on
-        if not found.again:
+        if not found.again and not drafts:
             return going_on[-1] if going_on else None
         wanted.end(parts, standing.given_up(driven=True), standing)
         give_up_draft(parts, name)
@@ -130,9 +147,12 @@ def restart(parts: Parts, now: Frozen, *, failed_only: bool = False, force: Coll
         beside = {node: job for node, job in standing.wanted.items() if job.state != JobState.DONE}
         opening = Opening(UNDONE, name, version.number, params, rest_of=found.rest_of, beside=beside)
         seeds = {(name, step) for step in found.again}
-        run = advance(parts, {}, parts.new_id(), opening=opening, seeds=seeds, in_force=parts.pipelines())
-        assert run is not None  # there are steps to run, and they are not disabled
-        _keep(parts, run, found.kept)
+        new_id = parts.new_id()
+        add(parts, drafts, new_id)
+        heads = {(draft.repo, draft.branch): new_id for draft in drafts}
+        run = advance(parts, heads, new_id, opening=opening, seeds=seeds, in_force=parts.pipelines())
+        if run is not None:  # else nobody reads what changed
+            _keep(parts, run, found.kept)
     return run
 
 
@@ -153,13 +173,15 @@ def _keep(parts: Parts, run: Run, jobs: list[Job]) -> None:
 class _Why:
     """Why steps run again."""
 
-    def __init__(self, parts: Parts, now: Frozen, jobs: Mapping[str, Job], failed_only: bool) -> None:
+    def __init__(self, parts: Parts, now: Frozen, jobs: Mapping[str, Job], failed_only: bool, heads: Heads) -> None:
         self._parts = parts
         self._now = now
         self._jobs = jobs
         self._failed_only = failed_only
+        self._heads = heads  #: branches that linked directories move on
         self._exchange = Exchange(parts)
         self._pages = Pages(parts.objects.blobs, None)
+        self._holding = Holding(self._pages, now.code)
 
     def of(self, step: Step) -> str | None:
         """Why a step runs again for its own sake; None if it need not."""
@@ -171,7 +193,8 @@ class _Why:
             return f"it did not succeed: {word}" + (f", {job.message}" if job.message else "")
         if self._failed_only:
             return None
-        return next(self._beside(step, job), None) or next(self._changes(step, job), None)
+        why = (self._beside(step, job), self._changes(step, job), self._inputs(step, job))
+        return next(chain.from_iterable(why), None)
 
     def by_task(self, step: Step) -> bool:
         """Whether the good tasks of a plain step that did not succeed stay good: nothing that they share changed."""
@@ -195,14 +218,21 @@ class _Why:
         yield from marks.changed(job.parts, marks.noted(self._parts, self._exchange, job.pipeline, step))
 
     def _changes(self, step: Step, job: Job) -> Iterator[str]:
-        """What is defined otherwise. Steps that publish are asked that by every run."""
+        """What is defined otherwise, and what a task opened that is not as it was."""
         spec, applied = self._now.pipeline, self._now.version
-        if step.publishes:
-            return
         if applied is None or job.version != applied.number:
             then = self._parts.version(job.pipeline, job.version)
             before = self._recipe(self._parts.pipeline(job.pipeline, job.version), step.name, then.code)
             yield from differences(before, self._recipe(spec, step.name, self._now.code))
+            if not self._holding.holds(job.reading):
+                yield "code that its tasks opened changed"
+
+    def _inputs(self, step: Step, job: Job) -> Iterator[str]:
+        """Data that is not what its job read."""
+        for leaf, item in zip(step.input.leaves() if step.input else (), job.inputs, strict=False):
+            head = resolve.branch(self._parts, leaf.repo, leaf.branch)
+            if (leaf.repo, leaf.branch) in self._heads or (head.head if head else None) != item.commit:
+                yield f"input {leaf.repo} changed"
 
     def _recipe(self, spec: Pipeline, name: str, code: bytes) -> Mapping[str, object]:
         step = spec.step(name)
