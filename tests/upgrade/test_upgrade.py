@@ -46,6 +46,19 @@ def test_it_is_worked_on(lab: Path) -> None:
         assert list(fsck(project.parts, data=True)) == []
 
 
+def test_what_was_done_before_counts_all_code_as_opened(lab: Path) -> None:
+    """Nobody watched what it opened: after an edit of anything in the project it is done once more."""
+    with Project.open(lab) as project:
+        (lab / "beside.cfg").write_text("new")
+        same = {job.step: job.tasks for job in project.run().jobs}
+        assert (same["count"].processed, same["total"].processed) == (0, 0)
+        with (lab / "count.py").open("a") as file:
+            file.write("\n")
+        again = {job.step: job.tasks for job in project.run().jobs}
+        assert (again["count"].processed, again["total"].processed) == (3, 1)
+        assert list(fsck(project.parts, data=True)) == []
+
+
 def test_an_open_commit_and_a_trigger_go_on(lab: Path) -> None:
     with Project.open(lab) as project:
         if not any(found["branch"] == "stable" for found in project.parts.store.fetch("triggers", repo="notes")):

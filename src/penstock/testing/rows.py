@@ -193,6 +193,8 @@ ARGUMENTS: dict[str, Any] = {
     "commits": 2,
     "created": 1,
     "fingerprint": b"f2",
+    "recipe": b"r",
+    "outcome": "succeeded",
     "of": 1,
     "but": "[]",
     "first": 900,

@@ -14,7 +14,19 @@ create table result (
     created     integer not null,
     primary key (fingerprint, reading)
 ) without rowid;
-insert into result select fingerprint, x'', task, created from success;
+-- Of what was done before nobody knows what it opened: of steps that publish, all that stood in the frozen code counts.
+create temp view published as
+select job.seq as job, version.code as code from job
+join version on version.pipeline = job.pipeline and version.number = job.version
+where job.repo is not null and job.state = 'done';
+update job set reading = (select code from published where published.job = job.seq)
+where seq in (select job from published);
+update task set reading = (select code from published where published.job = task.job)
+where job in (select job from published) and outcome = 'succeeded';
+insert into result
+select success.fingerprint, coalesce(task.reading, x''), success.task, success.created
+from success left join task on task.seq = success.task;
+drop view published;
 drop table success;
 alter table result rename to success;
 
