@@ -91,8 +91,9 @@ def test_every_variable_of_a_task_is_there() -> None:
     own = dict.fromkeys(MARKS, "x")
     base = batch_environment(recipe, own)
     place = {"PENSTOCK_IN": "", "PENSTOCK_OUT": "", "PENSTOCK_PARAMS": ""}
-    given = attempt_environment(base, Assignment("t", "t-1", 1, {"name": 1}), place)
+    given = attempt_environment(base, Assignment("t", "t-1", 1, {"name": 1, "key": 1}), place)
     told = {name for row in rows("| Variable | Holds |") for name in codes(row[0])}
+    del given["PENSTOCK_PARAM_KEY"]  # another PENSTOCK_PARAM_NAME
     assert told == {name for name in given if name.startswith("PENSTOCK_")} | set(DEVICES)
     bare = codes(DOCUMENT.partition("`inherit: false` a task gets ")[2].partition("instead")[0])
     assert {name.partition("=")[0] for name in bare} == {name for name in given if not name.startswith("PENSTOCK_")}

@@ -63,3 +63,8 @@ def test_a_variable_has_a_name_every_shell_takes(name: str) -> None:
 @given(st.text())
 def test_text_stays_as_it_is(text: str) -> None:
     assert show(text) == text
+
+
+def test_a_parameter_called_key_is_the_key_of_the_task() -> None:
+    env = attempt_environment({}, Assignment("t", "t.1", 1, {"key": "ada"}), {})
+    assert env["PENSTOCK_KEY"] == env["PENSTOCK_PARAM_KEY"] == "ada"

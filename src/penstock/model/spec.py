@@ -58,6 +58,7 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     parts: tuple[InputSpec, ...] = ()
     on: str | None = None  #: template of the key in a join, over what the glob captures
     by: str | None = None  #: template of the key in a group (`group` in the file)
+    params: tuple[tuple[str, str], ...] = ()  #: parameter -> template, over the same and the path
     outer: bool = False  #: stands in its join even where another part has nothing with its key
     layout: Literal["copy", "link", "empty"] = "copy"  #: `lazy` links, `empty` gives files of no bytes
     counts: bool = True  #: whether its contents are a reason to run again; a `reference` does not count

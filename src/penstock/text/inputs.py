@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, cast
 
-from penstock.model import captures, times
+from penstock.model import times
 from penstock.model.errors import BadSpec, UsageError
-from penstock.model.glob import compile_glob
 from penstock.model.spec import DEFAULT_BRANCH, Cron, InputSpec
 from penstock.text import fields
+from penstock.text.captured import Given, check_given, read_template
 from penstock.text.cron import check_cron, is_zone
 from penstock.text.nodes import Node
 from penstock.text.triggers import read_trigger
 
 _KINDS = ("cross", "union", "join", "group")
 _FLAGS = ("outer", "lazy", "empty", "reference")
-_LEAF = ("repo", "branch", "glob", "as", "on", "group", "trigger", *_FLAGS)
+_LEAF = ("repo", "branch", "glob", "as", "on", "group", "params", "trigger", *_FLAGS)
 _CRON = ("cron", "tz", "as", "overwrite", "catchup")
 _LATER = frozenset({"files", "each"})
 _EXPECTED = (
@@ -30,17 +32,22 @@ _DEEPEST = 20
 _MOST = 200
 
 
-def read_input(node: Node, what: str, step: str) -> InputSpec:
-    """The input of a step, `what` in messages; raise BadSpec. Whether its repos exist is not asked here."""
-    spec = _Reader(step).node(node, what, 0)
+def read_input(
+    node: Node, what: str, step: str, params: Mapping[str, Node] = MappingProxyType({})
+) -> tuple[InputSpec, tuple[str, ...]]:
+    """The input of a step, `what` in messages, and the parameters that it gives; raise BadSpec. `params`: where other
+    parameters of the step are named, by their variables. Whether its repos exist is not asked here.
+    """
+    spec = _Reader(step, params).node(node, what, 0)
     _check_names(spec, what, together=False)
     _check_keys(spec, what, frozenset())
-    return spec
+    return spec, check_given(spec, what)
 
 
 class _Reader:
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: str, params: Mapping[str, Node]) -> None:
         self._step = step
+        self._given = Given(params)
 
     def node(self, node: Node, what: str, depth: int) -> InputSpec:
         if depth > _DEEPEST:
@@ -68,7 +75,7 @@ class _Reader:
         if "cron" in values:
             _alone(node, what, "cron", _CRON, "its repo and its files are made by Penstock")
             return self.ticks(node, what)
-        return _long(node, what, self._step)
+        return _long(node, what, self._step, self._given)
 
     def parts(self, node: Node, what: str, depth: int) -> tuple[InputSpec, ...]:
         if not node.value:
@@ -111,7 +118,7 @@ def _alone(node: Node, what: str, kind: str, allowed: tuple[str, ...], why: str)
             place.fail(f"{what}: `{key}` cannot stand beside `{kind}`; {why}")
 
 
-def _long(node: Node, what: str, step: str) -> InputSpec:
+def _long(node: Node, what: str, step: str, given: Given) -> InputSpec:
     values = node.value
     for key in ("repo", "glob"):
         if key not in values:
@@ -138,26 +145,15 @@ def _long(node: Node, what: str, step: str) -> InputSpec:
         branch,
         glob,
         fields.name(values["as"], f"{what}.as") if "as" in values else repo,
-        on=_template(values["on"], f"{what}.on", glob) if "on" in values else None,
-        by=_template(values["group"], f"{what}.group", glob) if "group" in values else None,
+        on=read_template(values["on"], f"{what}.on", glob) if "on" in values else None,
+        by=read_template(values["group"], f"{what}.group", glob) if "group" in values else None,
+        params=given.read(values["params"], f"{what}.params", glob) if "params" in values else (),
         outer=flags["outer"],
         layout="link" if flags["lazy"] else "empty" if flags["empty"] else "copy",
         counts=not flags["reference"],
         trigger=trigger,
         where=node.where,
     )
-
-
-def _template(node: Node, what: str, glob: str) -> str:
-    """A key over what a glob captures."""
-    value = fields.text(node, what, 'a key such as "$1"')
-    if not value.isprintable():
-        node.fail(f"{what}: a key has no line breaks and no control characters")
-    try:
-        captures.parse(value, compile_glob(glob).groups)
-    except UsageError as error:
-        node.fail(f"{what}: {error}")
-    return value
 
 
 def _short(node: Node, what: str) -> InputSpec:

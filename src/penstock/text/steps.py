@@ -81,11 +81,12 @@ def read_step(
         if other is not None and other.value == place.value:
             place.fail(f'{what}: each: "{place.value}" is a parameter already, at {other.where}; give it another name')
         fields.apart(place, f"{what}: each", other)
+    others |= {templates.variable(place.value): place for place in each_places(values["each"]).values()} if each else {}
     rest, (reads, takes) = (
         split_input(values["input"], f"{what}: input", each) if "input" in values else (None, NOTHING_TAKEN)
     )
     outputs, makes = read("outputs", lambda node, what: read_outputs(node, what, each), NOTHING_MADE)
-    source = read_input(rest, f"{what}: input", name) if rest is not None else None
+    source, given = read_input(rest, f"{what}: input", name, others) if rest is not None else (None, ())
     output = read("output", fields.name, name if source else None)
     batch = read("batch", _batch, None)
     if batch is not None and "stdin" in values:
@@ -117,7 +118,8 @@ def read_step(
     argv = read_run(values["run"], f"{what}: run", has_file)
     if output is not None and env.image is None and "workdir" not in values:
         _check_script(values["run"], f"{what}: run", argv, has_file)
-    varied, fills = check_places(values["run"], f"{what}: run", argv, each, {**defaults, **params})
+    fixed = {**defaults, **params, **dict.fromkeys(given, "")}  # what an input gives is any text
+    varied, fills = check_places(values["run"], f"{what}: run", argv, each, fixed)
     if (varied or fills) and batch is not None:
         values["batch"].fail(f"{what}: batch: its process serves tasks of all parameters, and `run` names one")
     return Step(

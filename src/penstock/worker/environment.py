@@ -11,6 +11,8 @@ from penstock.runner.command import DEFAULT_PATH
 #: Characters above which a parameter is only in the parameters' file: the system refuses variables of 128 KiB.
 LONGEST = 30_000
 _PREFIX = "PENSTOCK_"
+#: The parameter that is told as PENSTOCK_KEY, too.
+KEY = "key"
 #: Whose a process is; a worker was started with them.
 MARKS = ("PENSTOCK_PROJECT", "PENSTOCK_WORKER")
 
@@ -55,4 +57,6 @@ def attempt_environment(base: Mapping[str, str], assignment: Assignment, place: 
         text = show(value)
         if len(text) <= LONGEST:
             env[variable(name)] = text
+            if name == KEY:
+                env["PENSTOCK_KEY"] = text
     return env

@@ -18,6 +18,9 @@ from msgspec import Struct
 from penstock.engine.expand.keyed import Group, Join
 from penstock.engine.expand.nodes import All, Alone, Cross, Glob, Node, Union
 from penstock.engine.expand.parts import ALONE, NOTHING, Binding, Change, Index, Key, Leaf, Match
+from penstock.model import captures
+from penstock.model.glob import Glob as Pattern
+from penstock.model.glob import compile_glob
 from penstock.model.spec import InputSpec, axis_names, combinations
 
 __all__ = ["ALONE", "NOTHING", "Binding", "Change", "Expansion", "Index", "Key", "Leaf", "LeftOut", "Match", "left_out"]
@@ -32,6 +35,8 @@ class Expansion:
 
     def __init__(self, spec: InputSpec | None, each: Mapping[str, Any], leaves: Sequence[Leaf], index: Index) -> None:
         self._each = each
+        specs = [leaf.spec for leaf in leaves]
+        self._named = _by_name(specs) if any(spec.params for spec in specs) else {}
         self._node = Alone(ALONE) if spec is None else _node(spec, _numbered(leaves), index, count(), False, False)
 
     def every(self) -> Iterator[Binding]:
@@ -39,7 +44,7 @@ class Expansion:
         grid = list(combinations(self._each))
         self._node.fill()
         for binding in self._node.every():
-            yield from (_with(binding, combination) for combination in grid)
+            yield from (self._with(binding, combination) for combination in grid)
 
     def changed(self, before: Expansion, again: Iterable[Key] = ()) -> Iterator[Change]:
         """Bindings that may differ from those of `before`, and those of the keys in `again`; None for what is gone.
@@ -49,7 +54,7 @@ class Expansion:
         left = set(again)
         for key, binding in self._node.changed(before._node):
             for combination in grid:
-                whole = _with(Binding(key) if binding is None else binding, combination)
+                whole = self._with(Binding(key) if binding is None else binding, combination)
                 left.discard(whole.key)
                 yield whole.key, None if binding is None else whole
         for key in sorted(left):
@@ -63,15 +68,27 @@ class Expansion:
             return None
         # Keys are those of bindings that were: their values are in `each`.
         named = (text.partition("=") for text in key[cut:])
-        return _with(binding, {name: json.loads(value) for name, _, value in named})
+        return self._with(binding, {name: json.loads(value) for name, _, value in named})
+
+    def _with(self, binding: Binding, combination: dict[str, Any]) -> Binding:
+        """A binding with the parameters of a combination, which name it, and those that its inputs give."""
+        given: dict[str, Any] = {}
+        for item in binding.inputs if self._named else ():
+            pattern, spec = self._named[item.name][item.nth]
+            given |= captures.given(spec.params, pattern, item.path)
+        if not combination and not given:
+            return binding
+        parts = tuple(f"{name}={json.dumps(value)}" for name, value in combination.items())
+        key = binding.key if not parts else parts if binding.key == ALONE else binding.key + parts
+        return Binding(key, binding.inputs, {**given, **combination})
 
 
-def _with(binding: Binding, combination: dict[str, Any]) -> Binding:
-    if not combination:
-        return binding
-    parts = tuple(f"{name}={json.dumps(value)}" for name, value in combination.items())
-    key = parts if binding.key == ALONE else binding.key + parts
-    return Binding(key, binding.inputs, combination)
+def _by_name(specs: Iterable[InputSpec]) -> dict[str, list[tuple[Pattern, InputSpec]]]:
+    """Globs by name, so that an input is of the `nth` of its name."""
+    found: defaultdict[str, list[tuple[Pattern, InputSpec]]] = defaultdict(list)
+    for spec in specs:
+        found[spec.name].append((compile_glob(spec.glob), spec))
+    return found
 
 
 def _numbered(leaves: Iterable[Leaf]) -> Iterator[tuple[Leaf, int]]:

@@ -104,7 +104,8 @@ def _shape(spec: InputSpec) -> object:
     plain = (spec.kind, spec.repo, spec.branch, spec.glob, spec.name, [_shape(part) for part in spec.parts])
     more = (spec.on, spec.by, spec.outer, spec.layout, spec.counts)
     # What says nothing new keeps the digest it had before there was more to say.
-    return plain if more == (None, None, False, "copy", True) else (*plain, *more)
+    said = plain if more == (None, None, False, "copy", True) else (*plain, *more)
+    return (*said, spec.params) if spec.params else said
 
 
 def counts_code(step: Step) -> bool:
