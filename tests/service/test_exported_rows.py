@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from penstock.service import resolve
+from penstock.service.answers.why import explain
 from penstock.service.opening.begin import begin, delete
 
 URL = "sqlite:///out.sqlite"
@@ -71,3 +73,13 @@ def test_what_stays_is_told(lab: Any) -> None:
     lab.ok()
     (stays,) = delete(lab.parts, "p")
     assert "table others: rows whose column `penstock` begins with" in stays and "/new@" in stays
+
+
+def test_the_mark_of_a_row_leads_to_the_job_that_loaded_it(lab: Any) -> None:
+    lab.put("in", {"a.csv": "1\n"})
+    load(lab, "load")
+    lab.ok()
+    job = resolve.job(lab.parts, "load").id
+    (mark,) = ask(lab, "select penstock from people")
+    assert explain(lab.parts, mark) == explain(lab.parts, job)
+    assert explain(lab.parts, job)[0] == f"{job} succeeded"

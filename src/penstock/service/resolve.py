@@ -19,6 +19,9 @@ HISTORY_PAGE = 500
 _START_OF_ID = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
 
 
+#: The project in what rows of an export are marked with.
+_MARK = re.compile(r"^[0-9a-f]{32}/")
+
 #: What the newest run is called; a branch of that name goes before it.
 LAST = "last"
 
@@ -214,14 +217,21 @@ def wave_id(parts: Parts, text: str) -> str:
 
 
 def job(parts: Parts, text: str) -> Job:
-    """A job by `step@run`, or a step's newest job by `step`. `pipeline.step@run` where two pipelines share a name."""
+    """A job by `step@run`, or a step's newest job by `step`. `pipeline.step@run` where two pipelines share a name.
+
+    What rows of an export are marked with, `project/repo@run`, is the job that published there.
+    """
+    text = _MARK.sub("", text)
     pipeline, _, rest = text.rpartition(".")
     step, _, run_text = rest.partition("@")
     if run_text:
         owner = run(parts, run_text)
         found = parts.store.load(Job, "job_named", run=owner.id, step=step)
         if not found:
-            known = (item.step for item in parts.store.load(Job, "jobs_of_run", run=owner.id))
+            jobs = parts.store.load(Job, "jobs_of_run", run=owner.id)
+            found = [item for item in jobs if item.repo == step]
+        if not found:
+            known = (item.step for item in jobs)
             raise NotFound(f"run {owner.id} has no job {step!r}{suggestion(step, known)}")
     else:
         found = parts.store.load(Job, "jobs_of_step", step=step, pipeline=pipeline or None, before=1 << 62, limit=1)
