@@ -116,7 +116,8 @@ class Launcher:
     def _outside(self, flight: Flight, paths: Iterable[str]) -> list[str]:
         """The places of some files of the project, or of directories, that are not below where the command runs."""
         places = dict.fromkeys(os.path.normpath(os.path.join(flight.batch.recipe.root, path)) for path in paths)
-        return [place for place in places if not f"{place}/".startswith(f"{flight.folder}/") and os.path.exists(place)]
+        within = f"{os.path.normpath(flight.folder)}/"
+        return [place for place in places if not f"{place}/".startswith(within) and os.path.exists(place)]
 
     def sweep(self, flight: Flight) -> str:
         """End the container of an attempt whose client may have been killed; what is wrong if it stays."""
