@@ -93,4 +93,8 @@ def project(create: bool = False) -> Iterator[Parts]:
 
     here = Path()
     with Parts.first(here) if create else closing(Parts.open(layout.find(here))) as parts:
+        if parts.warning:
+            from penstock.cli.output import talk
+
+            talk(f"warning: {parts.warning}")
         yield parts

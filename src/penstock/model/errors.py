@@ -82,6 +82,11 @@ class NewerFormat(Refused):
 class NotWritable(Refused):
     """The project directory cannot be written."""
 
+    @classmethod
+    def here(cls, home: object) -> NotWritable:
+        """What is said of a project's `.penstock` that may only be read."""
+        return cls(f"{home}: no permission to write here; run as the project's owner or copy the project")
+
 
 class NotNow(Refused):
     """A batch system certainly did not take a request, and may take the same one later."""

@@ -16,6 +16,7 @@ from penstock.objects.checking import check
 from penstock.objects.copies import blob_id
 from penstock.objects.index import Index, Place
 from penstock.objects.packs import PREFIX, read_footer, unpack
+from penstock.objects.readonly import ReadOnlyIndex
 from penstock.objects.sessions import Sessions
 from penstock.objects.writer import Writer, whole_name
 
@@ -26,10 +27,10 @@ GAP = 1 << 14
 class Blobs:
     """All blobs of one store. The index is a file of this host that may be deleted any time."""
 
-    def __init__(self, backend: Backend, index_path: Path) -> None:
+    def __init__(self, backend: Backend, index_path: Path, *, writable: bool = True) -> None:
         self.backend = backend
-        self.index = Index(index_path)
-        self.sessions = Sessions(index_path.parent)
+        self.index = (Index if writable else ReadOnlyIndex)(index_path)
+        self.sessions = Sessions(index_path.parent, writable=writable)
         self._damaged: list[str] = []
         if not self.index.packs():
             self.refresh()

@@ -18,12 +18,13 @@ DAY = 86_400
 class Folder:
     """Keeps each name as a read-only file below `root`. A full disk (OSError) leaves nothing behind."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, writable: bool = True) -> None:
         self._root = os.fspath(root)
         self._settled: set[str] = set()
         self._host = os.uname().nodename.replace("-", "_").replace("/", "_")
-        os.makedirs(f"{self._root}/{ASIDE}", exist_ok=True)
-        self._sweep()
+        if writable:
+            os.makedirs(f"{self._root}/{ASIDE}", exist_ok=True)
+            self._sweep()
 
     def put(self, name: str, data: bytes | bytearray) -> None:
         source = self.aside()

@@ -66,13 +66,14 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _version(db: sqlite3.Connection) -> int:
+def schema_of(db: sqlite3.Connection) -> int:
+    """Which version of the tables a file has; 0 if it has none."""
     return int(db.execute("pragma user_version").fetchone()[0])
 
 
-def _make(db: sqlite3.Connection) -> None:
+def make_tables(db: sqlite3.Connection) -> None:
     """Make the tables, unless another process has done so meanwhile."""
-    if _version(db) != VERSION:
+    if schema_of(db) != VERSION:
         for statement in _sql()["unmake"].split(";"):
             db.execute(statement)
         for name in ("make_pack", "make_blob", "make_condemned"):
@@ -272,9 +273,9 @@ class Index:
             # Ids come in no order, so that a small cache would read every page again and again: 16 MiB, if needed.
             db.execute("pragma cache_size = -16384")
             db.execute("pragma journal_mode = wal")
-            if _version(db) != VERSION:
+            if schema_of(db) != VERSION:
                 with _transaction(db):
-                    _make(db)
+                    make_tables(db)
             db.execute(_sql()["packs"])
         except BaseException:
             db.close()

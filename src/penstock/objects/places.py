@@ -97,20 +97,24 @@ def probe(remote: S3) -> Honours:
         remote.delete(name)
 
 
-def open_backend(root: Path, patience: Patience | None = None) -> Backend:
-    """The back end of the objects below `root`. Raises NewerFormat, Corrupt."""
+def open_backend(root: Path, patience: Patience | None = None, *, writable: bool = True) -> Backend:
+    """The back end of the objects below `root`; of what is elsewhere no copies are kept if that is not `writable`.
+
+    Raises NewerFormat, Corrupt.
+    """
     file = root / FILE
     try:
         text = file.read_bytes()
     except FileNotFoundError:
-        return Folder(root)
+        return Folder(root, writable=writable)
     try:
         place = msgspec.json.decode(text, type=Place)
     except msgspec.MsgspecError as error:
         raise Corrupt(f"{file}: does not say where the objects are ({error}); restore it from a copy") from None
     if place.version > VERSION:
         raise NewerFormat(f"{file}: version {place.version} is newer than this Penstock knows ({VERSION}); upgrade it")
-    return Cached(S3(place.where, Folder(root), patience), root / CACHE)
+    remote = S3(place.where, Folder(root, writable=writable), patience)
+    return Cached(remote, root / CACHE) if writable else remote
 
 
 def _check_owner(remote: S3, mine: bytes) -> None:

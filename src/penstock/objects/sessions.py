@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock.model.errors import NotWritable
+
 LOCK = "writers.lock"
 #: Locks of sessions that began before garbage was condemned: `writers.lock.<nanoseconds>`.
 OLDER = f"{LOCK}."
@@ -26,12 +28,15 @@ LOOK = 0.02
 class Sessions:
     """The sessions of all processes on one object store; `directory` is where its locks are."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, writable: bool = True) -> None:
         self._directory = directory
+        self._writable = writable
         self._path = directory / LOCK
 
     def begin(self) -> int:
-        """Begin a session; returns what `os.close` ends. Waits while somebody is `alone`."""
+        """Begin a session; returns what `os.close` ends. Waits while somebody is `alone`. Raises NotWritable."""
+        if not self._writable:
+            raise NotWritable.here(self._directory.parent)
         while True:
             lock = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -74,7 +79,9 @@ class Sessions:
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[bool]:
-        """Be the only one who collects garbage while inside; yields whether that is so."""
+        """Be the only one who collects garbage while inside; yields whether that is so. Raises NotWritable."""
+        if not self._writable:
+            raise NotWritable.here(self._directory.parent)
         lock = os.open(self._directory / COLLECTING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             yield _try(lock)

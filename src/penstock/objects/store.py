@@ -26,12 +26,15 @@ from penstock.objects.writer import Writer
 class Objects:
     """`blobs` reads and checks, `pages` reads pages and stores none, `writer()` writes. Several processes may."""
 
-    def __init__(self, root: Path) -> None:
-        """Open a store that `create` made. Raises NotFound."""
+    def __init__(self, root: Path, *, writable: bool = True) -> None:
+        """Open a store that `create` made. Raises NotFound.
+
+        One that is not `writable` is left as it is: what its index lacks is learned in memory.
+        """
         if not (root / "packs").is_dir() and not (root / places.FILE).exists():
             raise NotFound(f"{root} is not an object store; restore it, or begin a new project")
-        self.backend = places.open_backend(root)
-        self.blobs = Blobs(self.backend, root / "index.db")
+        self.backend = places.open_backend(root, writable=writable)
+        self.blobs = Blobs(self.backend, root / "index.db", writable=writable)
         self.pages = Pages(self.blobs)
 
     @classmethod

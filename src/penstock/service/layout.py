@@ -23,10 +23,16 @@ class Layout(Struct, frozen=True):
     root: Path
     id: str  #: 32 hex digits; marks the processes that work for this project
     start: Path  #: `root`, or the directory below it where the project was looked for
+    writable: bool = True  #: False: what is in the project can be read, and nothing is written
 
     @property
     def home(self) -> Path:
         return self.root / DIRECTORY
+
+    def check_writable(self) -> None:
+        """Raises NotWritable, for what would do much before its first write."""
+        if not self.writable:
+            raise NotWritable.here(self.home)
 
     @property
     def database(self) -> Path:
@@ -145,6 +151,4 @@ def _read(root: Path, start: Path) -> Layout:
         raise NoProject(f"{home / 'format'}: cannot be read ({error}); expected '{FORMAT} <project id>'") from error
     if not number.isdigit() or int(number) > FORMAT:
         raise NewerFormat(f"{root}: format {number} is newer than this Penstock knows ({FORMAT}); upgrade Penstock")
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise NotWritable(f"{home}: no permission to write here; run as the project's owner or copy the project")
-    return Layout(root, project, start)
+    return Layout(root, project, start, os.access(home, os.W_OK | os.X_OK))

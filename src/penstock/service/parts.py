@@ -52,6 +52,7 @@ class Parts:
         self.now = now
         self.owner = getpass.getuser()
         self.project = "default"
+        self.warning: str | None = None  #: what whoever asks has to know of the answers
         self.cpus: int | None = None  #: how many processors of this machine work here may have at most; None: all
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
         self._code: dict[tuple[str, int], bytes] = {}
@@ -61,7 +62,15 @@ class Parts:
 
     @classmethod
     def open(cls, layout: Layout) -> Parts:
-        return cls(layout, SqliteStore(layout.database))
+        if layout.writable:
+            return cls(layout, SqliteStore(layout.database))
+        from penstock.store.readonly import ReadOnlyStore
+
+        store = ReadOnlyStore(layout.database)
+        parts = cls(layout, store)
+        if store.blind:
+            parts.warning = f"{layout.database}-wal cannot be read here: what was written last may be missing"
+        return parts
 
     @classmethod
     def create(cls, root: Path, prepare: Callable[[Layout], None] | None = None) -> Parts:
@@ -114,6 +123,8 @@ class Parts:
     def objects(self) -> Objects:
         from penstock.objects.store import Objects
 
+        if not self.layout.writable:
+            return Objects(self.layout.objects, writable=False)
         return Objects.create(self.layout.objects)
 
     def new_id(self) -> str:

@@ -51,7 +51,8 @@ class Project:
 
     @classmethod
     def open(cls, path: str | Path = ".", *, create: bool = False) -> Project:
-        """The project at `path` or above it. Raises NoProject, NewerFormat, NotWritable.
+        """The project at `path` or above it; where nothing may be written, only to be read. Raises NoProject,
+        NewerFormat, NotWritable.
 
         With `create`, a directory with a pipeline file that is no project yet becomes one.
         """

@@ -6,6 +6,7 @@ The role is a lock on `.penstock/engine.lock`; the kernel frees it when its hold
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from penstock.model.errors import Refused
+from penstock.model.errors import NotWritable, Refused
 from penstock.runner.leftovers import attempt_around
 
 
@@ -34,9 +35,14 @@ class Holder(Struct, frozen=True):
 @contextlib.contextmanager
 def engine_role(lock: Path, mode: str = "", site: str | None = None) -> Iterator[bool]:
     """Hold the role while inside, if it is free; yields whether it was. Others are told `mode`, how the holder stays,
-    and `site`, where it lets steps of this machine run.
+    and `site`, where it lets steps of this machine run. Raises NotWritable.
     """
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS):
+            raise NotWritable.here(lock.parent) from error
+        raise
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

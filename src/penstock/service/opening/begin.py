@@ -66,6 +66,7 @@ def begin(
     and Refused in a task of this project; then nothing is written.
     """
     check_outside(parts.layout.id)
+    parts.layout.check_writable()
     with parts.objects.session():
         frozen = freeze(parts, named, inherit)
         check_site(frozen.pipeline, site)

@@ -128,6 +128,8 @@ def project() -> Iterator[Parts]:
     from penstock.service.parts import Parts
 
     parts = Parts.open(layout.find(Path()))
+    if parts.warning is not None:
+        print(f"warning: {parts.warning}", file=sys.stderr)
     try:
         yield parts
     finally:
