@@ -464,7 +464,7 @@ def check_counters(h: History, job: Job, tasks: list[Task]) -> None:
             assert not job.failed and (not job.cancelled)
         else:
             assert job.failed or job.cancelled
-            assert (job.outcome == Outcome.TERMINATED) == (not job.cancelled and job.failed == job.terminated) or stop
+            assert (job.outcome == Outcome.TERMINATED) == (0 < job.failed == job.terminated) or stop
             lone = h.step(job).lone and job.outcome == Outcome.FAILED and job.failed
             why = {Outcome.CANCELLED: stop, Outcome.FAILED: Reason.TASKS, Outcome.TERMINATED: Reason.WALLTIME}
             assert job.reason == (tasks[0].reason if lone else why[Outcome(job.outcome or "failed")])

@@ -78,7 +78,7 @@ class Proxy:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += there.recv(1)
-            self.asked.append(head.split()[1].decode())
+            self.asked.append(head.split()[1].decode(errors="replace"))
             there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             client = self._context.wrap_socket(there, server_side=True)
             server = socket.create_connection(self.behind)

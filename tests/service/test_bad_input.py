@@ -120,15 +120,12 @@ def test_no_file_no_project_no_parameter(lab: Any, tmp_path: Path) -> None:
 
 def test_a_project_with_a_file_no_tree_can_hold_names_it_and_a_way_out(lab: Any) -> None:
     lab.pipeline("steps: {a: {run: 'true'}}")
-    (lab.root / "data").symlink_to("/etc")
-    with pytest.raises(PenstockError, match=r"data.*leads out.*\.penstockignore"):
-        lab.run()
-    lab.write(".penstockignore", "data\n")
-    lab.ok()
     (lab.root / "bad\nname").touch()
     with pytest.raises(PenstockError, match=r"\.penstockignore") as caught:
         lab.run()
     assert "\n" not in str(caught.value)
+    lab.write(".penstockignore", "bad*\n")
+    lab.ok()
     (lab.root / "bad\nname").unlink()
     lab.pipeline("repos: {photos: {path: p}}\nsteps: {a: {run: 'true'}}")
     lab.write("p/good", "")

@@ -206,11 +206,11 @@ class TestLinked:
         with pytest.raises(Refused, match="is linked to files/"):
             project.put("data", linked)
         for path, says in (
-            (".", "inside the project"),
-            ("..", "inside the project"),
+            (".", "holds the project"),
+            ("..", "holds the project"),
             ("files", "already"),
             ("no", "is no directory"),
-            (".penstock/objects", "inside the project"),
+            (".penstock/objects", "is its own data, and cannot be linked"),
         ):
             with pytest.raises(UsageError, match=says):
                 repos.create_repo(project.parts, "other", path)
