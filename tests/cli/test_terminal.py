@@ -110,7 +110,12 @@ def test_ctrl_c_gives_back_and_run_goes_on(penstock: Penstock, nap: Path) -> Non
     engine.until(f"going on with run {run['run'][:12]}")
     engine.until("running")
     follower = subprocess.Popen(
-        [sys.executable, "-m", "penstock", "wait", "nap"], cwd=nap, text=True, stderr=subprocess.PIPE
+        [sys.executable, "-m", "penstock", "wait", "nap"],
+        cwd=nap,
+        text=True,
+        stderr=subprocess.PIPE,
+        # Tests that were started in the background inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert follower.stderr is not None
     assert follower.stderr.readline() == f"engine is pid {engine.process.pid}, following\n"
