@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from penstock.model.inplace import States
 from penstock.model.spec import InPlace
 from penstock.objects import inplace
+from penstock.objects.deep import remove
 from penstock.objects.inplace import Contents, Look
 
 
@@ -144,6 +145,7 @@ def test_depth_and_odd_names_do_no_harm(tmp_path: Path) -> None:
         descriptor = inner
     os.close(descriptor)
     assert states(tmp_path, "d")
+    remove(str(place))  # what pytest keeps it clears away level by level
 
 
 @settings(max_examples=60, deadline=None)
