@@ -61,6 +61,7 @@ FILES = st.sampled_from(["d/a", "d/b", "model.txt", "table.txt", "optional.cfg",
 CHANGES = st.one_of(
     st.tuples(st.just("write"), FILES, TEXTS),
     st.tuples(st.just("write"), FILES, TEXTS),
+    st.tuples(st.just("write"), st.sampled_from(["optional.cfg", "conf/a"]), TEXTS),
     st.tuples(st.just("swap"), st.sampled_from(["model.txt", "table.txt"]), TEXTS),
     st.tuples(st.just("alias"), st.sampled_from(["real/x", "real/y"])),
     st.tuples(st.just("latest"), st.sampled_from(["a", "b"])),
