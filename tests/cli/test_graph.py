@@ -56,6 +56,19 @@ def test_all_forms_have_every_step_and_line(words: Penstock) -> None:
     assert sorted(", ".join(map(str, titles)).split(", ")) == sorted(edge["label"] for edge in view["edges"])
 
 
+def test_names_that_begin_with_after_are_names(penstock: Penstock, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(
+        "repos: {afterwork: {path: d}}\n"
+        "steps:\n"
+        "  make: {run: 'true', outputs: [after]}\n"
+        "  use: {input: [{file: after}, 'afterwork:/*'], run: 'true'}\n"
+    )
+    assert sorted(penstock("graph").out.splitlines()[-1].removeprefix("use        <- ").split(", ")) == [
+        "after",
+        "afterwork:/*",
+    ]
+
+
 def test_all_shows_the_other_pipelines(words: Penstock, tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text('steps: {again: {input: "count:/", run: "true"}}\n')
     assert words("pipeline", "create").code == 0

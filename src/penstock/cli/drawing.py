@@ -28,10 +28,8 @@ def text(view: GraphView) -> str:
     width = max((len(name) for name in names.values()), default=0)
     above: dict[str, list[str]] = {}
     for edge in view.edges:
-        word = edge.label
-        if word.startswith("after"):
-            word += f" {names[edge.source]}" if word == "after" else f" of {names[edge.source]}"
-        above.setdefault(edge.target, []).append(word)
+        word = {"success": "after ", "end": "after the end of "}.get(edge.waits or "")
+        above.setdefault(edge.target, []).append(edge.label if word is None else word + names[edge.source])
     lines = []
     for node in view.nodes:
         reads = ", ".join(above.get(node.id, ()))

@@ -228,6 +228,7 @@ class GraphEdge(Struct, frozen=True):
     source: str
     target: str
     label: str
+    waits: Literal["success", "end"] | None = None  #: of an `after`, what of the source it waits for
 
 
 class GraphView(Struct, frozen=True):

@@ -61,11 +61,14 @@ def _beside_repos(pipeline: Pipeline) -> Iterator[GraphEdge]:
     writers = {name: step.name for step in pipeline.steps for name in step.outputs_data}
     makers = Makers(pipeline.steps)
     for step in pipeline.steps:
-        found = [(after.step, "after" if after.needs == "success" else "after the end") for after in step.after]
-        found += [(maker, file.path) for maker, file in makers.upstream(step)]
+        target = _id((pipeline.name, step.name))
+        for after in step.after:
+            label = "after" if after.needs == "success" else "after the end"
+            yield GraphEdge(_id((pipeline.name, after.step)), target, label, after.needs)
+        found = [(maker, file.path) for maker, file in makers.upstream(step)]
         found += [(writers[name], name) for name in step.inputs_data if writers.get(name, step.name) != step.name]
         for source, label in found:
-            yield GraphEdge(_id((pipeline.name, source)), _id((pipeline.name, step.name)), label)
+            yield GraphEdge(_id((pipeline.name, source)), target, label)
 
 
 def _id(node: Node) -> str:
