@@ -71,7 +71,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("lose"), st.sampled_from(["two.out", "many-1", "many-2"])),
     # Of a step that reuses nothing it is the user's to change.
     st.tuples(st.just("spoil"), st.just("two.out")),
-    st.tuples(st.just("run"), st.booleans()),
+    st.tuples(st.just("run")),
     st.tuples(st.just("begin")),
     st.tuples(st.just("restart")),
     st.tuples(st.just("retry")),
@@ -166,7 +166,7 @@ class Life:
         if (self.root / name).exists():
             (self.root / name).write_text("spoilt")
 
-    def do_run(self, project: Project, _: bool) -> None:
+    def do_run(self, project: Project) -> None:
         project.run()
 
     def do_begin(self, project: Project) -> None:

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-if TYPE_CHECKING:
-    import click
-
 from penstock.cli.streams import complete
 from penstock.runner.isolated import settle
+
+if TYPE_CHECKING:
+    import click
 
 #: What the system may refuse, and what to do about it.
 _ADVICE = {

@@ -99,10 +99,8 @@ def end(parts: Parts, jobs: Sequence[Job], standing: Standing) -> dict[str, tupl
 
 def outdated(parts: Parts, runs: Sequence[str]) -> set[Node]:
     """The steps that were done in some runs with code which is not so in the version in force."""
-    pages, in_force = (
-        Pages(parts.objects.blobs, None),
-        {row["name"]: row["version"] for row in parts.store.fetch("pipelines")},
-    )
+    pages = Pages(parts.objects.blobs, None)
+    in_force = {row["name"]: row["version"] for row in parts.store.fetch("pipelines")}
     holdings = {name: Holding(pages, parts.code(name, number)) for name, number in in_force.items()}
     jobs = [job for run in runs for job in parts.store.load(Job, "jobs_of_run", run=run)]
     return {
