@@ -243,4 +243,9 @@ def test_who_looks_for_a_linked_directory_beside_the_code_is_told_where_it_is(
     (tmp_path / "pipeline.yaml").write_text(
         "repos: {texts: {path: raw/more}}\nsteps: {a: {input: 'texts:/', run: 'cat raw/more/a.txt'}}\n"
     )
-    assert "raw/more/ is linked as repo texts: read it by `input`, below $PENSTOCK_IN/texts\n" in penstock("run").err
+    hint = "raw/more/ is linked as repo texts: read it by `input`, below $PENSTOCK_IN/texts\n"
+    assert hint in penstock("run").err
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(file.read_text().replace("cat raw/more/a.txt", "cat $PENSTOCK_IN/raw/more/a.txt"))
+    said = penstock("run").err
+    assert "/in/raw/more/a.txt: No such file" in said and hint not in said

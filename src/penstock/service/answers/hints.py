@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from penstock.model.run import Repo
@@ -17,6 +18,10 @@ def hint(parts: Parts, lines: Sequence[str]) -> str | None:
     if not missing:
         return None
     for repo in parts.store.load(Repo, "repos"):
-        if repo.path is not None and any(f"{repo.path}/" in line for line in missing):
+        if repo.path is None:
+            continue
+        # As a path from the project, and not where the same name stands below $PENSTOCK_IN.
+        named = re.compile(rf"""(?:^|[\s'"`=(]|{re.escape(str(parts.layout.root))}/)(?:\./)?{re.escape(repo.path)}/""")
+        if any(named.search(line) for line in missing):
             return f"{repo.path}/ is linked as repo {repo.name}: read it by `input`, below $PENSTOCK_IN/{repo.name}"
     return None
